@@ -1,0 +1,80 @@
+"""What can go wrong, and how wsctl ends.
+
+    WsctlError              wsctl itself failed                                    exit 4
+    ├── UsageError          what was asked for makes no sense                      exit 2
+    ├── TargetError         the other side is not there, or gone for good          exit 3
+    │   ├── Unreachable     nothing answers, or nothing that speaks the dialect
+    │   ├── Refused         it answers and does not let us in
+    │   └── Gone            it was there and will not be again
+    └── WireError           bytes that break a protocol; caught where a session is driven
+
+A failing target is never an exception but a Finding: it ends in exit 1.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a wsctl process ends. Scripts rely on these numbers."""
+
+    PASSED = 0
+    """passed; SIGTERM of serve included"""
+    FINDINGS = 1
+    """findings, a missed expectation, or nothing could be verified"""
+    USAGE = 2
+    """usage: a bad option, file or symbol"""
+    TARGET = 3
+    """target unreachable, or gone for good"""
+    INTERNAL = 4
+    """wsctl's own fault"""
+    INTERRUPTED = 130
+    """Ctrl-C"""
+
+
+class WsctlError(Exception):
+    """A sentence for people: lower case, fact first, then what was expected; a hint on its own line."""
+
+    exit_code = ExitCode.INTERNAL
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+
+class UsageError(WsctlError):
+    """What was asked for makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class TargetError(WsctlError):
+    """The other side is not there, or gone for good."""
+
+    exit_code = ExitCode.TARGET
+
+
+class Unreachable(TargetError):
+    """Nothing answers at the URL, or nothing that speaks the dialect.
+
+    `answered` tells the two apart: something did answer, so another transport may do better.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, answered: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.answered = answered
+
+
+class Refused(TargetError):
+    """The target answers and does not let us in (a token, a limit)."""
+
+
+class Gone(TargetError):
+    """The target was there and will not be again (it said so, or attempts ran out)."""
+
+
+class WireError(WsctlError):
+    """Bytes that break a protocol."""

@@ -1,0 +1,1 @@
+"""The nouns that flow through every tool: frozen values, no I/O."""

@@ -1,0 +1,32 @@
+"""Event: one fact of a feed, whatever dialect it came in."""
+
+from typing import Any
+
+from msgspec import Struct
+
+PRICE_UPDATE = "price:update"
+ORDERBOOK_UPDATE = "orderbook:update"
+TRADE_UPDATE = "trade:update"
+ANNOUNCEMENT = "announcement"
+
+HEARTBEAT = "channel:heartbeat"
+SKIPPED = "channel:skipped"
+CLOSING = "connection:closing"
+ERROR = "error"
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """A fact of a feed. Times are unix seconds; absent facts are None, never invented."""
+
+    name: str
+    """event name on the wire, such as price:update"""
+    channel: str | None = None
+    epoch: str | None = None
+    """names the sequence: changes only when seq starts again"""
+    seq: int | None = None
+    sent_at: float | None = None
+    """when the server emitted it"""
+    source_at: float | None = None
+    """when the value was due at its source"""
+    data: Any = None
+    """the payload as it came over the wire"""

@@ -1,0 +1,1 @@
+"""What any YAML or option of ours needs: units, nearest key, loading with line numbers."""

@@ -1,0 +1,1 @@
+"""Sans-I/O sessions: frames in, events out, both ends. Nothing here awaits, sleeps, logs or reads a clock."""
