@@ -1,0 +1,55 @@
+# `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+NODE_MODULES := tests/node/node_modules/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check format docs bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## create the environment in .venv
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "wsctl needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --editable . --group dev
+	@command -v node >/dev/null || $(BIN)/pip install --quiet --group node
+	@touch $@
+
+$(NODE_MODULES): $(STAMP) tests/node/package.json
+	cd tests/node && PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --silent --no-fund --no-audit
+	@touch $@
+
+demo: $(STAMP) ## a mock feed, real prices moving, an ordering verdict (ten seconds)
+	$(BIN)/python -m bench.demo
+
+serve: $(STAMP) ## run the mock feed on port 3000
+	$(BIN)/wsctl serve
+
+test: $(STAMP) $(NODE_MODULES) ## run the tests
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m pytest
+
+check: $(STAMP) ## format, lint, types, import contract, generated docs
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python docs/generate.py --check
+
+format: $(STAMP) ## format and mend what ruff can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs: $(STAMP) ## write the generated docs anew
+	$(BIN)/python docs/generate.py
+
+bench: $(STAMP) $(NODE_MODULES) ## measure against peers in one run and print ratios
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.fanout
+
+clean: ## remove everything the other targets made
+	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
