@@ -1,0 +1,1 @@
+"""What the mock feed publishes, one file per service."""

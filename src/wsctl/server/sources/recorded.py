@@ -45,9 +45,7 @@ class RecordedSource:
         self._speed = speed
         self._loop = loop
         self.symbols = tuple(self._rows.symbols)
-        self._markets = [
-            column.market(symbol, f"{seed}:{symbol}") for symbol, column in self._rows.symbols.items()
-        ]
+        self._markets = [column.market(symbol, f"{seed}:{symbol}") for symbol, column in self._rows.symbols.items()]
 
     def ticks(self) -> Iterator[Tick]:
         """All ticks in order of `due`; without end if it loops."""
@@ -74,9 +72,7 @@ class RecordedSource:
         """The rows once, the first of them due at `start_ms` (before speed)."""
         rows, markets, pace = self._rows, self._markets, 1000 * self._speed
         first = latest = rows.times[0]
-        for time, which, price, quantity in zip(
-            rows.times, rows.which, rows.prices, rows.quantities, strict=True
-        ):
+        for time, which, price, quantity in zip(rows.times, rows.which, rows.prices, rows.quantities, strict=True):
             latest = max(latest, time)
             yield markets[which].trade((start_ms + latest - first) / pace, price, quantity, time / 1000)
 
@@ -84,9 +80,7 @@ class RecordedSource:
         try:
             return self.symbols.index(symbol)
         except ValueError:
-            raise UsageError(
-                f"unknown symbol {symbol!r}; expected one of {', '.join(self.symbols)}"
-            ) from None
+            raise UsageError(f"unknown symbol {symbol!r}; expected one of {', '.join(self.symbols)}") from None
 
 
 class _Column:
@@ -161,9 +155,7 @@ def _read(path: Path) -> _Rows:
             return _parse(path, file)
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(
-            f"cannot read {path}: {reason.lower()}; expected a CSV file of {','.join(HEADER)}"
-        ) from error
+        raise UsageError(f"cannot read {path}: {reason.lower()}; expected a CSV file of {','.join(HEADER)}") from error
 
 
 def _parse(path: Path, file: BinaryIO) -> _Rows:
@@ -192,9 +184,7 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[str]:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             bad = line[error.start]
-            raise UsageError(
-                f"{path}, row {number}: byte 0x{bad:02x} is not UTF-8; expected UTF-8 text"
-            ) from error
+            raise UsageError(f"{path}, row {number}: byte 0x{bad:02x} is not UTF-8; expected UTF-8 text") from error
 
 
 def _time(text: str) -> float:

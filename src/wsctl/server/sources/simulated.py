@@ -79,9 +79,7 @@ class SimulatedSource:
         try:
             return self._walks[symbol]
         except KeyError:
-            raise UsageError(
-                f"unknown symbol {symbol!r}; expected one of {', '.join(self.symbols)}"
-            ) from None
+            raise UsageError(f"unknown symbol {symbol!r}; expected one of {', '.join(self.symbols)}") from None
 
 
 class _Walk:

@@ -1,0 +1,189 @@
+"""The mock feed as something to start and stop: sockets, uvicorn, platform and services put together."""
+
+import asyncio
+import contextlib
+import secrets
+import ssl
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from wsctl.clock import Clock, SystemClock
+from wsctl.errors import UsageError
+from wsctl.server.http import build_app
+from wsctl.server.options import DEFAULT_JWT_SECRET, DEFAULT_SYMBOLS, ServeOptions
+from wsctl.server.platform import ConnectionLog, Platform
+from wsctl.server.services.prices import PriceService
+from wsctl.server.sockets import bind, is_loopback
+from wsctl.server.sources.recorded import RecordedSource
+from wsctl.server.sources.simulated import SimulatedSource
+from wsctl.server.sources.tick import Source
+from wsctl.server.websocket import WebSocketProtocol, linger
+
+HEARTBEAT_SILENCE = 5.0
+"""seconds of silence on a channel after which it gets a heartbeat"""
+
+
+class MockFeed:
+    """A running mock feed: `async with MockFeed(options) as feed: …`.
+
+    Entering raises UsageError for options that make no sense, a port in use or a bad prices file.
+    """
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        *,
+        clock: Clock | None = None,
+        on_log: Callable[[ConnectionLog], None] = lambda log: None,
+    ) -> None:
+        self.options = options
+        self.seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
+        self._clock = clock or SystemClock()
+        self._on_log = on_log
+        self.url = ""
+        self.symbols: tuple[str, ...] = ()
+
+    async def __aenter__(self) -> "MockFeed":
+        _check(self.options)
+        source = _source(self.options, self.seed)
+        tls = _tls(self.options)
+        sockets = bind(self.options.host, self.options.port)
+        self.symbols = source.symbols
+        host, port = sockets[0].getsockname()[:2]
+        self.url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+        loop = asyncio.get_running_loop()
+        self.platform = Platform(self.options, self._clock, loop, self._on_log)
+        self.prices = PriceService(
+            self.platform.hub,
+            source,
+            self._clock,
+            throttle=self.options.throttle,
+            wait=self.options.prices is not None,
+        )
+        self.platform.requests.on_subscription = self.prices.start
+        server = _Uvicorn(_uvicorn_config(self.platform, self.prices, tls), self.platform)
+        self._tasks = [
+            asyncio.create_task(server.serve(sockets=sockets), name="uvicorn"),
+            asyncio.create_task(self.prices.run(), name="prices"),
+            asyncio.create_task(self._beat(), name="heartbeats"),
+        ]
+        self._server = server
+        await server.listening.wait()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        uvicorn_task, *services = self._tasks
+        for task in services:
+            task.cancel()
+        self._server.should_exit = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not uvicorn_task.cancelled() and (error := uvicorn_task.exception()):
+            raise error
+
+    async def wait(self) -> None:
+        """Return, with the error, when a service breaks; otherwise never."""
+        services = self._tasks[1:]
+        while True:
+            done, _ = await asyncio.wait(services, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+            services = [task for task in services if not task.done()]
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.platform.hub.beat(HEARTBEAT_SILENCE)
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers; the platform says goodbye before connections are shut."""
+
+    def __init__(self, config: uvicorn.Config, platform: Platform) -> None:
+        super().__init__(config)
+        self._platform = platform
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Say so once connections are taken."""
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs us."""
+        yield
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Stop listening, tell the clients, then do what uvicorn does."""
+        for server in self.servers:
+            server.close()
+        await self._platform.close()
+        await super().shutdown(sockets=sockets)
+
+
+class _HttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol; during an outage a new TCP connection is reset."""
+
+    def __init__(self, platform: Platform, **uvicorn_arguments: Any) -> None:
+        super().__init__(**uvicorn_arguments)
+        self._platform = platform
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a TCP connection."""
+        super().connection_made(transport)
+        if self._platform.out:
+            linger(transport)
+            transport.abort()
+
+
+def _uvicorn_config(platform: Platform, prices: PriceService, tls: bool) -> uvicorn.Config:
+    options = platform.options
+    return uvicorn.Config(
+        build_app(platform, prices),
+        http=partial(_HttpProtocol, platform),  # type: ignore[arg-type]
+        ws=partial(WebSocketProtocol, platform),  # type: ignore[arg-type]
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=options.tls_cert if tls else None,
+        ssl_keyfile=options.tls_key if tls else None,
+    )
+
+
+def _check(options: ServeOptions) -> None:
+    if options.jwt_secret == DEFAULT_JWT_SECRET and not is_loopback(options.host):
+        raise UsageError(
+            f"refusing to listen on {options.host} with the public JWT secret",
+            hint="set --jwt-secret, or listen on loopback",
+        )
+    if options.prices is not None and options.symbols is not None:
+        raise UsageError("--prices brings its own symbols; --symbols cannot be given with it")
+    if not 0 < options.rate <= 10_000:
+        raise UsageError(f"rate is {options.rate:g}; expected more than 0 and at most 10000 a second")
+
+
+def _source(options: ServeOptions, seed: int) -> Source:
+    if options.prices is not None:
+        return RecordedSource(Path(options.prices), speed=options.price_speed, loop=options.price_loop)
+    return SimulatedSource(options.symbols or DEFAULT_SYMBOLS, rate=options.rate, seed=seed)
+
+
+def _tls(options: ServeOptions) -> bool:
+    """Whether TLS is asked for; tried out here, so that a bad file is one clear sentence."""
+    if (options.tls_cert is None) is not (options.tls_key is None):
+        raise UsageError("--tls-cert and --tls-key go together")
+    if options.tls_cert is None:
+        return False
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(options.tls_cert, options.tls_key)
+    except OSError as error:  # SSLError is one
+        raise UsageError(f"cannot use {options.tls_cert} and {options.tls_key} for TLS: {error}") from error
+    return True

@@ -1,0 +1,168 @@
+"""/control: what a test may do to the mock feed while it runs. Loopback only."""
+
+import ipaddress
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from wsctl.errors import UsageError
+from wsctl.server.connection import Closing, Connection
+from wsctl.server.platform import Platform
+from wsctl.server.services.prices import PriceService
+
+
+class SetPrice(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /control/price"""
+
+    symbol: str
+    price: float
+
+
+class Disconnect(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /control/disconnect: whom; nothing named means everyone."""
+
+    user: str | None = None
+    client: str | None = None
+    percent: float = 100
+
+
+class Flash(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /control/flash: cut a share of the connections; refuse new ones for `outage` seconds."""
+
+    percent: float = 100
+    outage: float = 0
+
+
+class BadRequest(Exception):
+    """The body is not what the endpoint takes."""
+
+
+Body = TypeVar("Body")
+Handler = Callable[[Request], Awaitable[Any]]
+
+
+def control_routes(platform: Platform, prices: PriceService) -> list[Route]:
+    """The endpoints; each answers JSON."""
+    control = Control(platform, prices)
+    posts: dict[str, Handler] = {
+        "price": control.price,
+        "disconnect": control.disconnect,
+        "flash": control.flash,
+        "pause": control.pause,
+        "resume": control.resume,
+    }
+    gets: dict[str, Handler] = {"connections": control.connections, "sent": control.sent}
+    return [
+        *(Route(f"/control/{name}", _guarded(post), methods=["POST"]) for name, post in posts.items()),
+        *(Route(f"/control/{name}", _guarded(get), methods=["GET"]) for name, get in gets.items()),
+    ]
+
+
+class Control:
+    """The endpoints' work."""
+
+    def __init__(self, platform: Platform, prices: PriceService) -> None:
+        self._platform = platform
+        self._prices = prices
+        self._random = random.Random(platform.options.seed)  # noqa: S311 - picks victims, repeatably
+
+    async def price(self, request: Request) -> Any:
+        """Move a market: the symbol's next tick has this price."""
+        body = await _read(request, SetPrice)
+        self._prices.source.set_price(body.symbol, body.price)
+        return {"ok": True}
+
+    async def disconnect(self, request: Request) -> Any:
+        """Disconnect clients in good order; they are told that they may come back."""
+        body = await _read(request, Disconnect)
+        chosen = [one for one in self._pick(body.percent) if _matches(one, body)]
+        for connection in chosen:
+            connection.dismiss(Closing.REQUESTED, retry=True)
+        return {"ok": True, "disconnected": len(chosen)}
+
+    async def flash(self, request: Request) -> Any:
+        """Reset connections as a network failure would; new ones are accepted and reset during the outage."""
+        body = await _read(request, Flash)
+        chosen = self._pick(body.percent)
+        self._platform.outage_until = self._platform.clock.monotonic() + body.outage
+        for connection in chosen:
+            connection.cut()
+        return {"ok": True, "cut": len(chosen)}
+
+    async def pause(self, request: Request) -> Any:
+        """Stop prices; closing heartbeats go out, so that counts can be compared."""
+        self._prices.pause()
+        return {"ok": True}
+
+    async def resume(self, request: Request) -> Any:
+        """Let prices go on."""
+        self._prices.resume()
+        return {"ok": True}
+
+    async def connections(self, request: Request) -> Any:
+        """Who is connected."""
+        return {
+            "connections": [
+                {
+                    "sid": one.sid,
+                    "address": one.address,
+                    "transport": one.transport,
+                    "user": one.user.id if one.user else None,
+                    "client": one.client,
+                    "connectedAt": one.joined_at,
+                    "channels": list(one.channels),
+                }
+                for one in self._joined()
+            ]
+        }
+
+    async def sent(self, request: Request) -> Any:
+        """What was truly sent, per channel."""
+        return {"channels": self._platform.hub.ledger()}
+
+    def _joined(self) -> list[Connection]:
+        return [one for one in self._platform.connections.values() if one.joined_at is not None]
+
+    def _pick(self, percent: float) -> list[Connection]:
+        if not 0 <= percent <= 100:
+            raise BadRequest(f"percent is {percent:g}; expected 0 to 100")
+        everyone = self._joined()
+        return self._random.sample(everyone, round(len(everyone) * percent / 100))
+
+
+def _matches(connection: Connection, body: Disconnect) -> bool:
+    user = None if connection.user is None else connection.user.id
+    return body.user in (None, user) and body.client in (None, connection.client)
+
+
+async def _read(request: Request, kind: type[Body]) -> Body:
+    raw = await request.body()
+    try:
+        return msgspec.json.decode(raw or b"{}", type=kind)
+    except msgspec.DecodeError as error:
+        raise BadRequest(str(error)) from error
+
+
+def _guarded(handler: Handler) -> Handler:
+    """Answer loopback only, and no page of another site: a browser's cross-site POST cannot say application/json."""
+
+    async def answer(request: Request) -> Response:
+        if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
+            return _json({"ok": False, "message": "/control answers loopback addresses only"}, 403)
+        if request.method == "POST" and not request.headers.get("content-type", "").startswith("application/json"):
+            return _json({"ok": False, "message": "expected content-type application/json"}, 415)
+        try:
+            return _json(await handler(request))
+        except (BadRequest, UsageError) as error:
+            return _json({"ok": False, "message": str(error)}, 400)
+
+    return answer
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")

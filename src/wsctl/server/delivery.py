@@ -1,0 +1,43 @@
+"""What one connection is owed while it cannot be written to: the newest message per channel, and what was left out."""
+
+from wsctl.model.event import ORDERBOOK_UPDATE, SKIPPED
+from wsctl.server.hub import Channel, Hub, Message, Subscriber
+
+
+class Backlog:
+    """Conflates: memory is bounded by the number of channels, however long a reader sleeps."""
+
+    __slots__ = ("_owed",)
+
+    def __init__(self) -> None:
+        self._owed: dict[Channel, tuple[int, Message]] = {}
+        """per channel: the first seq owed, and the newest message"""
+
+    def add(self, message: Message) -> None:
+        """Owe a message; it replaces the one owed on its channel."""
+        owed = self._owed.get(message.channel)
+        first = message.stamp.seq if owed is None else owed[0]
+        self._owed[message.channel] = (first, message)
+
+    def forget(self, channel: Channel) -> None:
+        """Owe nothing on a channel any more (unsubscribed)."""
+        self._owed.pop(channel, None)
+
+    def pay(self, hub: Hub, subscriber: Subscriber, reason: str) -> None:
+        """Send what is owed: per channel a declared skip, then the newest message (of a book: a snapshot)."""
+        owed, self._owed = self._owed, {}
+        for channel, (first, message) in owed.items():
+            newest = message.stamp.seq
+            is_book = message.name == ORDERBOOK_UPDATE  # a lone delta would leave the reader's book wrong
+            last_skipped = newest if is_book else newest - 1
+            if first <= last_skipped:
+                _declare(hub, subscriber, channel, first, last_skipped, reason)
+            if is_book:
+                hub.push_snapshot(subscriber, channel)
+            else:
+                subscriber.offer(message)
+
+
+def _declare(hub: Hub, subscriber: Subscriber, channel: Channel, first: int, last: int, reason: str) -> None:
+    payload = {"channel": channel.name, "epoch": channel.epoch, "from": first, "to": last, "reason": reason}
+    subscriber.send_event(SKIPPED, payload)

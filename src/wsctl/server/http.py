@@ -1,0 +1,150 @@
+"""The HTTP side of the mock feed: long-polling, /healthz, /control."""
+
+import asyncio
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from wsctl.errors import WireError
+from wsctl.server.connection import Connection
+from wsctl.server.control import control_routes
+from wsctl.server.handshake import SOCKETIO_PATH, Refusal, read_query
+from wsctl.server.platform import LOOPBACK_ORIGIN, Platform
+from wsctl.server.polling import PollingCarrier
+from wsctl.server.services.prices import PriceService
+from wsctl.wire import engineio
+
+
+def build_app(platform: Platform, prices: PriceService) -> Starlette:
+    """The ASGI application behind uvicorn's HTTP protocol."""
+    polling = Polling(platform)
+    routes = [
+        Route(SOCKETIO_PATH, polling),
+        Route(SOCKETIO_PATH.rstrip("/"), polling),
+        Route("/healthz", _healthy),
+    ]
+    if platform.options.control:
+        routes += control_routes(platform, prices)
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origin_regex=LOOPBACK_ORIGIN.pattern,
+        allow_methods=["GET", "POST"],
+        allow_headers=["content-type"],
+        allow_credentials=True,
+    )
+    return Starlette(routes=routes, middleware=[cors])
+
+
+async def _healthy(request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+class Polling:
+    """Engine.IO over HTTP requests. An ASGI application: unlike a function it is given every method."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """GET fetches packets, or opens a session; POST brings packets."""
+        query = read_query(request.query_params, transports=("polling", "websocket"))
+        if isinstance(query, Refusal):
+            return _refuse(query)
+        if query.transport != "polling":
+            return _refuse(Refusal.BAD_REQUEST)  # a WebSocket handshake would not have come here
+        if not self._platform.allows_origin(request.headers.get("origin")):
+            return _refuse(Refusal.FORBIDDEN, status=403)
+        if query.sid is None:
+            return self._open(request)
+        return await self._continue(request, query.sid)
+
+    def _open(self, request: Request) -> Response:
+        if request.method != "GET":
+            return _refuse(Refusal.BAD_METHOD)
+        peer = request.client
+        connection = self._platform.new_connection(f"{peer.host}:{peer.port}" if peer else "unknown")
+        carrier = PollingCarrier(on_fetched=connection.caught_up)
+        connection.begin(carrier)
+        return PlainTextResponse(carrier.fetch())
+
+    async def _continue(self, request: Request, sid: str) -> Response:
+        connection = self._platform.connections.get(sid)
+        if connection is None:
+            last_words = self._platform.seen_off(sid)
+            return _refuse(Refusal.UNKNOWN_SID) if last_words is None else PlainTextResponse(last_words.fetch())
+        carrier = connection.carrier
+        if not isinstance(carrier, PollingCarrier):
+            return _refuse(Refusal.BAD_REQUEST)  # upgraded: polling is over
+        if request.method == "GET":
+            return await self._poll(request, connection, carrier)
+        if request.method == "POST":
+            return await self._post(request, connection)
+        return _refuse(Refusal.BAD_REQUEST)
+
+    async def _poll(self, request: Request, connection: Connection, carrier: PollingCarrier) -> Response:
+        if carrier.polled:
+            connection.end("two polls at once")
+            return _refuse(Refusal.BAD_REQUEST)
+        if not connection.upgrading:
+            poll = carrier.begin_poll()
+            try:
+                if not await _unless_disconnected(request, poll):
+                    return Response()  # nobody is there to read it; the packets wait for the next poll
+            finally:
+                carrier.end_poll()
+        body = carrier.fetch()
+        if carrier.closed:
+            self._platform.seen_off(connection.sid)
+        return PlainTextResponse(body)
+
+    async def _post(self, request: Request, connection: Connection) -> Response:
+        body = await self._body(request)
+        if body is None:
+            connection.end("request body over the limit")
+            return Response(status_code=413)
+        try:
+            for packet in engineio.decode_payload(body.decode()):
+                if connection.carrier is not None:
+                    connection.receive_packet(packet)
+        except (WireError, UnicodeDecodeError) as error:
+            connection.end(f"malformed packet: {error}")
+            return _refuse(Refusal.BAD_REQUEST)
+        return PlainTextResponse("ok")
+
+    async def _body(self, request: Request) -> bytes | None:
+        """The body, or None when it is over the limit: read no further than that."""
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._platform.options.max_payload:
+                return None
+        return body
+
+
+async def _unless_disconnected(request: Request, awaited: asyncio.Future[None]) -> bool:
+    """Wait for something unless the HTTP client goes away first; answers whether it came."""
+    leaving = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((awaited, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return awaited.done()
+    finally:
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refuse(refusal: Refusal, status: int = 400) -> Response:
+    return Response(refusal.body(), status_code=status, media_type="application/json")

@@ -1,0 +1,38 @@
+"""What `wsctl serve` can be told; the command line, a config file and scenarios fill the same struct."""
+
+from msgspec import Struct
+
+DEFAULT_SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "XRP/USDT")
+DEFAULT_JWT_SECRET = "wsctl-dev"  # noqa: S105 - deliberately public; serve refuses to leave loopback with it
+
+
+class ServeOptions(Struct, frozen=True, kw_only=True):
+    """Options of the mock feed. Durations in seconds, sizes in bytes."""
+
+    host: str | None = None
+    """address to bind; None: 127.0.0.1 and, where IPv6 exists, [::1] on the same port"""
+    port: int = 3000
+    """0 picks a free one"""
+    symbols: tuple[str, ...] | None = None
+    """None: the default symbols, or those of the prices file"""
+    rate: float = 2.0
+    """updates per second and symbol"""
+    seed: int | None = None
+    """None: a random one, told at start"""
+    prices: str | None = None
+    """CSV of recorded trades: time_ms,symbol,price,quantity"""
+    price_speed: float = 1.0
+    price_loop: bool = False
+    throttle: float = 0.0
+    """only the newest price of each interval per symbol; 0: off"""
+    ping_interval: float = 25.0
+    ping_timeout: float = 60.0
+    connect_timeout: float = 45.0
+    """how long a client may take to join a namespace"""
+    max_payload: int = 1_000_000
+    """largest message or request body taken from a client"""
+    jwt_secret: str = DEFAULT_JWT_SECRET
+    control: bool = False
+    """whether /control answers (to loopback only)"""
+    tls_cert: str | None = None
+    tls_key: str | None = None

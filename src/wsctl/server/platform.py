@@ -1,0 +1,136 @@
+"""The platform: every connection, the hub they listen to, and who may do what."""
+
+import asyncio
+import contextlib
+import re
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from wsctl.clock import Clock
+from wsctl.server.connection import Closing, Connection
+from wsctl.server.hub import Hub
+from wsctl.server.options import ServeOptions
+from wsctl.server.polling import PollingCarrier
+from wsctl.server.requests import Requests
+
+if TYPE_CHECKING:
+    from wsctl.server.websocket import WebSocketProtocol
+
+FAREWELL = 2.0
+"""seconds that a closed polling session waits for the poll that fetches its last packets"""
+
+LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
+
+
+class ConnectionLog(Struct, frozen=True):
+    """Something about a connection that an operator wants to see."""
+
+    what: str
+    """connected, disconnected or refused"""
+    connection: str
+    address: str
+    transport: str
+    user: str | None
+    reason: str | None = None
+
+
+class Platform:
+    """The mock platform without its sockets."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        on_log: Callable[[ConnectionLog], None],
+    ) -> None:
+        self.options = options
+        self.clock = clock
+        self.loop = loop
+        self.hub = Hub(clock, epoch=secrets.token_hex(4))
+        self.requests = Requests(self.hub, clock)
+        self.connections: dict[str, Connection] = {}
+        self.departing: dict[str, PollingCarrier] = {}
+        """closed polling sessions whose last packets were not fetched yet"""
+        self.sockets: dict[WebSocketProtocol, None] = {}
+        self.outage_until = 0.0
+        """monotonic seconds until which new TCP connections are accepted and reset"""
+        self.closing = False
+        self._emptied = asyncio.Event()
+        self._on_log = on_log
+
+    @property
+    def out(self) -> bool:
+        """Whether new TCP connections are reset (an outage asked for through /control)."""
+        return self.clock.monotonic() < self.outage_until
+
+    def allows_origin(self, origin: str | None) -> bool:
+        """Browsers say where a page came from; only loopback pages may connect."""
+        return origin is None or LOOPBACK_ORIGIN.fullmatch(origin) is not None
+
+    def new_sid(self) -> str:
+        """An id that cannot be guessed: it is all that a polling request shows."""
+        return secrets.token_urlsafe(15)
+
+    def new_connection(self, address: str) -> Connection:
+        """Start a session; its carrier follows."""
+        connection = Connection(self, self.new_sid(), address)
+        self.connections[connection.sid] = connection
+        return connection
+
+    def handle(self, connection: Connection, name: str, args: list[Any], *, acknowledged: bool) -> Any:
+        """Serve a client's event; answers the acknowledgement's payload."""
+        return self.requests.handle(connection, name, args, acknowledged=acknowledged)
+
+    # Called by connections
+
+    def joined(self, connection: Connection) -> None:
+        """A connection is in."""
+        self._log("connected", connection)
+
+    def refused(self, connection: Connection, reason: str) -> None:
+        """A connection was not let in."""
+        self._log("refused", connection, reason)
+
+    def left(self, connection: Connection, reason: str) -> None:
+        """A connection ended."""
+        del self.connections[connection.sid]
+        if connection.joined_at is not None:
+            self._log("disconnected", connection, reason)
+
+    def see_off(self, sid: str, carrier: PollingCarrier) -> None:
+        """Keep a closed polling session's last packets for its next poll."""
+        self.departing[sid] = carrier
+        self.loop.call_later(FAREWELL, self.seen_off, sid)
+
+    def seen_off(self, sid: str) -> PollingCarrier | None:
+        """Forget a departing session, fetched or not."""
+        carrier = self.departing.pop(sid, None)
+        self.settle()
+        return carrier
+
+    def _log(self, what: str, connection: Connection, reason: str | None = None) -> None:
+        user = None if connection.user is None else connection.user.id
+        self._on_log(ConnectionLog(what, connection.sid, connection.address, connection.transport, user, reason))
+
+    # The end
+
+    async def close(self) -> None:
+        """Tell every client, then wait (up to FAREWELL) until they are gone; sockets left are dropped."""
+        self.closing = True
+        for connection in tuple(self.connections.values()):
+            connection.dismiss(Closing.SHUTDOWN, retry=True)
+        self.settle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await self._emptied.wait()
+        for socket in tuple(self.sockets):
+            socket.abort()
+
+    def settle(self) -> None:
+        """Called whenever a socket or a departing session went away."""
+        if self.closing and not self.sockets and not self.departing:
+            self._emptied.set()

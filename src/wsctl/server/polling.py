@@ -1,0 +1,84 @@
+"""The long-polling carrier: packets wait here until the client's next poll fetches them."""
+
+import asyncio
+from collections.abc import Callable
+
+from wsctl.server.hub import Writable
+from wsctl.wire.engineio import MAX_PACKETS_SENT, Frame, encode_payload
+
+NOOP = "6"
+CLOSE = "1"
+
+
+class PollingCarrier:
+    """What one polling session has not fetched yet, and its pending poll."""
+
+    name = "polling"
+
+    def __init__(self, on_fetched: Callable[[], None]) -> None:
+        self.waiting = 0
+        """bytes (of text: characters) not fetched yet"""
+        self.closed = False
+        self._on_fetched = on_fetched
+        self._queue: list[Frame] = []
+        self._poll: asyncio.Future[None] | None = None
+
+    @property
+    def direct(self) -> Writable | None:
+        """Nothing can be written ahead of a poll."""
+        return None
+
+    @property
+    def polled(self) -> bool:
+        """Whether a poll is pending; a second one beside it ends the session."""
+        return self._poll is not None
+
+    def send(self, packet: Frame) -> None:
+        """Queue a packet and answer a pending poll."""
+        self._queue.append(packet)
+        self.waiting += len(packet)
+        self._answer()
+
+    def begin_poll(self) -> asyncio.Future[None]:
+        """A poll came: the future is done as soon as there is something to fetch. `end_poll` must follow."""
+        self._poll = asyncio.get_running_loop().create_future()
+        if self._queue:
+            self._answer()
+        return self._poll
+
+    def end_poll(self) -> None:
+        """The poll is over, answered or abandoned."""
+        self._poll = None
+
+    def fetch(self) -> str:
+        """The body of a poll answer; NOOP when nothing waits."""
+        packets, self._queue = self._queue[:MAX_PACKETS_SENT], self._queue[MAX_PACKETS_SENT:]
+        self.waiting -= sum(map(len, packets))
+        if not self._queue:
+            self._on_fetched()
+        return encode_payload(packets or [NOOP])
+
+    def wake(self) -> None:
+        """Answer a pending poll now, with a NOOP if need be."""
+        self._answer()
+
+    def retire(self) -> list[Frame]:
+        """Stop after an upgrade: answer a pending poll, hand over what was not fetched."""
+        queue, self._queue = self._queue, []
+        self.closed = True
+        self._answer()
+        return queue
+
+    def close(self, code: int) -> None:
+        """End with a CLOSE packet; polling has no close codes."""
+        self.closed = True
+        self.send(CLOSE)
+
+    def abort(self, *, reset: bool = False) -> None:
+        """End at once; requests are separate TCP connections, so there is nothing to reset."""
+        self.closed = True
+        self._answer()
+
+    def _answer(self) -> None:
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)

@@ -1,0 +1,150 @@
+"""The events a client may send, and what each is acknowledged with."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from wsctl.clock import Clock
+from wsctl.model.channel import is_name, symbol_of, ticker
+from wsctl.model.event import ERROR
+from wsctl.server.auth import User
+from wsctl.server.hub import Hub
+from wsctl.spec.nearest import nearest
+from wsctl.wire.platform import Payload
+
+MAX_NAMES = 1000
+"""symbols or channels in one request"""
+
+
+class Client(Protocol):
+    """What a request needs of its connection."""
+
+    user: User | None
+    channels: dict[str, None]
+
+    def subscribe(self, channel: str) -> None:
+        """Join a channel."""
+
+    def unsubscribe(self, channel: str) -> None:
+        """Leave a channel."""
+
+    def send_event(self, name: str, payload: Payload) -> None:
+        """Send one event to this client only."""
+
+
+class Denied(Exception):
+    """A request, or one name in it, cannot be served; code and message go to the client."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def answer(self) -> Payload:
+        """The acknowledgement."""
+        return {"ok": False, "code": self.code, "message": self.message}
+
+
+class Requests:
+    """Serves client events against the hub."""
+
+    def __init__(self, hub: Hub, clock: Clock) -> None:
+        self._hub = hub
+        self._clock = clock
+        self.on_subscription: Callable[[], None] = lambda: None
+        """called after each subscription that joined something; recorded prices start with the first"""
+        self._handlers: dict[str, Callable[[Client, list[Any]], Payload]] = {
+            "price:subscribe": self._price_subscribe,
+            "price:unsubscribe": self._price_unsubscribe,
+            "channel:subscribe": self._channel_subscribe,
+            "channel:unsubscribe": self._channel_unsubscribe,
+            "time:sync": self._time_sync,
+        }
+
+    def handle(self, client: Client, name: str, args: list[Any], *, acknowledged: bool) -> Payload:
+        """Serve one event. What fails and is not acknowledged is told by an `error` event instead."""
+        handler = self._handlers.get(name)
+        try:
+            if handler is None:
+                raise Denied("bad_request", f"unknown event {name!r}")
+            answer = handler(client, args)
+        except Denied as denied:
+            answer = denied.answer()
+        if not acknowledged and not answer["ok"] and handler is not None:
+            client.send_event(ERROR, {"message": answer["message"], "code": answer["code"]})
+        return answer
+
+    def _price_subscribe(self, client: Client, args: list[Any]) -> Payload:
+        return self._subscribe(client, _names(args), self._find_ticker)
+
+    def _channel_subscribe(self, client: Client, args: list[Any]) -> Payload:
+        return self._subscribe(client, _names(args), self._find_channel)
+
+    def _price_unsubscribe(self, client: Client, args: list[Any]) -> Payload:
+        names = _names(args)
+        for name in names:
+            client.unsubscribe(ticker(name))
+        return {"ok": True, "unsubscribed": names}
+
+    def _channel_unsubscribe(self, client: Client, args: list[Any]) -> Payload:
+        names = _names(args)
+        for name in names:
+            client.unsubscribe(name)
+        return {"ok": True, "unsubscribed": names}
+
+    def _time_sync(self, client: Client, args: list[Any]) -> Payload:
+        return {"ok": True, "serverTime": round(self._clock.now() * 1000, 3)}
+
+    def _subscribe(self, client: Client, names: list[str], find: Callable[[Client, str], str]) -> Payload:
+        """Join what can be joined; the first refusal gives code and message."""
+        subscribed: list[str] = []
+        refusals: dict[str, Denied] = {}
+        for name in names:
+            try:
+                channel = find(client, name)
+            except Denied as denied:
+                refusals[name] = denied
+            else:
+                client.subscribe(channel)
+                subscribed.append(name)
+        if subscribed:
+            self.on_subscription()
+        if not refusals:
+            return {"ok": True, "subscribed": subscribed}
+        first = next(iter(refusals.values()))
+        return {**first.answer(), "subscribed": subscribed, "refused": list(refusals)}
+
+    def _find_ticker(self, client: Client, symbol: str) -> str:
+        if not is_name(symbol):
+            raise Denied("bad_request", f"{symbol!r} is not a symbol; letters, digits and . _ / - are taken")
+        if ticker(symbol) not in self._hub.channels:
+            raise self._unknown_symbol(symbol)
+        return ticker(symbol)
+
+    def _find_channel(self, client: Client, name: str) -> str:
+        if name in self._hub.channels:
+            return name
+        if name.startswith(("user:", "bot:")):
+            if client.user is None:
+                raise Denied("auth_required", f"{name} needs a token")
+            raise Denied("access_denied", "Access denied")
+        symbol = symbol_of(name)
+        if symbol is not None and ticker(symbol) not in self._hub.channels:
+            raise self._unknown_symbol(symbol)
+        raise Denied("unknown_channel", f"unknown channel {name!r}")
+
+    def _unknown_symbol(self, symbol: str) -> Denied:
+        symbols = [known for known in map(symbol_of, self._hub.channels) if known is not None]
+        served = list(dict.fromkeys(symbols))
+        near = nearest(symbol, served)
+        advice = f"did you mean {near}?" if near else f"served are {', '.join(served[:10])}"
+        return Denied("unknown_symbol", f"unknown symbol {symbol!r}; {advice}")
+
+
+def _names(args: list[Any]) -> list[str]:
+    """The names in a list, in several arguments, or in one string; each once."""
+    names = args[0] if len(args) == 1 and isinstance(args[0], list) else args
+    if not names or not all(isinstance(name, str) for name in names):
+        raise Denied("bad_request", "expected a list of names")
+    if len(names) > MAX_NAMES:
+        raise Denied("limit", f"{len(names)} names in one request; at most {MAX_NAMES} are taken")
+    return list(dict.fromkeys(names))

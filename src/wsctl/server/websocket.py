@@ -1,0 +1,237 @@
+"""The WebSocket protocol class that uvicorn is given: RFC 6455 by websockets' sans-I/O core, frames to a handler.
+
+No task, queue or ASGI call per connection: the transport is written to directly.
+"""
+
+import asyncio
+import logging
+import socket
+import struct
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import SEND_EOF, State
+from websockets.server import ServerProtocol
+
+from wsctl.server.connection import WRITE_LIMIT, Candidate
+from wsctl.server.handshake import SOCKETIO_PATH, Refusal, read_query
+from wsctl.server.hub import Writable
+from wsctl.server.upgrade import Upgrade
+from wsctl.wire import engineio
+
+if TYPE_CHECKING:
+    from wsctl.server.platform import Platform
+
+CLOSE_TIMEOUT = 5.0
+"""seconds the client has to complete a close before the transport is aborted"""
+
+_silent = logging.getLogger("wsctl.server.websocket")
+_silent.disabled = True  # connects and disconnects are reported by the platform, with their reason
+
+
+class Handler(Protocol):
+    """Who gets the messages of an accepted WebSocket."""
+
+    def begin(self, carrier: Candidate) -> None:
+        """The WebSocket is open."""
+
+    def receive(self, frame: engineio.Frame) -> None:
+        """Take one message."""
+
+    def lost(self, reason: str) -> None:
+        """The WebSocket is gone."""
+
+    def fell_behind(self) -> None:
+        """More than WRITE_LIMIT bytes wait for the reader."""
+
+    def caught_up(self) -> None:
+        """The reader took them."""
+
+
+class WebSocketProtocol(asyncio.Protocol):
+    """One WebSocket connection; the carrier of a Connection, or a candidate for one."""
+
+    __slots__ = ("_close_timer", "_handler", "_parts", "_platform", "_text", "_transport", "_ws")
+
+    name = "websocket"
+
+    def __init__(self, platform: "Platform", **_uvicorn: Any) -> None:
+        self._platform = platform
+        self._ws = ServerProtocol(max_size=platform.options.max_payload, logger=_silent)
+        self._handler: Handler | None = None
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._parts: list[bytes] = []
+        self._text = False
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over the transport of an upgraded HTTP connection."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
+        self._platform.sockets[self] = None
+
+    def data_received(self, data: bytes) -> None:
+        """Feed RFC 6455, hand on what it yields."""
+        self._ws.receive_data(data)
+        for event in self._ws.events_received():
+            if isinstance(event, Request):
+                self._open(event)
+            elif isinstance(event, WebSocketFrame):
+                self._receive(event)
+        self._flush()
+        if self._ws.parser_exc is not None and self._handler is not None:
+            self._lost(f"broken WebSocket frame: {self._ws.parser_exc}")
+
+    def eof_received(self) -> None:
+        """Half-closed by the client: it is gone (returning None closes the transport)."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone, in good order or not."""
+        self._platform.sockets.pop(self, None)
+        self._platform.settle()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+            self._close_timer = None
+        received = self._ws.close_rcvd
+        self._lost("transport closed" if received is None else f"client closed ({received.code})")
+
+    def pause_writing(self) -> None:
+        """The write buffer is past WRITE_LIMIT."""
+        if self._handler is not None:
+            self._handler.fell_behind()
+
+    def resume_writing(self) -> None:
+        """The write buffer drained."""
+        if self._handler is not None:
+            self._handler.caught_up()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn; the platform has closed every connection by then."""
+
+    # Carrier
+
+    @property
+    def direct(self) -> Writable | None:
+        """The transport: a ready frame may be written to it while the WebSocket is open."""
+        return self._transport if self._ws.state is State.OPEN else None
+
+    @property
+    def waiting(self) -> int:
+        """Bytes the socket has not taken."""
+        return self._transport.get_write_buffer_size()
+
+    def send(self, packet: engineio.Frame) -> None:
+        """Send one packet as a frame; after the close frame nothing follows."""
+        if self._ws.state is not State.OPEN:
+            return
+        if isinstance(packet, bytes):
+            self._ws.send_binary(packet)
+        else:
+            self._ws.send_text(packet.encode())
+        self._flush()
+
+    def close(self, code: int) -> None:
+        """Send a close frame; the client answers it, or the transport is aborted after CLOSE_TIMEOUT."""
+        if self._ws.state is State.OPEN:
+            self._ws.send_close(code)
+            self._flush()
+        if self._close_timer is None:
+            self._close_timer = self._platform.loop.call_later(CLOSE_TIMEOUT, self.abort)
+
+    def abort(self, *, reset: bool = False) -> None:
+        """Drop the socket; `reset` makes it a TCP RST (SO_LINGER 0)."""
+        if reset:
+            linger(self._transport)
+        self._transport.abort()
+
+    def become(self, handler: Handler) -> None:
+        """Hand messages to somebody else from now on."""
+        self._handler = handler
+
+    # Inside
+
+    def _open(self, request: Request) -> None:
+        target = self._judge(request)
+        if isinstance(target, tuple):
+            self._ws.send_response(self._refusal(*target))
+            return
+        response = self._ws.accept(request)
+        self._ws.send_response(response)
+        if self._ws.state is State.OPEN:  # else it was no sound WebSocket handshake, and accept() says so
+            self._flush()
+            self._handler = target if target is not None else self._platform.new_connection(self._address())
+            self._handler.begin(self)
+
+    def _judge(self, request: Request) -> Handler | tuple[HTTPStatus, bytes] | None:
+        """Who will handle the messages (None: a new connection), or status and body of the refusal."""
+        url = urlsplit(request.path)
+        if url.path.rstrip("/") + "/" != SOCKETIO_PATH:
+            return HTTPStatus.NOT_FOUND, b'{"message":"nothing here; Socket.IO is at /socket.io/"}'
+        if not self._platform.allows_origin(request.headers.get("Origin")):
+            return HTTPStatus.FORBIDDEN, Refusal.FORBIDDEN.body()
+        query = read_query(dict(parse_qsl(url.query)), transports=("websocket",))
+        if isinstance(query, Refusal):
+            return HTTPStatus.BAD_REQUEST, query.body()
+        if query.sid is None:
+            return None
+        connection = self._platform.connections.get(query.sid)
+        if connection is None:
+            return HTTPStatus.BAD_REQUEST, Refusal.UNKNOWN_SID.body()
+        if not connection.upgradable:
+            return HTTPStatus.BAD_REQUEST, Refusal.BAD_REQUEST.body()
+        return Upgrade(connection)
+
+    def _refusal(self, status: HTTPStatus, body: bytes) -> Response:
+        response = self._ws.reject(status, body.decode())
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/json"
+        return response
+
+    def _address(self) -> str:
+        peer = self._transport.get_extra_info("peername")
+        return f"{peer[0]}:{peer[1]}" if peer else "unknown"
+
+    def _receive(self, frame: WebSocketFrame) -> None:
+        if self._handler is None or frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            return
+        if frame.opcode is not Opcode.CONT:
+            self._text = frame.opcode is Opcode.TEXT
+        self._parts.append(bytes(frame.data))
+        if not frame.fin:
+            return
+        data, self._parts = b"".join(self._parts), []
+        if not self._text:
+            self._handler.receive(data)
+            return
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self._ws.fail(1007, "text that is not UTF-8")
+            self._lost("text that is not UTF-8")
+            return
+        self._handler.receive(text)
+
+    def _flush(self) -> None:
+        for data in self._ws.data_to_send():
+            if data == SEND_EOF:
+                self._transport.close()
+            else:
+                self._transport.write(data)
+
+    def _lost(self, reason: str) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.lost(reason)
+
+
+def linger(transport: asyncio.BaseTransport) -> None:
+    """Make the coming close of a TCP socket a reset: SO_LINGER with zero seconds."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
