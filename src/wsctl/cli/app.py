@@ -1,0 +1,36 @@
+"""The commands, put together. Importing this must stay cheap: `wsctl --help` imports nothing heavy."""
+
+from typing import Annotated
+
+import typer
+
+from wsctl import __version__
+from wsctl.cli import serve, token
+
+app = typer.Typer(
+    help="Stand in for, watch and test real-time trading feeds.",
+    epilog="Exit codes: 0 passed, 1 findings or nothing verified, 2 usage, 3 target unreachable or gone, "
+    "4 wsctl's own fault, 130 Ctrl-C.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("serve")(serve.serve)
+app.command("token")(token.token)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"wsctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Stand in for, watch and test real-time trading feeds."""

@@ -1,0 +1,85 @@
+"""wsctl serve: the mock feed."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wsctl.cli.options import by_default, duration, names
+from wsctl.server.options import DEFAULT_JWT_SECRET, ServeOptions
+
+DEFAULTS = ServeOptions()
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; default: 127.0.0.1 and [::1].", show_default=False)
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = DEFAULTS.port,
+    symbols: Annotated[
+        list[str] | None, typer.Option("--symbols", metavar="A,B", help="Symbols to serve.", show_default=False)
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Price updates per second and symbol.")] = DEFAULTS.rate,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the simulated prices; told at start if not given.", show_default=False)
+    ] = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Play real trades: CSV time_ms,symbol,price,quantity.", show_default=False),
+    ] = None,
+    price_speed: Annotated[float, typer.Option(help="How fast to play them; 2 is twice as fast.")] = 1.0,
+    price_loop: Annotated[bool, typer.Option("--price-loop", help="Start again after the last one.")] = False,
+    throttle: Annotated[
+        float,
+        typer.Option(parser=duration, metavar="TIME", help="Send only the newest price of each interval per symbol."),
+    ] = by_default("0"),
+    ping_interval: Annotated[float, typer.Option(parser=duration, metavar="TIME", help="Heartbeat interval.")] = by_default("25s"),
+    ping_timeout: Annotated[
+        float, typer.Option(parser=duration, metavar="TIME", help="How long a heartbeat's answer may take.")
+    ] = by_default("60s"),
+    connect_timeout: Annotated[
+        float, typer.Option(parser=duration, metavar="TIME", help="How long a client may take to join.")
+    ] = by_default("45s"),
+    max_payload: Annotated[int, typer.Option(min=100, help="Largest message taken, in bytes.")] = DEFAULTS.max_payload,
+    jwt_secret: Annotated[
+        str, typer.Option(envvar="WSCTL_JWT_SECRET", help="Secret that tokens are checked with.")
+    ] = DEFAULT_JWT_SECRET,
+    control: Annotated[
+        bool, typer.Option("--control", help="Answer /control (loopback only): disconnect, flash, pause, sent, ….")
+    ] = False,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM): serve https and wss.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Private key of the certificate (PEM).")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML with these options, underscored; the command line wins.")
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help='Write {"url", "pid"} here once listening.')
+    ] = None,
+) -> None:
+    """Run a mock price feed that speaks Socket.IO like the real platform.
+
+    Example: wsctl serve --symbols BTC/USDT,ETH/USDT --rate 10
+    """
+    from wsctl.cli.run import run
+    from wsctl.cli.serving import read_config, serve_until_stopped
+
+    given: dict[str, Any] = {
+        name: value
+        for name, value in context.params.items()
+        if name not in ("config", "ready_file") and _was_given(context, name)
+    }
+    if "symbols" in given:
+        given["symbols"] = names(symbols)
+    for name in ("prices", "tls_cert", "tls_key"):
+        if name in given:
+            given[name] = str(given[name])
+    options = ServeOptions(**{**read_config(config), **given})
+    raise typer.Exit(run(serve_until_stopped(options, ready_file)))
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")

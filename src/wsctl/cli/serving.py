@@ -1,0 +1,116 @@
+"""What serve does around the mock feed: config file, banner, connection log, ready file, the end."""
+
+import asyncio
+import gc
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wsctl.cli.console import say
+from wsctl.cli.run import until_terminated
+from wsctl.errors import ExitCode, UsageError
+from wsctl.server.app import MockFeed
+from wsctl.server.options import DEFAULT_JWT_SECRET, ServeOptions
+from wsctl.server.platform import ConnectionLog
+from wsctl.spec.loader import Document, check_keys, kind_of, read_yaml
+from wsctl.spec.units import parse_duration
+
+DURATIONS = ("throttle", "ping_interval", "ping_timeout", "connect_timeout")
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """The options in a config file. Raises UsageError with file, line, column and the nearest known key."""
+    if path is None:
+        return {}
+    document = read_yaml(path)
+    if document.data is None:
+        return {}
+    fields = {field.name: field.type for field in msgspec.structs.fields(ServeOptions)}
+    return {
+        key: _convert(document, key, value, fields[key]) for key, value in check_keys(document, (), fields).items()
+    }
+
+
+def _convert(document: Document, key: str, value: Any, kind: Any) -> Any:
+    try:
+        if key in DURATIONS and isinstance(value, str):
+            return parse_duration(value)
+        if key == "symbols" and isinstance(value, str):
+            value = [name for name in value.split(",") if name]
+        return msgspec.convert(value, kind)
+    except UsageError as error:
+        raise document.value_error((key,), f"{key}: {error.message}") from error
+    except msgspec.ValidationError as error:
+        expected = str(error).partition(",")[0].lower().replace("`", "")
+        raise document.value_error((key,), f"{key} is {kind_of(value)}; {expected}") from error
+
+
+async def serve_until_stopped(options: ServeOptions, ready_file: Path | None) -> ExitCode:
+    """Serve until SIGTERM (exit 0) or Ctrl-C (KeyboardInterrupt from the runner, exit 130)."""
+    began = time.monotonic()
+    async with MockFeed(options, on_log=_log) as feed:
+        _tune_collector()
+        _greet(feed)
+        if ready_file is not None:
+            _write_ready_file(ready_file, feed.url)
+        try:
+            await until_terminated(feed.wait())
+        except asyncio.CancelledError:
+            say("stopping: telling the clients")
+            raise
+        finally:
+            if ready_file is not None:
+                ready_file.unlink(missing_ok=True)
+            ledger = feed.platform.hub.ledger().values()
+            delivered = sum(channel["delivered"] for channel in ledger)
+            say(f"served for {time.monotonic() - began:.0f} s, {delivered} messages delivered")
+    return ExitCode.PASSED
+
+
+def _tune_collector() -> None:
+    """Full collections over ten thousand live connections cost half the connection rate otherwise."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
+def _greet(feed: MockFeed) -> None:
+    options = feed.options
+    first = feed.symbols[0]
+    shown = ", ".join(feed.symbols[:8]) + (f" and {len(feed.symbols) - 8} more" if len(feed.symbols) > 8 else "")
+    what = f"real trades from {options.prices}" if options.prices else f"simulated prices, seed {feed.seed}"
+    say(f"mock feed at {feed.url}  ({what})")
+    say(f"symbols: {shown}")
+    if options.jwt_secret == DEFAULT_JWT_SECRET:
+        say(f"tokens are checked with the public secret {DEFAULT_JWT_SECRET!r}: loopback only")
+    if options.control:
+        say(f"control: {feed.url}/control")
+    say("")
+    url = feed.url.replace("127.0.0.1", "localhost")
+    say(f"  JavaScript  io('{url}').on('price:update', console.log).emit('price:subscribe', ['{first}'])")
+    say(
+        "  Python      s = socketio.Client(); s.on('price:update', print); "
+        f"s.connect('{url}'); s.emit('price:subscribe', ['{first}'])"
+    )
+    say(f"  wsctl       wsctl subscribe {first} --url {feed.url}")
+    say("")
+
+
+def _log(log: ConnectionLog) -> None:
+    who = f" as {log.user}" if log.user else ""
+    why = f": {log.reason}" if log.reason else ""
+    say(f"{time.strftime('%H:%M:%S')} {log.what} {log.address} ({log.transport}){who}{why}")
+
+
+def _write_ready_file(path: Path, url: str) -> None:
+    """Appears whole or not at all, so that who waits for it never reads half of it."""
+    unfinished = path.with_name(path.name + ".tmp")
+    try:
+        unfinished.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        unfinished.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write the ready file {path}: {error.strerror}") from error
