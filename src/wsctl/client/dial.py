@@ -1,0 +1,64 @@
+"""Dialling: which transport to try, and which to keep."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from wsctl.client.connection import OPEN_TIMEOUT, Connect, Connection, OnClose, OnEvent
+from wsctl.client.target import Target
+from wsctl.errors import Unreachable
+
+
+class Dialler:
+    """Opens one connection after another to a target.
+
+    With transport `auto` WebSocket comes first; where something answered without becoming a WebSocket (a firewall,
+    a proxy, a server without it), long-polling follows. The transport that joined first is kept from then on.
+    """
+
+    def __init__(self, target: Target, auth: Mapping[str, Any], connect: Connect | None = None) -> None:
+        self._target = target
+        self._auth = auth
+        self._connect = connect or _connect_socketio
+        self._kept: str | None = None if target.transport == "auto" else target.transport
+
+    async def open(
+        self,
+        on_event: OnEvent,
+        on_close: OnClose,
+        *,
+        timeout: float = OPEN_TIMEOUT,  # noqa: ASYNC109
+    ) -> tuple[Connection, str | None]:
+        """A joined connection, and a note for people when it is not over the transport one would expect.
+
+        `timeout` (seconds) is for all of it. Raises Unreachable, Refused or UsageError.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout
+        if self._kept is not None:
+            return await self._try(self._kept, on_event, on_close, timeout), None
+        note = None
+        try:
+            connection = await self._try("websocket", on_event, on_close, timeout, handshake=timeout / 2)
+        except Unreachable as error:
+            left = deadline - asyncio.get_running_loop().time()
+            if not error.answered or left <= 0:
+                raise
+            connection = await self._try("polling", on_event, on_close, left)
+            note = f"no WebSocket, so long-polling: {error.message}"
+        self._kept = connection.transport
+        return connection, note
+
+    async def _try(
+        self, transport: str, on_event: OnEvent, on_close: OnClose, within: float, handshake: float | None = None
+    ) -> Connection:
+        connection = self._connect(self._target, self._auth, transport, on_event=on_event, on_close=on_close)
+        await connection.open(within, handshake)
+        return connection
+
+
+def _connect_socketio(
+    target: Target, auth: Mapping[str, Any], transport: str, *, on_event: OnEvent, on_close: OnClose
+) -> Connection:
+    from wsctl.client.sio import SocketIOConnection  # a heavy import, needed only where something is dialled
+
+    return SocketIOConnection(target, auth, transport, on_event=on_event, on_close=on_close)

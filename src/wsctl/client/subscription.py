@@ -1,0 +1,93 @@
+"""Subscribing: what is asked for on each new connection, and what the answers mean."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from wsctl.client.connection import AckTimeout, Connection, Lost
+from wsctl.errors import Refused, UsageError
+
+ACK_TIMEOUT = 2.0
+"""seconds to wait for an acknowledgement; feeds of others give none"""
+
+_ACCESS = ("access_denied", "auth_required")
+
+
+class Subscription(Struct, frozen=True):
+    """An event that asks for data and the names it asks for, such as `("price:subscribe", ("BTC/USDT",))`."""
+
+    event: str
+    names: tuple[str, ...] = ()
+
+
+class Answer(Struct, frozen=True):
+    """How one subscription was answered; `body` is None when it was not."""
+
+    subscription: Subscription
+    body: Any = None
+    acknowledged: bool = True
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server said no, at least to some names. Feeds of others acknowledge in their own ways."""
+        return isinstance(self.body, dict) and self.body.get("ok") is False
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether it left nothing subscribed."""
+        return self.refused and not self.body.get("subscribed")
+
+    @property
+    def code(self) -> str:
+        """The server's code, such as `unknown_symbol`."""
+        return str(self.body.get("code", "")) if self.refused else ""
+
+    def __str__(self) -> str:
+        if not self.acknowledged:
+            return f"{self.subscription.event} was not acknowledged"
+        return str(self.body.get("message") or self.code or "refused") if self.refused else "subscribed"
+
+
+async def subscribe(connection: Connection, subscriptions: Sequence[Subscription]) -> list[Answer] | None:
+    """Send every subscription and collect the answers, in at most `ACK_TIMEOUT` seconds; None if the connection ended.
+
+    They are sent in order and waited for together.
+    """
+    answers = await asyncio.gather(*(_ask(connection, subscription) for subscription in subscriptions))
+    answered = [answer for answer in answers if answer is not None]
+    return answered if len(answered) == len(answers) else None
+
+
+def settle(answers: Sequence[Answer], *, first: bool) -> tuple[bool, str | None]:
+    """Whether the server acknowledges at all, and a note on what is not as asked for.
+
+    Raises Refused when a subscription was in vain for want of access, and UsageError when on the first connection
+    all were in vain: there would be nothing to watch.
+    """
+    denied = next((answer for answer in answers if answer.in_vain and answer.code in _ACCESS), None)
+    if denied is not None:
+        hint = "--token, --token-file or $WSCTL_TOKEN" if denied.code == "auth_required" else None
+        raise Refused(f"{denied.subscription.event} was refused: {denied}", hint=hint)
+    if first and answers and all(answer.in_vain for answer in answers):
+        raise UsageError("; ".join(dict.fromkeys(str(answer) for answer in answers)), hint=_names_hint(answers))
+    notes = dict.fromkeys(str(answer) for answer in answers if answer.refused or not answer.acknowledged)
+    acknowledged = not answers or any(answer.acknowledged for answer in answers)
+    return acknowledged, "; ".join(notes) or None
+
+
+async def _ask(connection: Connection, subscription: Subscription) -> Answer | None:
+    arguments = [list(subscription.names)] if subscription.names else []
+    try:
+        acknowledgement = await connection.emit(subscription.event, *arguments, timeout=ACK_TIMEOUT)
+    except AckTimeout:
+        return Answer(subscription, acknowledged=False)
+    except Lost:
+        return None
+    return Answer(subscription, acknowledgement[0] if acknowledgement else None)
+
+
+def _names_hint(answers: Sequence[Answer]) -> str | None:
+    names = ", ".join(name for answer in answers for name in answer.subscription.names)
+    return f"asked for: {names}" if names else None
