@@ -2,11 +2,12 @@
 
 import asyncio
 import gc
+import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
-
+import trustme
 from peers_feeds import Background
 
 
@@ -37,3 +38,17 @@ async def _bounded(coroutine: Coroutine[Any, Any, Any]) -> Any:
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert not left, f"tasks left behind: {left}"
     return result
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """A private certificate authority."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server's side of TLS as `localhost`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context

@@ -100,9 +100,7 @@ class Peer:
         self._background.run(self._drop(closing))
 
     async def _start(self) -> None:
-        self.server = socketio.AsyncServer(
-            async_mode="aiohttp", monitor_clients=False, namespaces="*", **self._options
-        )
+        self.server = socketio.AsyncServer(async_mode="aiohttp", monitor_clients=False, namespaces="*", **self._options)
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         self.server.on("price:subscribe", self._subscribe)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 
@@ -28,6 +29,7 @@ class Trail:
         """a TCP (and TLS, and proxy) connection came up"""
         self.response: aiohttp.ClientResponse | None = None
         self.error: BaseException | None = None
+        self._responses: WeakSet[aiohttp.ClientResponse] = WeakSet()
 
     def config(self) -> aiohttp.TraceConfig:
         """The tracing to hand to a session."""
@@ -37,11 +39,17 @@ class Trail:
         trace.on_request_exception.append(self._on_error)
         return trace
 
+    def close(self) -> None:
+        """Give up every answer, read or not: a WebSocket whose closing was cut short keeps its connection."""
+        for response in self._responses:
+            response.close()
+
     async def _on_connection(self, session: Any, context: Any, params: Any) -> None:
         self.connected = True
 
     async def _on_response(self, session: Any, context: Any, params: Any) -> None:
         self.response, self.error = params.response, None
+        self._responses.add(params.response)
 
     async def _on_error(self, session: Any, context: Any, params: Any) -> None:
         if not isinstance(params.exception, asyncio.CancelledError):

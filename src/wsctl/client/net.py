@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import ssl
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,6 +27,26 @@ async def open_session(target: Target, trail: Trail) -> aiohttp.ClientSession:
         proxy=proxy,
         trace_configs=[trail.config()],
     )
+
+
+class SharedSession:
+    """A session lent to python-socketio's client, which asks it for WebSockets and for polls.
+
+    A WebSocket is asked for at an http URL, as the protocol has it on the wire: through a proxy aiohttp would write
+    `GET ws://…`, which proxies do not know. It never says that it is closed: the library would open one of its own.
+    """
+
+    closed = False
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def ws_connect(self, url: str, **options: Any) -> Any:
+        """As the session's own."""
+        return self._session.ws_connect(url.replace("ws", "http", 1), **options)
 
 
 def tls_context(target: Target) -> ssl.SSLContext:

@@ -15,7 +15,7 @@ import socketio
 
 from wsctl.client import causes
 from wsctl.client.connection import AckTimeout, Lost, OnClose, OnEvent
-from wsctl.client.net import open_session
+from wsctl.client.net import SharedSession, open_session
 from wsctl.client.target import Target
 from wsctl.errors import UsageError
 from wsctl.spec.units import format_duration
@@ -71,7 +71,7 @@ class SocketIOConnection:
         try:
             async with asyncio.timeout(timeout):
                 self._session = await open_session(self._target, self._trail)
-                self._client = self._make_client(timeout)
+                self._client = self._make_client(self._session, timeout)
                 await self._connect(timeout, timeout if handshake is None else min(handshake, timeout))
         except TimeoutError as error:
             await self._abort()
@@ -109,20 +109,26 @@ class SocketIOConnection:
         self._end("closed by us")
         try:
             if self._client is not None:
-                with suppress(Exception):
-                    async with asyncio.timeout(CLOSE_TIMEOUT):
-                        await self._client.disconnect()
+                await self._say_goodbye(self._client)
         finally:
             await self._abort()
 
-    def _make_client(self, timeout: float) -> Any:
+    async def _say_goodbye(self, client: Any) -> None:
+        leaving = asyncio.create_task(client.disconnect())
+        self._tasks.add(leaving)
+        writing = client.eio.write_loop_task
+        # Some servers let a pending poll wait on after the good-bye was written; the library would wait with it.
+        enough = [leaving, writing] if self.transport == "polling" and writing is not None else [leaving]
+        await _first(*enough, within=CLOSE_TIMEOUT)
+
+    def _make_client(self, session: aiohttp.ClientSession, timeout: float) -> Any:
         client = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,
             logger=_log,
             engineio_logger=_log,
             request_timeout=timeout,
-            http_session=self._session,
+            http_session=SharedSession(session),
             websocket_extra_options={"max_msg_size": MAX_MESSAGE},
         )
         namespace = self._target.namespace
@@ -142,7 +148,7 @@ class SocketIOConnection:
             await self._handle(handle_message, data)
 
         async def on_end(reason: str) -> None:
-            self._end(self._describe_end(reason))
+            self._end(self._describe_end(client.eio, reason))
             await handle_end(reason)
 
         client.eio.on("connect", on_open)
@@ -208,7 +214,7 @@ class SocketIOConnection:
     def _receive(self, name: str, *args: Any) -> None:
         self._on_event(name, args)
 
-    def _note_join(self) -> None:
+    def _note_join(self, *args: Any) -> None:  # a server may send an event of that name, too
         self._joined = True
 
     def _note_refusal(self, *args: Any) -> None:
@@ -223,9 +229,8 @@ class SocketIOConnection:
         if not self._closing:
             self._on_close(ended.result())
 
-    def _describe_end(self, reason: str) -> str:
+    def _describe_end(self, eio: Any, reason: str) -> str:
         """Why the transport ended, from what the library leaves behind."""
-        eio = self._client.eio
         if reason == eio.reason.SERVER_DISCONNECT:
             return "closed by the server"
         if self.transport == "polling":
@@ -250,19 +255,29 @@ class SocketIOConnection:
     async def _abort(self) -> None:
         """Stop every task and close every socket, without a word to the peer."""
         self._closing = True
+        client, self._client = self._client, None
         tasks = set(self._tasks)
+        if client is not None:
+            eio = client.eio
+            eio.state = "disconnected"  # its loops look here, and Python 3.11's wait_for can lose a cancellation
+            tasks |= {task for task in (eio.read_loop_task, eio.write_loop_task) if task is not None}
+            with suppress(ValueError):
+                engineio.base_client.connected_clients.remove(eio)
+        for task in tasks:
+            task.cancel()
         try:
-            if self._client is not None:
-                eio = self._client.eio
-                tasks |= {task for task in (eio.read_loop_task, eio.write_loop_task) if task is not None}
-                with suppress(ValueError):
-                    engineio.base_client.connected_clients.remove(eio)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        finally:
+            # Sockets before tasks: closing aborts those in use at once, where a cancelled request would begin TLS's
+            # good-bye and leave it to nobody.
             if self._session is not None:
-                await self._session.close()
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await self._session.close()
+        except TimeoutError:
+            pass
+        finally:
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._trail.close()
+            if client is not None:
+                client.eio.http = None  # or its finaliser would close it once more, outside the loop
 
 
 async def _first(*futures: asyncio.Future[Any], within: float | None = None) -> None:
