@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from wsctl import __version__
-from wsctl.cli import serve, token
+from wsctl.cli import emit, ordering_check, serve, subscribe, token
 
 app = typer.Typer(
     help="Stand in for, watch and test real-time trading feeds.",
@@ -18,6 +18,9 @@ app = typer.Typer(
 )
 
 app.command("serve")(serve.serve)
+app.command("subscribe")(subscribe.subscribe)
+app.command("ordering-check")(ordering_check.ordering_check)
+app.command("emit")(emit.emit)
 app.command("token")(token.token)
 
 

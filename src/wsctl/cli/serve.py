@@ -34,7 +34,9 @@ def serve(
         float,
         typer.Option(parser=duration, metavar="TIME", help="Send only the newest price of each interval per symbol."),
     ] = by_default("0"),
-    ping_interval: Annotated[float, typer.Option(parser=duration, metavar="TIME", help="Heartbeat interval.")] = by_default("25s"),
+    ping_interval: Annotated[
+        float, typer.Option(parser=duration, metavar="TIME", help="Heartbeat interval.")
+    ] = by_default("25s"),
     ping_timeout: Annotated[
         float, typer.Option(parser=duration, metavar="TIME", help="How long a heartbeat's answer may take.")
     ] = by_default("60s"),

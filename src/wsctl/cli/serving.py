@@ -30,9 +30,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
     if document.data is None:
         return {}
     fields = {field.name: field.type for field in msgspec.structs.fields(ServeOptions)}
-    return {
-        key: _convert(document, key, value, fields[key]) for key, value in check_keys(document, (), fields).items()
-    }
+    return {key: _convert(document, key, value, fields[key]) for key, value in check_keys(document, (), fields).items()}
 
 
 def _convert(document: Document, key: str, value: Any, kind: Any) -> Any:
@@ -63,8 +61,6 @@ async def serve_until_stopped(options: ServeOptions, ready_file: Path | None) ->
             say("stopping: telling the clients")
             raise
         finally:
-            if ready_file is not None:
-                ready_file.unlink(missing_ok=True)
             ledger = feed.platform.hub.ledger().values()
             delivered = sum(channel["delivered"] for channel in ledger)
             say(f"served for {time.monotonic() - began:.0f} s, {delivered} messages delivered")

@@ -1,6 +1,7 @@
 """One Socket.IO connection on our own wire sessions: every frame can be seen, which no client library allows."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -62,6 +63,7 @@ class FramedConnection:
         self._joined: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[str] = loop.create_future()
         self._acknowledgements: dict[int, asyncio.Future[list[Any]]] = {}
+        self._numbers = itertools.count(1)
         self._reading: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -100,8 +102,9 @@ class FramedConnection:
 
     async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
         """Send and await the acknowledgement; see Connection.emit."""
-        number = max(self._acknowledgements, default=0) + 1
-        answer = self._acknowledgements[number] = asyncio.get_running_loop().create_future()
+        number = next(self._numbers)
+        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._acknowledgements[number] = answer
         try:
             await self._send(self._session.event(self._target.namespace, event, args, number))
             await asyncio.wait((answer, self._ended), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -182,7 +185,7 @@ class FramedConnection:
 
     @property
     def _silence(self) -> float | None:
-        """Seconds without any frame after which the peer is taken for dead (Engine.IO, heartbeat); None: not known yet."""
+        """Seconds without any frame after which the peer is dead (Engine.IO, heartbeat); None: not known yet."""
         handshake = self._engine.handshake
         return None if handshake is None else (handshake.ping_interval + handshake.ping_timeout) / 1000
 

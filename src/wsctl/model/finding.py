@@ -8,7 +8,7 @@ from msgspec import Struct
 class Verdict(StrEnum):
     """How a check, an expectation or a run ends."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - not a password
     FAIL = "fail"
     ERROR = "error"
     UNVERIFIABLE = "unverifiable"

@@ -1,0 +1,1 @@
+"""How results are shown: listeners to what the engines yield."""

@@ -1,0 +1,1 @@
+"""The engines behind subscribe, ordering-check and emit: a Feed and checks. Nothing here prints."""

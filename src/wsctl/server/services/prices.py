@@ -12,6 +12,9 @@ from wsctl.server.services.throttle import Throttle
 from wsctl.server.sources.tick import Source, Tick
 from wsctl.wire.platform import Payload
 
+TIMER_STEP = 0.001
+"""seconds: uvloop's timers know milliseconds"""
+
 
 class PriceService:
     """Publishes tickers, order books and trades of every symbol of a source.
@@ -59,10 +62,13 @@ class PriceService:
 
     async def _wait_for(self, due: float) -> None:
         # even when late, one turn of the loop per tick: a stalled service must not starve its connections
-        await asyncio.sleep(max(0.0, self._origin + due - self._clock.monotonic()))
-        while not self._running.is_set():
+        await asyncio.sleep(0)
+        while True:
             await self._running.wait()
-            await asyncio.sleep(max(0.0, self._origin + due - self._clock.monotonic()))
+            early = self._origin + due - self._clock.monotonic()
+            if early <= 0:
+                return
+            await asyncio.sleep(early + TIMER_STEP / 2)  # the loop's timers round to the nearest step
 
     def pause(self) -> None:
         """Stop prices; what is throttled goes out first, then a closing heartbeat on every channel."""

@@ -1,0 +1,73 @@
+"""What ordering-check does around the check: a live feed or recorded Observations, and the report."""
+
+import random
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from wsctl.checks.ordering import OrderingCheck
+from wsctl.cli.console import say
+from wsctl.cli.watching import connector, tell
+from wsctl.clock import SystemClock
+from wsctl.errors import ExitCode, UsageError
+from wsctl.model.finding import Verdict
+from wsctl.model.observation import Observation
+from wsctl.report.terminal import ordering_report
+from wsctl.watch.lines import Lines
+from wsctl.watch.options import WatchOptions
+from wsctl.watch.watching import Watching
+
+
+async def check_feed(options: WatchOptions, *, as_json: bool) -> ExitCode:
+    """Listen and judge. What was seen is reported however the listening ends."""
+    watching = Watching(options, SystemClock(), random.Random(), connect=connector(options))  # noqa: S311
+    check = OrderingCheck()
+    seen = False
+    try:
+        async with watching:
+            async for item in watching:
+                if isinstance(item, Observation):
+                    seen = True
+                    check.add(item)
+                else:
+                    tell(item)
+    except BaseException:
+        if seen:
+            _report(check, as_json=as_json)
+        raise
+    return _report(check, as_json=as_json)
+
+
+def check_tape(path: Path, *, as_json: bool) -> ExitCode:
+    """Judge recorded Observations; `-` is stdin."""
+    check = OrderingCheck()
+    with ExitStack() as stack:
+        if str(path) == "-":
+            source = sys.stdin.buffer
+        else:
+            try:
+                source = stack.enter_context(path.open("rb"))
+            except OSError as error:
+                raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        lines = Lines(source, "stdin" if str(path) == "-" else str(path))
+        try:
+            for observation in lines:
+                check.add(observation)
+        except KeyboardInterrupt:
+            _report(check, as_json=as_json)
+            raise
+    if lines.truncated:
+        say("the last line was cut off; left out")
+    return _report(check, as_json=as_json)
+
+
+def _report(check: OrderingCheck, *, as_json: bool) -> ExitCode:
+    check.close()
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(check.as_json()).decode() + "\n")
+    else:
+        Console(width=None if sys.stdout.isatty() else 120).print(ordering_report(check))
+    return ExitCode.PASSED if check.verdict is Verdict.PASS else ExitCode.FINDINGS

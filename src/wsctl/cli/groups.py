@@ -1,0 +1,121 @@
+"""Option groups that several commands take: reaching a target, watching a feed."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from typer import Option
+
+from wsctl.cli.options import by_default, duration, names
+from wsctl.client.config import Found, TargetOptions, find_target
+from wsctl.client.target import Reconnect
+from wsctl.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def takes(group: Callable[..., Any], name: str) -> Callable[[Command], Command]:
+    """Add a group's options to a command; the command gets what the group makes of them as argument `name`."""
+
+    def decorate(command: Command) -> Command:
+        own = inspect.signature(command)
+        shared = inspect.signature(group).parameters
+
+        @functools.wraps(command)
+        def wrapper(**arguments: Any) -> None:
+            options = {key: arguments.pop(key) for key in shared}
+            command(**arguments, **{name: group(**options)})
+
+        kept = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for key, parameter in own.parameters.items()
+            if key != name
+        ]
+        wrapper.__signature__ = inspect.Signature([*kept, *shared.values()])  # type: ignore[attr-defined]
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def target(
+    *,
+    url: Annotated[
+        str | None, Option(help="Where the feed is; else $WSCTL_URL, wsctl.yaml, http://127.0.0.1:3000.")
+    ] = None,
+    feed: Annotated[str | None, Option(help="A feed named in wsctl.yaml.")] = None,
+    dialect: Annotated[str, Option(metavar="socketio", help="How the feed speaks.")] = "socketio",
+    path: Annotated[str | None, Option(help="Where Socket.IO is on the server; /socket.io/ if not given.")] = None,
+    namespace: Annotated[str | None, Option(help="Socket.IO namespace; / if not given.")] = None,
+    token: Annotated[str | None, Option(help="Token for the handshake; else $WSCTL_TOKEN.")] = None,
+    token_file: Annotated[str | None, Option(metavar="FILE", help="File that holds the token.")] = None,
+    auth: Annotated[str | None, Option(metavar="JSON", help="Further keys of the handshake auth.")] = None,
+    header: Annotated[list[str] | None, Option(metavar="'K: V'", help="HTTP header; repeatable.")] = None,
+    transport: Annotated[
+        str | None,
+        Option(metavar="websocket|polling|auto", help="auto, if not given: WebSocket, else long-polling."),
+    ] = None,
+    cacert: Annotated[str | None, Option(metavar="FILE", help="Trust these certificate authorities (PEM).")] = None,
+    insecure: Annotated[bool, Option("--insecure", help="Accept any certificate.")] = False,
+) -> Found:
+    """The target that the options, the environment and wsctl.yaml mean. Raises UsageError."""
+    if dialect != "socketio":
+        raise UsageError(f"unknown dialect {dialect!r}; expected socketio")
+    options = TargetOptions(
+        url=url,
+        feed=feed,
+        path=path,
+        namespace=namespace,
+        token=token,
+        token_file=token_file,
+        auth=auth,
+        headers=tuple(header or ()),
+        transport=transport,
+        cacert=cacert,
+        insecure=insecure,
+    )
+    return find_target(options, environ=os.environ, directory=Path.cwd())
+
+
+def watching(
+    *,
+    channel: Annotated[list[str] | None, Option(help="Watch this channel; repeatable.")] = None,
+    event: Annotated[list[str] | None, Option(help="Look at events of this name only; repeatable.")] = None,
+    seq_path: Annotated[str | None, Option(metavar="PATH", help="Where the sequence number is (JMESPath).")] = None,
+    time_path: Annotated[str | None, Option(metavar="PATH", help="Where the time of sending is.")] = None,
+    channel_path: Annotated[str | None, Option(metavar="PATH", help="Where the channel is.")] = None,
+    reconnect: Annotated[
+        str, Option(metavar="auto|always", help="always: even where the server says not to come back.")
+    ] = "auto",
+    reconnect_attempts: Annotated[
+        int, Option(min=0, help="Failed attempts in a row before giving up; 0: a loss ends it.")
+    ] = 10,
+    reconnect_delay: Annotated[
+        float, Option(parser=duration, metavar="TIME", help="First limit of the back-off.")
+    ] = by_default("1s"),
+    reconnect_delay_max: Annotated[
+        float, Option(parser=duration, metavar="TIME", help="Last limit of the back-off.")
+    ] = by_default("30s"),
+    trace: Annotated[bool, Option("--trace", help="Print raw frames in both directions on stderr.")] = False,
+) -> dict[str, Any]:
+    """The fields of WatchOptions that every command which watches a feed takes."""
+    from typer import BadParameter
+
+    if reconnect not in ("auto", "always"):
+        raise BadParameter(f"--reconnect is {reconnect!r}; expected auto or always")
+    return {
+        "channels": names(channel),
+        "events": names(event),
+        "seq_path": seq_path,
+        "time_path": time_path,
+        "channel_path": channel_path,
+        "reconnect": Reconnect(
+            attempts=reconnect_attempts,
+            delay=reconnect_delay,
+            delay_max=reconnect_delay_max,
+            always=reconnect == "always",
+        ),
+        "trace": trace,
+    }

@@ -1,0 +1,51 @@
+"""wsctl ordering-check: did every message come, once, and in its place?"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wsctl.cli.groups import takes, target, watching
+from wsctl.cli.options import by_default, duration, names
+from wsctl.client.config import Found
+
+
+@takes(target, "found")
+@takes(watching, "watch")
+def ordering_check(
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SYMBOL]... | -", help="Symbols, such as BTC/USDT; - reads Observations from stdin."),
+    ] = None,
+    *,
+    tape: Annotated[
+        Path | None, typer.Option(metavar="FILE|-", help="Check recorded Observations instead of a feed.")
+    ] = None,
+    duration: Annotated[
+        float, typer.Option(parser=duration, metavar="TIME", help="How long to listen to a feed.")
+    ] = by_default("10s"),
+    format: Annotated[str, typer.Option(metavar="table|json", help="How to print the report.")] = "table",
+    found: Found,
+    watch: dict[str, Any],
+) -> None:
+    """Check a feed's sequence numbers: gaps, duplicates, reorders, regressions and resets per channel.
+
+    Exit 0 when all is in order, 1 when something is not or nothing could be verified.
+
+    Example: wsctl subscribe BTC/USDT --duration 10s | wsctl ordering-check -
+    """
+    from wsctl.cli.checking import check_feed, check_tape
+    from wsctl.cli.run import run
+    from wsctl.watch.options import WatchOptions
+
+    if format not in ("table", "json"):
+        raise typer.BadParameter(f"--format is {format!r}; expected table or json")
+    asked = names(symbols)
+    if asked == ("-",):
+        tape = tape or Path("-")
+    elif tape is None:
+        options = WatchOptions(target=found.target, symbols=asked, duration=duration, **watch)
+        raise typer.Exit(run(check_feed(options, as_json=format == "json")))
+    elif asked:
+        raise typer.BadParameter("give symbols to check a feed, or --tape to check a recording, not both")
+    raise typer.Exit(check_tape(tape, as_json=format == "json"))

@@ -1,0 +1,52 @@
+"""wsctl subscribe: watch a feed."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from wsctl.cli.groups import takes, target, watching
+from wsctl.cli.options import duration, names
+from wsctl.client.config import Found
+
+FORMATS = ("table", "jsonl")
+
+
+@takes(target, "found")
+@takes(watching, "watch")
+def subscribe(
+    symbols: Annotated[
+        list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Symbols, such as BTC/USDT.")
+    ] = None,
+    *,
+    format: Annotated[
+        str | None,
+        typer.Option(metavar="table|jsonl", help="table on a terminal, Observations as JSON Lines otherwise."),
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(parser=duration, metavar="TIME", help="Stop after this long, such as 10s.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many messages.")] = None,
+    ordered: Annotated[
+        bool, typer.Option("--ordered", help="Hand messages out in sequence, waiting 1 s at most for a late one.")
+    ] = False,
+    found: Found,
+    watch: dict[str, Any],
+) -> None:
+    """Watch a feed: a live table on a terminal, one JSON object a line when piped.
+
+    With nothing configured and nothing listening on port 3000 it starts a mock feed of its own and says so.
+
+    Example: wsctl subscribe BTC/USDT ETH/USDT --duration 10s
+    """
+    from wsctl.cli.run import run
+    from wsctl.cli.watching import watch_feed
+    from wsctl.watch.options import WatchOptions
+
+    shown = format or ("table" if sys.stdout.isatty() else "jsonl")
+    if shown not in FORMATS:
+        raise typer.BadParameter(f"--format is {shown!r}; expected table or jsonl")
+    options = WatchOptions(
+        target=found.target, symbols=names(symbols), duration=duration, count=count, ordered=ordered, **watch
+    )
+    raise typer.Exit(run(watch_feed(options, configured=found.configured, table=shown == "table")))

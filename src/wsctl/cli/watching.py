@@ -1,0 +1,101 @@
+"""What subscribe does around the engine: the mock if need be, a table or lines, a summary at every end."""
+
+import asyncio
+import random
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack
+
+from msgspec import structs
+
+from wsctl.cli.console import say
+from wsctl.cli.output import LineOutput
+from wsctl.client.connection import Connect
+from wsctl.clock import SystemClock
+from wsctl.errors import ExitCode
+from wsctl.model import observation
+from wsctl.model.lifecycle import Lifecycle
+from wsctl.model.observation import Observation
+from wsctl.report.terminal import LiveTable, stage_line, summary
+from wsctl.watch.embedded import target_or_mock
+from wsctl.watch.options import WatchOptions
+from wsctl.watch.tally import Tally
+from wsctl.watch.watching import Watching
+
+REFRESH = 0.25
+"""seconds between two drawings of the table"""
+
+
+async def watch_feed(options: WatchOptions, *, configured: bool, table: bool) -> ExitCode:
+    """Watch until the time or count is up, the feed is gone (raises), or Ctrl-C."""
+    options.subscriptions()  # nothing to watch is said before anything is started
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        target, mock = await target_or_mock(
+            options.target,
+            configured=configured,
+            symbols=options.symbols,
+            channels=options.channels,
+            stack=stack,
+        )
+        if mock is not None:
+            say(f"no feed at {options.target.shown}: mock prices from a feed of wsctl's own, seed {mock.seed}")
+            options = structs.replace(options, target=target)
+        tally = Tally(clock)
+        watching = Watching(options, clock, random.Random(), connect=connector(options))  # noqa: S311 - spreads attempts
+        try:
+            async with watching:
+                if table:
+                    await _show_table(watching, tally, target.shown)
+                else:
+                    await _print_lines(watching, tally)
+        finally:
+            tally.close()
+            if tally.joined:
+                say(summary(tally, incomparable=watching.feed.incomparable))
+    return ExitCode.PASSED
+
+
+def connector(options: WatchOptions) -> Connect | None:
+    """How to connect: None is the ordinary way; with --trace each frame is printed."""
+    if not options.trace:
+        return None
+    from wsctl.client.framed import trace_to
+
+    return trace_to(say)
+
+
+async def _show_table(watching: Watching, tally: Tally, source: str) -> None:
+    with ExitStack() as stack:
+        table = stack.enter_context(LiveTable(tally, source))
+        redrawing = asyncio.create_task(_redraw(table.refresh))
+        stack.callback(redrawing.cancel)
+        async for item in watching:
+            tally.add(item)
+
+
+async def _redraw(refresh: Callable[[], None]) -> None:
+    while True:
+        refresh()
+        await asyncio.sleep(REFRESH)
+
+
+async def _print_lines(watching: Watching, tally: Tally) -> None:
+    output = LineOutput()
+    try:
+        async for item in watching:
+            tally.add(item)
+            if isinstance(item, Observation):
+                output.put(observation.encode(item))
+            else:
+                tell(item)
+    finally:
+        if sys.exc_info()[0] is not BrokenPipeError:
+            output.close()
+
+
+def tell(stage: Lifecycle) -> None:
+    """Say what became of the connection, where people need to know."""
+    line = stage_line(stage)
+    if line is not None:
+        say(line)

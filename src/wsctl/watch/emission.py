@@ -1,0 +1,53 @@
+"""Emission: one event sent, its acknowledgement and what comes back."""
+
+import asyncio
+from typing import Any
+
+from wsctl.client.connection import AckTimeout
+from wsctl.client.dial import Dialler
+from wsctl.client.target import Target
+from wsctl.clock import Clock
+from wsctl.model.observation import Observation
+from wsctl.wire.platform import EventReader
+
+UNCOUNTED = 10_000
+"""answers kept; more than this is a stream, and subscribe watches those"""
+
+
+class Answers:
+    """What came back: the acknowledgement's arguments (None: there was none) and the events meanwhile."""
+
+    def __init__(self) -> None:
+        self.acknowledgement: list[Any] | None = None
+        self.events: list[Observation] = []
+        self.ended: str | None = None
+        """why the connection ended, if it did"""
+
+
+async def emit(target: Target, event: str, arguments: list[Any], *, wait: float, clock: Clock) -> Answers:
+    """Send an event and collect what comes back for `wait` seconds. Raises Unreachable or Refused."""
+    answers = Answers()
+    reader = EventReader()
+    gone = asyncio.Event()
+
+    def on_event(name: str, args: tuple[Any, ...]) -> None:
+        if len(answers.events) < UNCOUNTED:
+            seen = reader.read(name, args)
+            answers.events.append(
+                Observation(clock.now(), "c1", seen.channel, name, seen.epoch, seen.seq, seen.sent_at, None, seen.data)
+            )
+
+    def on_close(reason: str) -> None:
+        answers.ended = reason
+        gone.set()
+
+    connection, _ = await Dialler(target, target.handshake("wsctl-emit")).open(on_event, on_close)
+    try:
+        async with asyncio.timeout(wait):
+            answers.acknowledgement = await connection.emit(event, *arguments, timeout=wait)
+            await gone.wait()
+    except (TimeoutError, AckTimeout):
+        pass  # the time is up; what came, came
+    finally:
+        await connection.close()
+    return answers

@@ -1,0 +1,43 @@
+"""What watching a feed can be told; the command line and scenarios fill the same struct."""
+
+from msgspec import Struct
+
+from wsctl.client.subscription import Subscription
+from wsctl.client.target import Reconnect, Target
+from wsctl.errors import UsageError
+
+
+class WatchOptions(Struct, frozen=True, kw_only=True):
+    """What to watch, where, and for how long."""
+
+    target: Target
+    symbols: tuple[str, ...] = ()
+    """prices of these, by `price:subscribe`"""
+    channels: tuple[str, ...] = ()
+    """any channels, by `channel:subscribe`"""
+    events: tuple[str, ...] = ()
+    """look at these events only; none: at all"""
+    seq_path: str | None = None
+    """JMESPath to the sequence number in feeds of others; likewise the next two"""
+    time_path: str | None = None
+    channel_path: str | None = None
+    duration: float | None = None
+    """seconds from the first subscription on; None: until stopped"""
+    count: int | None = None
+    """observations after which to stop; None: until stopped"""
+    ordered: bool = False
+    """hand observations out in sequence"""
+    reconnect: Reconnect = Reconnect()
+    trace: bool = False
+    """let raw frames be seen"""
+
+    def subscriptions(self) -> list[Subscription]:
+        """What to ask the feed for. Raises UsageError when there is nothing to watch."""
+        asked = []
+        if self.symbols:
+            asked.append(Subscription("price:subscribe", self.symbols))
+        if self.channels:
+            asked.append(Subscription("channel:subscribe", self.channels))
+        if not asked and not self.events:
+            raise UsageError("nothing to watch", hint="name a symbol (BTC/USDT), a --channel or an --event")
+        return asked

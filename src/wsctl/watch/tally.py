@@ -1,0 +1,127 @@
+"""Tally: everything that a person wants to see of a watched feed, kept up as it comes."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from wsctl.checks.latency import LatencyCheck
+from wsctl.checks.ordering import OrderingCheck, is_control, name_of
+from wsctl.clock import Clock
+from wsctl.model.channel import symbol_of
+from wsctl.model.event import PRICE_UPDATE
+from wsctl.model.lifecycle import Lifecycle, Stage
+from wsctl.model.observation import Kind, Observation
+
+RATE_WINDOW = 5.0
+"""seconds over which a rate is taken"""
+RATE_SAMPLES = 2000
+"""arrivals remembered for it, per row"""
+
+
+class Row:
+    """One line of the table: a symbol on a channel, or a channel."""
+
+    __slots__ = ("arrivals", "channel", "first_price", "label", "last", "latency_ms", "price")
+
+    def __init__(self, label: str, channel: str) -> None:
+        self.label = label
+        self.channel = channel
+        self.price: float | None = None
+        self.first_price: float | None = None
+        self.latency_ms: float | None = None
+        self.last: Observation | None = None
+        self.arrivals: deque[float] = deque(maxlen=RATE_SAMPLES)
+
+    @property
+    def change(self) -> float | None:
+        """Change of the price since the first one seen, as a ratio."""
+        if self.price is None or not self.first_price:
+            return None
+        return self.price / self.first_price - 1
+
+    def rate(self, now: float) -> float:
+        """Messages per second over the last RATE_WINDOW seconds."""
+        while self.arrivals and self.arrivals[0] < now - RATE_WINDOW:
+            self.arrivals.popleft()
+        if not self.arrivals:
+            return 0.0
+        return len(self.arrivals) / max(1.0, min(RATE_WINDOW, now - self.arrivals[0]))
+
+
+class Tally:
+    """Feed it every item; read it at any time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.ordering = OrderingCheck()
+        self.latency = LatencyCheck()
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.messages = 0
+        self.reconnects = 0
+        self.joined = False
+        """whether a connection ever came up"""
+        self.stage: Lifecycle | None = None
+        self.began = clock.monotonic()
+
+    def add(self, item: Observation | Lifecycle) -> None:
+        """Take what happened."""
+        if isinstance(item, Lifecycle):
+            self._add_stage(item)
+        else:
+            self._add_observation(item)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self.clock.monotonic() - self.began
+
+    def close(self) -> None:
+        """No more will come."""
+        self.ordering.close()
+
+    def gaps(self, row: Row) -> int | None:
+        """Gaps on the row's channel; None when it cannot be said."""
+        report = self.ordering.channels.get(row.channel)
+        return None if report is None or not report.numbered else report.gaps
+
+    def _add_stage(self, stage: Lifecycle) -> None:
+        if stage.stage is Stage.JOINED:
+            self.reconnects += self.joined
+            self.joined = True
+        self.stage = stage
+
+    def _add_observation(self, seen: Observation) -> None:
+        self.ordering.add(seen)
+        self.latency.add(seen)
+        if is_control(seen) or seen.kind in (Kind.HEARTBEAT, Kind.SKIPPED):
+            return
+        self.messages += 1
+        for symbol, price in _prices(seen):
+            self._row(symbol, seen, price)
+
+    def _row(self, symbol: str | None, seen: Observation, price: float | None) -> None:
+        channel = name_of(seen)
+        label = symbol or channel
+        row = self.rows.get((label, channel))
+        if row is None:
+            row = self.rows[label, channel] = Row(label, channel)
+        row.last = seen
+        if seen.kind is Kind.UPDATE:
+            row.arrivals.append(seen.received_at)
+            row.latency_ms = seen.latency_ms
+        if price is not None:
+            row.price = price
+            row.first_price = row.first_price or price
+
+
+def _prices(seen: Observation) -> Iterator[tuple[str | None, float | None]]:
+    """The symbol and price in a message, as far as it has them."""
+    data: Any = seen.data
+    if not isinstance(data, dict):
+        yield None, None
+        return
+    symbol = data.get("symbol", data.get("s"))
+    if not isinstance(symbol, str):
+        symbol = symbol_of(seen.channel or "")
+    price = data.get("price", data.get("p") if seen.event == PRICE_UPDATE else None)
+    yield symbol, price if isinstance(price, int | float) else None

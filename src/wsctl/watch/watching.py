@@ -1,0 +1,108 @@
+"""Watch a feed: what it says and what becomes of the connection, until the time or count is up."""
+
+import asyncio
+from collections import deque
+from random import Random
+
+from wsctl.checks.sequencer import Sequencer
+from wsctl.client.connection import Connect
+from wsctl.client.feed import Feed
+from wsctl.clock import Clock
+from wsctl.model.lifecycle import Lifecycle, Stage
+from wsctl.model.observation import Observation
+from wsctl.watch.options import WatchOptions
+from wsctl.wire.platform import EventReader
+
+Item = Observation | Lifecycle
+
+
+class Watching:
+    """`async with Watching(options, …) as watching: async for item in watching: …`
+
+    Yields Observations and stages of the connection, and raises what Feed raises, after everything that came before.
+    """
+
+    def __init__(self, options: WatchOptions, clock: Clock, random: Random, *, connect: Connect | None = None) -> None:
+        self.feed = Feed(
+            options.target,
+            options.subscriptions(),
+            reconnect=options.reconnect,
+            reader=EventReader(
+                seq_path=options.seq_path, time_path=options.time_path, channel_path=options.channel_path
+            ),
+            clock=clock,
+            random=random,
+            connect=connect,
+        )
+        self._events = frozenset(options.events)
+        self._duration = options.duration
+        self._deadline: float | None = None
+        """monotonic seconds; known once subscribed"""
+        self._left = options.count
+        self._clock = clock
+        self._sequencer = Sequencer() if options.ordered else None
+        self._ready: deque[Item] = deque()
+        self._end: Exception | None = None
+
+    async def __aenter__(self) -> "Watching":
+        await self.feed.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.feed.close()
+
+    def __aiter__(self) -> "Watching":
+        return self
+
+    async def __anext__(self) -> Item:
+        while not self._ready and self._end is None:
+            await self._fill()
+        if not self._ready or self._left == 0:
+            raise self._end or StopAsyncIteration
+        item = self._ready.popleft()
+        if self._left is not None and isinstance(item, Observation):
+            self._left -= 1
+        return item
+
+    async def _fill(self) -> None:
+        """Take one item from the feed; or release what the reorder buffer has held long enough; or note the end."""
+        patience = self._patience()
+        try:
+            if patience is not None and patience <= 0:
+                raise TimeoutError
+            async with asyncio.timeout(patience):
+                item = await anext(self.feed)
+        except TimeoutError:
+            if self._deadline is not None and self._clock.monotonic() >= self._deadline:
+                self._finish(StopAsyncIteration())
+            elif self._sequencer is not None:
+                self._ready.extend(self._sequencer.expire(self._clock.now()))
+        except Exception as error:  # the feed is over; told once everything before it was handed out
+            self._finish(error)
+        else:
+            self._take(item)
+
+    def _patience(self) -> float | None:
+        """Seconds until something is due; None: nothing is."""
+        due = []
+        if self._deadline is not None:
+            due.append(self._deadline - self._clock.monotonic())
+        if self._sequencer is not None and (release_at := self._sequencer.deadline()) is not None:
+            due.append(release_at - self._clock.now())
+        return min(due, default=None)
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Lifecycle):
+            if item.stage is Stage.SUBSCRIBED and self._deadline is None and self._duration is not None:
+                self._deadline = self._clock.monotonic() + self._duration
+            self._ready.append(item)
+        elif not self._events or item.event in self._events:
+            if self._sequencer is None:
+                self._ready.append(item)
+            else:
+                self._ready.extend(self._sequencer.add(item))
+
+    def _finish(self, end: Exception) -> None:
+        self._end = end
+        if self._sequencer is not None:
+            self._ready.extend(self._sequencer.close())
