@@ -278,7 +278,7 @@ def test_unknown_symbols(background: Background, run: Run) -> None:
         async with make(peer.url, Subscription("price:subscribe", ("BTC/USD", "X/Y"))) as feed:
             _, error = await read_all(feed)
         assert isinstance(error, UsageError)
-        assert str(error) == "unknown symbol BTC/USD, X/Y\nhint: asked for: BTC/USD, X/Y"
+        assert str(error) == "unknown symbol BTC/USD, X/Y"
         async with make(peer.url, Subscription("price:subscribe", ("BTC/USDT", "X/Y"))) as feed:
             items = await read_until(feed, stage(Stage.SUBSCRIBED))
             assert isinstance(items[-1], Lifecycle)

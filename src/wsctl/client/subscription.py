@@ -71,7 +71,8 @@ def settle(answers: Sequence[Answer], *, first: bool) -> tuple[bool, str | None]
         hint = "--token, --token-file or $WSCTL_TOKEN" if denied.code == "auth_required" else None
         raise Refused(f"{denied.subscription.event} was refused: {denied}", hint=hint)
     if first and answers and all(answer.in_vain for answer in answers):
-        raise UsageError("; ".join(dict.fromkeys(str(answer) for answer in answers)), hint=_names_hint(answers))
+        message = "; ".join(dict.fromkeys(str(answer) for answer in answers))
+        raise UsageError(message, hint=_names_hint(answers, message))
     notes = dict.fromkeys(str(answer) for answer in answers if answer.refused or not answer.acknowledged)
     acknowledged = not answers or any(answer.acknowledged for answer in answers)
     return acknowledged, "; ".join(notes) or None
@@ -88,6 +89,7 @@ async def _ask(connection: Connection, subscription: Subscription) -> Answer | N
     return Answer(subscription, acknowledgement[0] if acknowledgement else None)
 
 
-def _names_hint(answers: Sequence[Answer]) -> str | None:
-    names = ", ".join(name for answer in answers for name in answer.subscription.names)
-    return f"asked for: {names}" if names else None
+def _names_hint(answers: Sequence[Answer], message: str) -> str | None:
+    """What was asked for, where the server's message does not say."""
+    names = [name for answer in answers for name in answer.subscription.names if name not in message]
+    return f"asked for: {', '.join(names)}" if names else None
