@@ -25,8 +25,8 @@ $(NODE_MODULES): $(STAMP) tests/node/package.json
 	cd tests/node && PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --silent --no-fund --no-audit
 	@touch $@
 
-demo: $(STAMP) ## a mock feed, real prices moving, an ordering verdict (ten seconds)
-	$(BIN)/python -m bench.demo
+demo: $(STAMP) ## a feed, its prices moving, and an ordering verdict (fifteen seconds)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 serve: $(STAMP) ## run the mock feed on port 3000
 	$(BIN)/wsctl serve

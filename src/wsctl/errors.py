@@ -18,17 +18,21 @@ class ExitCode(IntEnum):
     """How a wsctl process ends. Scripts rely on these numbers."""
 
     PASSED = 0
-    """passed; SIGTERM of serve included"""
     FINDINGS = 1
-    """findings, a missed expectation, or nothing could be verified"""
     USAGE = 2
-    """usage: a bad option, file or symbol"""
     TARGET = 3
-    """target unreachable, or gone for good"""
     INTERNAL = 4
-    """wsctl's own fault"""
     INTERRUPTED = 130
-    """Ctrl-C"""
+
+
+EXIT_MEANINGS = {
+    ExitCode.PASSED: "passed (SIGTERM of serve included)",
+    ExitCode.FINDINGS: "findings, a missed expectation, or nothing could be verified",
+    ExitCode.USAGE: "usage: a bad option, file or symbol",
+    ExitCode.TARGET: "target unreachable, or gone for good",
+    ExitCode.INTERNAL: "wsctl's own fault",
+    ExitCode.INTERRUPTED: "Ctrl-C",
+}
 
 
 class WsctlError(Exception):

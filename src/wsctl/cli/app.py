@@ -6,11 +6,11 @@ import typer
 
 from wsctl import __version__
 from wsctl.cli import emit, ordering_check, serve, subscribe, token
+from wsctl.errors import EXIT_MEANINGS
 
 app = typer.Typer(
     help="Stand in for, watch and test real-time trading feeds.",
-    epilog="Exit codes: 0 passed, 1 findings or nothing verified, 2 usage, 3 target unreachable or gone, "
-    "4 wsctl's own fault, 130 Ctrl-C.",
+    epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_MEANINGS.items()) + ".",
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -21,7 +21,9 @@ def emit(
     ] = by_default("2s"),
     found: Found,
 ) -> None:
-    """Send one event; print its acknowledgement and what comes back, one JSON object a line.
+    """Send one event and print what comes back.
+
+    That is its acknowledgement and the events meanwhile, one JSON object a line.
 
     Example: wsctl emit price:subscribe '["BTC/USDT"]' --wait 2s
     """

@@ -28,8 +28,9 @@ def ordering_check(
     found: Found,
     watch: dict[str, Any],
 ) -> None:
-    """Check a feed's sequence numbers: gaps, duplicates, reorders, regressions and resets per channel.
+    """Check that every message of a feed came, once, and in its place.
 
+    Reports gaps, duplicates, reorders, regressions and resets per channel.
     Exit 0 when all is in order, 1 when something is not or nothing could be verified.
 
     Example: wsctl subscribe BTC/USDT --duration 10s | wsctl ordering-check -

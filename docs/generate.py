@@ -1,0 +1,45 @@
+"""Write the docs that come out of code: the command reference. `--check` only tells whether they are up to date."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ["COLUMNS"] = "100"  # the help's width, whatever terminal this runs in
+os.environ.pop("WSCTL_JWT_SECRET", None)
+
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from wsctl.cli.app import app
+from wsctl.errors import EXIT_MEANINGS
+
+TARGET = Path(__file__).parent / "cli.md"
+
+
+def command_reference() -> str:
+    """Each command's help, and the exit codes."""
+    names = list(get_command(app).commands)
+    parts = ["# Commands", "Written by `make docs` from the program's own help.", _help([])]
+    parts += [f"## wsctl {name}\n\n{_help([name])}" for name in names]
+    rows = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in EXIT_MEANINGS.items())
+    parts.append(f"## Exit codes\n\n| code | meaning |\n|---|---|\n{rows}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(command: list[str]) -> str:
+    result = CliRunner().invoke(app, [*command, "--help"], prog_name="wsctl", terminal_width=100)
+    lines = (line.rstrip() for line in result.output.strip().splitlines())
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def main() -> None:
+    """Write, or check."""
+    text = command_reference()
+    if "--check" not in sys.argv:
+        TARGET.write_text(text)
+    elif not TARGET.exists() or TARGET.read_text() != text:
+        sys.exit(f"{TARGET.name} is not up to date; run: make docs")
+
+
+if __name__ == "__main__":
+    main()
