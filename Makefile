@@ -50,6 +50,8 @@ docs: $(STAMP) ## write the generated docs anew
 
 bench: $(STAMP) $(NODE_MODULES) ## measure against peers in one run and print ratios
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.fanout
+	$(BIN)/python -m bench.ordering
+	$(BIN)/python -m bench.startup
 
 clean: ## remove everything the other targets made
 	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

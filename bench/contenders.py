@@ -115,9 +115,7 @@ def running(contender: Contender, load: Load) -> Iterator[Running]:
 def start(command: Sequence[str], **streams: object) -> subprocess.Popen[bytes]:
     """Start a child out of reach of the terminal's Ctrl-C: we end it ourselves, in order."""
     try:
-        return subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True, **streams
-        )
+        return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True, **streams)
     except OSError as error:
         raise ContenderError(f"cannot start {Path(command[0]).name}: {error.strerror}") from error
 

@@ -105,9 +105,7 @@ def print_setting(options: argparse.Namespace) -> None:
     asked = options.clients * options.rate
     machine = f"{psutil.cpu_count()} cores, {platform.system()} {platform.release()}"
     print(f"{options.clients} subscribers × {options.rate:g}/s = {asked:g} messages/s, one room, loopback")
-    print(
-        f"{options.rounds} rounds × {options.seconds:g} s (warm-up {options.warmup:g} s), seed {options.seed}"
-    )
+    print(f"{options.rounds} rounds × {options.seconds:g} s (warm-up {options.warmup:g} s), seed {options.seed}")
     print(f"{machine}, Python {platform.python_version()}")
     print(", ".join(f"{name} {number}" for name, number in versions().items()), flush=True)
 
@@ -185,9 +183,7 @@ def describe(entry: Round) -> str:
     return f"{line}  invalid: {entry['problem']}" if entry["problem"] else line
 
 
-def report(
-    options: argparse.Namespace, rounds: dict[str, list[Round]], absent: dict[str, str]
-) -> dict[str, Any]:
+def report(options: argparse.Namespace, rounds: dict[str, list[Round]], absent: dict[str, str]) -> dict[str, Any]:
     """Print the tables; return everything for the JSON file."""
     summaries = {name: summarise(entries) for name, entries in rounds.items()}
     found = ratios(summaries)

@@ -126,9 +126,7 @@ async def connect(url: str, tally: Tally, *, raw: bool) -> Client:
     cause: object = None
     for _ in range(ATTEMPTS):
         try:
-            _, client = await ws_connect(
-                lambda: Client(tally, raw=raw), url, websocket_handshake_timeout=PATIENCE
-            )
+            _, client = await ws_connect(lambda: Client(tally, raw=raw), url, websocket_handshake_timeout=PATIENCE)
         except Exception as error:
             cause = error
             continue

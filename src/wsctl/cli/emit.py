@@ -1,12 +1,14 @@
 """wsctl emit: send one event."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wsctl.cli.groups import takes, target
 from wsctl.cli.options import by_default, duration
-from wsctl.client.config import Found
+
+if TYPE_CHECKING:
+    from wsctl.client.config import Found
 
 
 @takes(target, "found")
@@ -19,7 +21,7 @@ def emit(
     wait: Annotated[
         float, typer.Option(parser=duration, metavar="TIME", help="How long to wait for what comes back.")
     ] = by_default("2s"),
-    found: Found,
+    found: "Found",
 ) -> None:
     """Send one event and print what comes back.
 

@@ -5,14 +5,15 @@ import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from typer import Option
+from typer import BadParameter, Option
 
 from wsctl.cli.options import by_default, duration, names
-from wsctl.client.config import Found, TargetOptions, find_target
-from wsctl.client.target import Reconnect
 from wsctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from wsctl.client.config import Found
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -34,7 +35,9 @@ def takes(group: Callable[..., Any], name: str) -> Callable[[Command], Command]:
             for key, parameter in own.parameters.items()
             if key != name
         ]
+        # Typer sees the options, and not the argument they make
         wrapper.__signature__ = inspect.Signature([*kept, *shared.values()])  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (*kept, *shared.values())}
         return wrapper  # type: ignore[return-value]
 
     return decorate
@@ -59,8 +62,10 @@ def target(
     ] = None,
     cacert: Annotated[str | None, Option(metavar="FILE", help="Trust these certificate authorities (PEM).")] = None,
     insecure: Annotated[bool, Option("--insecure", help="Accept any certificate.")] = False,
-) -> Found:
+) -> "Found":
     """The target that the options, the environment and wsctl.yaml mean. Raises UsageError."""
+    from wsctl.client.config import TargetOptions, find_target
+
     if dialect != "socketio":
         raise UsageError(f"unknown dialect {dialect!r}; expected socketio")
     options = TargetOptions(
@@ -101,7 +106,7 @@ def watching(
     trace: Annotated[bool, Option("--trace", help="Print raw frames in both directions on stderr.")] = False,
 ) -> dict[str, Any]:
     """The fields of WatchOptions that every command which watches a feed takes."""
-    from typer import BadParameter
+    from wsctl.client.target import Reconnect
 
     if reconnect not in ("auto", "always"):
         raise BadParameter(f"--reconnect is {reconnect!r}; expected auto or always")

@@ -1,13 +1,15 @@
 """wsctl ordering-check: did every message come, once, and in its place?"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wsctl.cli.groups import takes, target, watching
 from wsctl.cli.options import by_default, duration, names
-from wsctl.client.config import Found
+
+if TYPE_CHECKING:
+    from wsctl.client.config import Found
 
 
 @takes(target, "found")
@@ -25,7 +27,7 @@ def ordering_check(
         float, typer.Option(parser=duration, metavar="TIME", help="How long to listen to a feed.")
     ] = by_default("10s"),
     format: Annotated[str, typer.Option(metavar="table|json", help="How to print the report.")] = "table",
-    found: Found,
+    found: "Found",
     watch: dict[str, Any],
 ) -> None:
     """Check that every message of a feed came, once, and in its place.

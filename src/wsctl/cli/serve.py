@@ -6,9 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from wsctl.cli.options import by_default, duration, names
-from wsctl.server.options import DEFAULT_JWT_SECRET, ServeOptions
-
-DEFAULTS = ServeOptions()
+from wsctl.server import defaults
 
 
 def serve(
@@ -16,11 +14,11 @@ def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; default: 127.0.0.1 and [::1].", show_default=False)
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = DEFAULTS.port,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = defaults.PORT,
     symbols: Annotated[
         list[str] | None, typer.Option("--symbols", metavar="A,B", help="Symbols to serve.", show_default=False)
     ] = None,
-    rate: Annotated[float, typer.Option(help="Price updates per second and symbol.")] = DEFAULTS.rate,
+    rate: Annotated[float, typer.Option(help="Price updates per second and symbol.")] = defaults.RATE,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the simulated prices; told at start if not given.", show_default=False)
     ] = None,
@@ -43,10 +41,10 @@ def serve(
     connect_timeout: Annotated[
         float, typer.Option(parser=duration, metavar="TIME", help="How long a client may take to join.")
     ] = by_default("45s"),
-    max_payload: Annotated[int, typer.Option(min=100, help="Largest message taken, in bytes.")] = DEFAULTS.max_payload,
+    max_payload: Annotated[int, typer.Option(min=100, help="Largest message taken, in bytes.")] = defaults.MAX_PAYLOAD,
     jwt_secret: Annotated[
         str, typer.Option(envvar="WSCTL_JWT_SECRET", help="Secret that tokens are checked with.")
-    ] = DEFAULT_JWT_SECRET,
+    ] = defaults.JWT_SECRET,
     control: Annotated[
         bool, typer.Option("--control", help="Answer /control (loopback only): disconnect, flash, pause, sent, ….")
     ] = False,
@@ -67,6 +65,7 @@ def serve(
     """
     from wsctl.cli.run import run
     from wsctl.cli.serving import read_config, serve_until_stopped
+    from wsctl.server.options import ServeOptions
 
     given: dict[str, Any] = {
         name: value

@@ -13,8 +13,9 @@ import msgspec
 from wsctl.cli.console import say
 from wsctl.cli.run import until_terminated
 from wsctl.errors import ExitCode, UsageError
+from wsctl.server import defaults
 from wsctl.server.app import MockFeed
-from wsctl.server.options import DEFAULT_JWT_SECRET, ServeOptions
+from wsctl.server.options import ServeOptions
 from wsctl.server.platform import ConnectionLog
 from wsctl.spec.loader import Document, check_keys, kind_of, read_yaml
 from wsctl.spec.units import parse_duration
@@ -81,8 +82,8 @@ def _greet(feed: MockFeed) -> None:
     what = f"real trades from {options.prices}" if options.prices else f"simulated prices, seed {feed.seed}"
     say(f"mock feed at {feed.url}  ({what})")
     say(f"symbols: {shown}")
-    if options.jwt_secret == DEFAULT_JWT_SECRET:
-        say(f"tokens are checked with the public secret {DEFAULT_JWT_SECRET!r}: loopback only")
+    if options.jwt_secret == defaults.JWT_SECRET:
+        say(f"tokens are checked with the public secret {defaults.JWT_SECRET!r}: loopback only")
     if options.control:
         say(f"control: {feed.url}/control")
     say("")

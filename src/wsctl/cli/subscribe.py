@@ -1,13 +1,15 @@
 """wsctl subscribe: watch a feed."""
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wsctl.cli.groups import takes, target, watching
 from wsctl.cli.options import duration, names
-from wsctl.client.config import Found
+
+if TYPE_CHECKING:
+    from wsctl.client.config import Found
 
 FORMATS = ("table", "jsonl")
 
@@ -30,7 +32,7 @@ def subscribe(
     ordered: Annotated[
         bool, typer.Option("--ordered", help="Hand messages out in sequence, waiting 1 s at most for a late one.")
     ] = False,
-    found: Found,
+    found: "Found",
     watch: dict[str, Any],
 ) -> None:
     """Watch a feed: a live table on a terminal, one JSON object a line when piped.

@@ -7,7 +7,7 @@ import typer
 
 from wsctl.cli.options import duration
 from wsctl.model.channel import is_name
-from wsctl.server.options import DEFAULT_JWT_SECRET
+from wsctl.server import defaults
 
 
 def token(
@@ -19,7 +19,7 @@ def token(
     ] = None,
     jwt_secret: Annotated[
         str, typer.Option("--jwt-secret", envvar="WSCTL_JWT_SECRET", help="Secret that the server checks it with.")
-    ] = DEFAULT_JWT_SECRET,
+    ] = defaults.JWT_SECRET,
 ) -> None:
     """Mint a test token for a user of the mock feed, and print it.
 

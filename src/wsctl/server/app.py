@@ -14,8 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import UsageError
+from wsctl.server import defaults
 from wsctl.server.http import build_app
-from wsctl.server.options import DEFAULT_JWT_SECRET, DEFAULT_SYMBOLS, ServeOptions
+from wsctl.server.options import ServeOptions
 from wsctl.server.platform import ConnectionLog, Platform
 from wsctl.server.services.prices import PriceService
 from wsctl.server.sockets import bind, is_loopback
@@ -159,7 +160,7 @@ def _uvicorn_config(platform: Platform, prices: PriceService, tls: bool) -> uvic
 
 
 def _check(options: ServeOptions) -> None:
-    if options.jwt_secret == DEFAULT_JWT_SECRET and not is_loopback(options.host):
+    if options.jwt_secret == defaults.JWT_SECRET and not is_loopback(options.host):
         raise UsageError(
             f"refusing to listen on {options.host} with the public JWT secret",
             hint="set --jwt-secret, or listen on loopback",
@@ -173,7 +174,7 @@ def _check(options: ServeOptions) -> None:
 def _source(options: ServeOptions, seed: int) -> Source:
     if options.prices is not None:
         return RecordedSource(Path(options.prices), speed=options.price_speed, loop=options.price_loop)
-    return SimulatedSource(options.symbols or DEFAULT_SYMBOLS, rate=options.rate, seed=seed)
+    return SimulatedSource(options.symbols or defaults.SYMBOLS, rate=options.rate, seed=seed)
 
 
 def _tls(options: ServeOptions) -> bool:

@@ -2,8 +2,7 @@
 
 from msgspec import Struct
 
-DEFAULT_SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "XRP/USDT")
-DEFAULT_JWT_SECRET = "wsctl-dev"  # noqa: S105 - deliberately public; serve refuses to leave loopback with it
+from wsctl.server import defaults
 
 
 class ServeOptions(Struct, frozen=True, kw_only=True):
@@ -11,11 +10,11 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
 
     host: str | None = None
     """address to bind; None: 127.0.0.1 and, where IPv6 exists, [::1] on the same port"""
-    port: int = 3000
+    port: int = defaults.PORT
     """0 picks a free one"""
     symbols: tuple[str, ...] | None = None
     """None: the default symbols, or those of the prices file"""
-    rate: float = 2.0
+    rate: float = defaults.RATE
     """updates per second and symbol"""
     seed: int | None = None
     """None: a random one, told at start"""
@@ -29,9 +28,9 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     ping_timeout: float = 60.0
     connect_timeout: float = 45.0
     """how long a client may take to join a namespace"""
-    max_payload: int = 1_000_000
+    max_payload: int = defaults.MAX_PAYLOAD
     """largest message or request body taken from a client"""
-    jwt_secret: str = DEFAULT_JWT_SECRET
+    jwt_secret: str = defaults.JWT_SECRET
     control: bool = False
     """whether /control answers (to loopback only)"""
     tls_cert: str | None = None

@@ -23,4 +23,4 @@ async def target_or_mock(
     asked = [*symbols, *(symbol for symbol in map(symbol_of, channels) if symbol is not None)]
     wanted = tuple(dict.fromkeys(filter(is_name, asked)))
     mock = await stack.enter_async_context(MockFeed(ServeOptions(port=0, symbols=wanted or None)))
-    return structs.replace(target, url=mock.url), mock
+    return structs.replace(target, url=mock.url, direct=True), mock
