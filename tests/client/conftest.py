@@ -1,4 +1,4 @@
-"""What the client's tests share: a loop for peers, and a way to run async tests that leaves nothing behind."""
+"""What the client's tests share: a way to run async tests that leaves nothing behind."""
 
 import asyncio
 import gc
@@ -8,14 +8,6 @@ from typing import Any
 
 import pytest
 import trustme
-from peers_feeds import Background
-
-
-@pytest.fixture
-def background() -> Iterator[Background]:
-    running = Background()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -1,43 +1,21 @@
-"""Real peers for the client's tests: python-socketio's server on aiohttp, and relays that spoil what passes.
+"""Real peers for the client's tests: python-socketio's server on aiohttp, a proxy, and those of `tests.peers`.
 
 They live on a loop of their own, in a thread, so that a test can count the tasks on its own loop.
 """
 
 import asyncio
 import ssl
-import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
 import socketio
 from aiohttp import web
+from tests.peers.babbler import Babbler
+from tests.peers.background import Background
+from tests.peers.relay import Relay
 
-WAIT = 15.0
-
-
-class Background:
-    """An event loop in a thread."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(WAIT)
-
-    def stop(self) -> None:
-        self.run(self._cancel_all())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(WAIT)
-        self.loop.close()
-
-    async def _cancel_all(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+__all__ = ["Babbler", "Background", "Peer", "Proxy", "Relay", "price"]
 
 
 class Peer:
@@ -192,88 +170,6 @@ def price(symbol: str, seq: int, *, ahead: float = 0.0, **more: Any) -> dict[str
     }
 
 
-class Relay:
-    """A TCP relay to a port. `block` says what becomes of WebSocket handshakes: None, `403`, `reset` or `hang`."""
-
-    def __init__(self, background: Background, upstream: int, *, block: str | None = None) -> None:
-        self._background = background
-        self._upstream = upstream
-        self.block = block
-        self._stalled = False
-        self._writers: set[asyncio.StreamWriter] = set()
-        self.blocked = 0
-
-    def __enter__(self) -> Self:
-        self._background.run(self._start())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._background.run(self._stop())
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    def stall(self) -> None:
-        """From now on nothing passes, and nobody is told."""
-        self._stalled = True
-
-    async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "localhost", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        if len(self._server.sockets) > 1:  # both loopbacks would have different ports
-            self._server.close()
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-            self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _stop(self) -> None:
-        self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        await asyncio.sleep(0)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            if self.block is not None and b"upgrade: websocket" in head.lower():
-                await self._spoil(writer)
-                return
-            up_reader, up_writer = await self._connect_upstream(head, writer)
-            self._writers.add(up_writer)
-            await asyncio.gather(self._pipe(reader, up_writer), self._pipe(up_reader, writer))
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.transport.abort()
-
-    async def _connect_upstream(
-        self, head: bytes, writer: asyncio.StreamWriter
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, up_writer = await asyncio.open_connection("localhost", self._upstream)
-        up_writer.write(head)
-        return reader, up_writer
-
-    async def _spoil(self, writer: asyncio.StreamWriter) -> None:
-        self.blocked += 1
-        if self.block == "403":
-            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-            await writer.drain()
-            await asyncio.sleep(0.2)
-        elif self.block == "hang":
-            await asyncio.Event().wait()
-
-    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                if not self._stalled:
-                    writer.write(data)
-        except OSError:
-            pass
-        if not self._stalled:
-            writer.transport.abort()
-
-
 class Proxy(Relay):
     """A forward proxy for one upstream whatever host is asked for: CONNECT, and absolute-form requests."""
 
@@ -298,50 +194,3 @@ class Proxy(Relay):
         # one request per connection, so that each is seen
         rest = rest.replace(b"\r\nConnection: keep-alive", b"")
         return await super()._connect_upstream(b" ".join((method, path, version)) + b"\r\n" + rest, writer)
-
-
-class Babbler:
-    """A TCP server that answers whatever comes with some bytes, or with nothing at all."""
-
-    def __init__(self, background: Background, answer: bytes | None, *, greet: bool = False) -> None:
-        self._background = background
-        self._answer = answer
-        self._greet = greet
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    def __enter__(self) -> Self:
-        self._background.run(self._start())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._background.run(self._stop())
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _stop(self) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.sleep(0)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            if not self._greet:
-                await reader.read(1024)
-            if self._answer is None:
-                await asyncio.Event().wait()
-            else:
-                writer.write(self._answer)
-                await writer.drain()
-                writer.write_eof()
-        except OSError:
-            pass
-        finally:
-            writer.close()
