@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from wsctl.errors import UsageError
-from wsctl.spec.loader import Mark, check_keys, load_yaml, read_yaml
+from wsctl.spec.document import Mark, check_keys
+from wsctl.spec.loader import load_yaml, read_yaml
 
 TEXT = """\
 name: A flash

@@ -17,7 +17,8 @@ from wsctl.server import defaults
 from wsctl.server.app import MockFeed
 from wsctl.server.options import ServeOptions
 from wsctl.server.platform import ConnectionLog
-from wsctl.spec.loader import Document, check_keys, kind_of, read_yaml
+from wsctl.spec.document import Document, check_keys, kind_of
+from wsctl.spec.loader import read_yaml
 from wsctl.spec.units import parse_duration
 
 DURATIONS = ("throttle", "ping_interval", "ping_timeout", "connect_timeout")

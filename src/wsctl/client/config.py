@@ -28,7 +28,7 @@ from wsctl.client.target import (
     normalise_url,
 )
 from wsctl.errors import UsageError
-from wsctl.spec.loader import Document, check_keys, kind_of, read_yaml
+from wsctl.spec.document import Document, check_keys, kind_of
 from wsctl.spec.nearest import nearest
 
 CONFIG_FILE = "wsctl.yaml"
@@ -164,6 +164,8 @@ def _pick_feed(options: TargetOptions, environ: Mapping[str, str], directory: Pa
         if options.feed is not None:
             raise UsageError(f"--feed {options.feed}: there is no {CONFIG_FILE} in {directory}")
         return _Feed()
+    from wsctl.spec.loader import read_yaml  # a slow import, needed only where there is a file
+
     document = read_yaml(file, shown=CONFIG_FILE)
     name = _pick_name(document, options.feed)
     return _Feed() if name is None else _read_feed(document, name, directory)

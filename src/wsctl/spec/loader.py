@@ -6,55 +6,17 @@ key (`<<`).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
 import yaml
-from msgspec import Struct
 
 from wsctl.errors import UsageError
-from wsctl.spec.nearest import nearest
-
-Path = tuple[str | int, ...]
-"""Where a value is in a document: keys and indexes from the root, such as `("steps", 0, "name")`."""
+from wsctl.spec.document import Document, Mark, Path
 
 MAX_NODES = 100_000
 """values in one document, aliases counted as often as they are used (a few lines can stand for billions)"""
-
-
-class Mark(Struct, frozen=True):
-    """A place in a file; both count from 1, as editors do."""
-
-    line: int
-    column: int
-
-
-class Document(Struct, frozen=True):
-    """Plain data (dict, list, str, int, float, bool, None) and the place of every key and value in it."""
-
-    file: str
-    data: Any
-    keys: Mapping[Path, Mark]
-    values: Mapping[Path, Mark]
-
-    def where(self, path: Path) -> str:
-        """`file:line:column` of a value, or of the nearest thing around it that is there."""
-        return self._place(path, self.values)
-
-    def key_error(self, path: Path, message: str, *, hint: str | None = None) -> UsageError:
-        """An error about a mapping's key: its place, then the message."""
-        return UsageError(f"{self._place(path, self.keys)}: {message}", hint=hint)
-
-    def value_error(self, path: Path, message: str, *, hint: str | None = None) -> UsageError:
-        """An error about a value: its place, then the message."""
-        return UsageError(f"{self.where(path)}: {message}", hint=hint)
-
-    def _place(self, path: Path, marks: Mapping[Path, Mark]) -> str:
-        while path and path not in marks:
-            path = path[:-1]
-        mark = marks.get(path) or Mark(1, 1)
-        return f"{self.file}:{mark.line}:{mark.column}"
 
 
 def read_yaml(path: File, *, shown: str | None = None) -> Document:
@@ -89,42 +51,6 @@ def load_yaml(text: str, file: str) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
-
-
-def check_keys(document: Document, path: Path, known: Iterable[str]) -> dict[str, Any]:
-    """The mapping at a path, once each of its keys is a known name.
-
-    Raises UsageError at the offending key, with the nearest known name.
-    """
-    value = document.data
-    for step in path:
-        value = value[step]
-    if not isinstance(value, dict):
-        raise document.value_error(path, f"{_name(path)} is {kind_of(value)}; expected a mapping of keys")
-    names = tuple(known)
-    for key in value:
-        if key not in names:
-            raise document.key_error((*path, key), f"unknown key {key!r} in {_name(path)}", hint=_hint(key, names))
-    return value
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, in words for people."""
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    kinds = {dict: "a mapping", list: "a list", str: "a text", int: "a number", float: "a number"}
-    return kinds[type(value)]
-
-
-def _name(path: Path) -> str:
-    return ".".join(str(step) for step in path) or "the document"
-
-
-def _hint(key: str, known: tuple[str, ...]) -> str:
-    close = nearest(key, known)
-    return f"did you mean {close}?" if close else f"known: {', '.join(known)}"
 
 
 def _translate(error: yaml.MarkedYAMLError, file: str) -> UsageError:
