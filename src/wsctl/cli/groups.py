@@ -46,13 +46,15 @@ def takes(group: Callable[..., Any], name: str) -> Callable[[Command], Command]:
 def target(
     *,
     url: Annotated[
-        str | None, Option(help="Where the feed is; else $WSCTL_URL, wsctl.yaml, http://127.0.0.1:3000.")
+        str | None, Option(metavar="URL", help="Where the feed is; else $WSCTL_URL, wsctl.yaml, http://127.0.0.1:3000.")
     ] = None,
-    feed: Annotated[str | None, Option(help="A feed named in wsctl.yaml.")] = None,
+    feed: Annotated[str | None, Option(metavar="NAME", help="A feed named in wsctl.yaml.")] = None,
     dialect: Annotated[str, Option(metavar="socketio", help="How the feed speaks.")] = "socketio",
-    path: Annotated[str | None, Option(help="Where Socket.IO is on the server; /socket.io/ if not given.")] = None,
-    namespace: Annotated[str | None, Option(help="Socket.IO namespace; / if not given.")] = None,
-    token: Annotated[str | None, Option(help="Token for the handshake; else $WSCTL_TOKEN.")] = None,
+    path: Annotated[
+        str | None, Option(metavar="PATH", help="Where Socket.IO is on the server; /socket.io/ if not given.")
+    ] = None,
+    namespace: Annotated[str | None, Option(metavar="NAME", help="Socket.IO namespace; / if not given.")] = None,
+    token: Annotated[str | None, Option(metavar="TOKEN", help="Token for the handshake; else $WSCTL_TOKEN.")] = None,
     token_file: Annotated[str | None, Option(metavar="FILE", help="File that holds the token.")] = None,
     auth: Annotated[str | None, Option(metavar="JSON", help="Further keys of the handshake auth.")] = None,
     header: Annotated[list[str] | None, Option(metavar="'K: V'", help="HTTP header; repeatable.")] = None,
@@ -86,8 +88,10 @@ def target(
 
 def watching(
     *,
-    channel: Annotated[list[str] | None, Option(help="Watch this channel; repeatable.")] = None,
-    event: Annotated[list[str] | None, Option(help="Look at events of this name only; repeatable.")] = None,
+    channel: Annotated[list[str] | None, Option(metavar="NAME", help="Watch this channel; repeatable.")] = None,
+    event: Annotated[
+        list[str] | None, Option(metavar="NAME", help="Look at events of this name only; repeatable.")
+    ] = None,
     seq_path: Annotated[str | None, Option(metavar="PATH", help="Where the sequence number is (JMESPath).")] = None,
     time_path: Annotated[str | None, Option(metavar="PATH", help="Where the time of sending is.")] = None,
     channel_path: Annotated[str | None, Option(metavar="PATH", help="Where the channel is.")] = None,
@@ -95,7 +99,7 @@ def watching(
         str, Option(metavar="auto|always", help="always: even where the server says not to come back.")
     ] = "auto",
     reconnect_attempts: Annotated[
-        int, Option(min=0, help="Failed attempts in a row before giving up; 0: a loss ends it.")
+        int, Option(min=0, metavar="N", help="Failed attempts in a row before giving up; 0: a loss ends it.")
     ] = 10,
     reconnect_delay: Annotated[
         float, Option(parser=duration, metavar="TIME", help="First limit of the back-off.")

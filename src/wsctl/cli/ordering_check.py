@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def ordering_check(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SYMBOL]... | -", help="Symbols, such as BTC/USDT; - reads Observations from stdin."),
+        typer.Argument(metavar="SYMBOL | -", help="Symbols, such as BTC/USDT; - reads Observations from stdin."),
     ] = None,
     *,
     tape: Annotated[

@@ -12,21 +12,25 @@ from wsctl.server import defaults
 def serve(
     context: typer.Context,
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on; default: 127.0.0.1 and [::1].", show_default=False)
+        str | None,
+        typer.Option(metavar="HOST", help="Address to listen on; default: 127.0.0.1 and [::1].", show_default=False),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = defaults.PORT,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Port; 0 picks a free one.")
+    ] = defaults.PORT,
     symbols: Annotated[
         list[str] | None, typer.Option("--symbols", metavar="A,B", help="Symbols to serve.", show_default=False)
     ] = None,
-    rate: Annotated[float, typer.Option(help="Price updates per second and symbol.")] = defaults.RATE,
+    rate: Annotated[float, typer.Option(metavar="N", help="Price updates per second and symbol.")] = defaults.RATE,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the simulated prices; told at start if not given.", show_default=False)
+        int | None,
+        typer.Option(metavar="N", help="Seed of the simulated prices; told at start if not given.", show_default=False),
     ] = None,
     prices: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Play real trades: CSV time_ms,symbol,price,quantity.", show_default=False),
     ] = None,
-    price_speed: Annotated[float, typer.Option(help="How fast to play them; 2 is twice as fast.")] = 1.0,
+    price_speed: Annotated[float, typer.Option(metavar="X", help="How fast to play them; 2 is twice as fast.")] = 1.0,
     price_loop: Annotated[bool, typer.Option("--price-loop", help="Start again after the last one.")] = False,
     throttle: Annotated[
         float,
@@ -41,9 +45,11 @@ def serve(
     connect_timeout: Annotated[
         float, typer.Option(parser=duration, metavar="TIME", help="How long a client may take to join.")
     ] = by_default("45s"),
-    max_payload: Annotated[int, typer.Option(min=100, help="Largest message taken, in bytes.")] = defaults.MAX_PAYLOAD,
+    max_payload: Annotated[
+        int, typer.Option(min=100, metavar="BYTES", help="Largest message taken, in bytes.")
+    ] = defaults.MAX_PAYLOAD,
     jwt_secret: Annotated[
-        str, typer.Option(envvar="WSCTL_JWT_SECRET", help="Secret that tokens are checked with.")
+        str, typer.Option(envvar="WSCTL_JWT_SECRET", metavar="SECRET", help="Secret that tokens are checked with.")
     ] = defaults.JWT_SECRET,
     control: Annotated[
         bool, typer.Option("--control", help="Answer /control (loopback only): disconnect, flash, pause, sent, ….")

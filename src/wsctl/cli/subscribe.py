@@ -17,9 +17,7 @@ FORMATS = ("table", "jsonl")
 @takes(target, "found")
 @takes(watching, "watch")
 def subscribe(
-    symbols: Annotated[
-        list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Symbols, such as BTC/USDT.")
-    ] = None,
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Symbols, such as BTC/USDT.")] = None,
     *,
     format: Annotated[
         str | None,
@@ -28,14 +26,14 @@ def subscribe(
     duration: Annotated[
         float | None, typer.Option(parser=duration, metavar="TIME", help="Stop after this long, such as 10s.")
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many messages.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after this many messages.")] = None,
     ordered: Annotated[
         bool, typer.Option("--ordered", help="Hand messages out in sequence, waiting 1 s at most for a late one.")
     ] = False,
     found: "Found",
     watch: dict[str, Any],
 ) -> None:
-    """Watch a feed: a live table on a terminal, one JSON object a line when piped.
+    """Watch a feed: a live table on a terminal, JSON Lines when piped.
 
     With nothing configured and nothing listening on port 3000 it starts a mock feed of its own and says so.
 

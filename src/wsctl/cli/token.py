@@ -11,14 +11,17 @@ from wsctl.server import defaults
 
 
 def token(
-    user: Annotated[str, typer.Option("--user", help="User id the token names.")],
+    user: Annotated[str, typer.Option("--user", metavar="ID", help="User id the token names.")],
     admin: Annotated[bool, typer.Option("--admin", help="Give the user admin rights.")] = False,
     ttl: Annotated[
         float | None,
         typer.Option("--ttl", parser=duration, metavar="TIME", help="How long it is valid; for ever if not given."),
     ] = None,
     jwt_secret: Annotated[
-        str, typer.Option("--jwt-secret", envvar="WSCTL_JWT_SECRET", help="Secret that the server checks it with.")
+        str,
+        typer.Option(
+            "--jwt-secret", envvar="WSCTL_JWT_SECRET", metavar="SECRET", help="Secret that the server checks it with."
+        ),
     ] = defaults.JWT_SECRET,
 ) -> None:
     """Mint a test token for a user of the mock feed, and print it.
