@@ -194,5 +194,5 @@ class ClientSession:
 def _decode_handshake(data: str | bytes) -> Handshake:
     try:
         return msgspec.json.decode(data, type=Handshake)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise WireError(f"the OPEN packet cannot be read: {error}") from error

@@ -144,10 +144,10 @@ def _instant(value: Any) -> float | None:
         return moment.timestamp() if moment.tzinfo else None
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 1e9:
         return None
-    for limit, unit in ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6)):
+    for limit, unit in ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9)):
         if value < limit:
             return value / unit
-    return value / 1e9
+    return None
 
 
 def _compile(path: str | None) -> Callable[[Payload], Any] | None:

@@ -111,7 +111,10 @@ class Decoder:
             return None
         packet, attachments = self._packet, self._attachments
         self._packet, self._attachments = None, []
-        data = _put_back(packet.data, attachments)
+        try:
+            data = _put_back(packet.data, attachments)
+        except RecursionError as error:  # the JSON parser goes deeper than we do
+            raise WireError("the packet is nested too deeply") from error
         return _checked(Packet(packet.type, packet.namespace, data, packet.id))
 
 
