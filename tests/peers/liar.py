@@ -23,6 +23,12 @@ class Stream:
         self.listeners: set[str] = set()
         self.listened = asyncio.Event()
         self.latest: Message | None = None
+        self._facts: dict[int, tuple[float, float]] = {}
+
+    def facts(self, message: Message) -> tuple[float, float]:
+        """Its price and time (ms), settled when it is sent first: a repetition is the same to the last bit."""
+        price = 100.0 + len(self._facts)
+        return self._facts.setdefault(id(message), (price, round(time.time() * 1000, 3)))
 
 
 class Liar:
@@ -132,18 +138,19 @@ class Liar:
             await self._server.disconnect(sid)
 
     def _write(self, symbol: str, message: Message, *, snapshot: bool = False) -> tuple[str, dict[str, Any]]:
-        price = {"symbol": symbol, "price": 100.0 + message.seq}
+        price, sent_at = self._streams[symbol].facts(message)
         if self._envelope:
-            return "data", {"seq": message.seq, "payload": price}
+            return "data", {"seq": message.seq, "payload": {"symbol": symbol, "price": price}}
         payload = {
-            **price,
-            "bid": price["price"] - 1,
-            "ask": price["price"] + 1,
+            "symbol": symbol,
+            "price": price,
+            "bid": price - 1,
+            "ask": price + 1,
             "volume": 1.0,
             "channel": f"symbol:{symbol}:ticker",
             "seq": message.seq,
             "epoch": f"e{message.epoch}",
-            "timestamp": round(time.time() * 1000, 3),
+            "timestamp": sent_at,
             **({"snapshot": True} if snapshot else {}),
         }
         return "price:update", {key: value for key, value in payload.items() if key not in self._without}

@@ -55,9 +55,11 @@ class Watching:
         return self
 
     async def __anext__(self) -> Item:
+        if self._left == 0:  # enough, whether or not anything more would come
+            raise StopAsyncIteration
         while not self._ready and self._end is None:
             await self._fill()
-        if not self._ready or self._left == 0:
+        if not self._ready:
             raise self._end or StopAsyncIteration
         item = self._ready.popleft()
         if self._left is not None and isinstance(item, Observation):
