@@ -1,8 +1,9 @@
 """Entry point: run a command, turn whatever ends it into one sentence and an exit code."""
 
 import os
+import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from wsctl.errors import ExitCode, WsctlError
 
@@ -22,7 +23,7 @@ def _run_command() -> int:
     from typer import Abort, TyperException
 
     from wsctl.cli.app import app
-    from wsctl.cli.console import complain
+    from wsctl.cli.console import complain, say
 
     try:
         code = app(prog_name="wsctl", standalone_mode=False)
@@ -33,7 +34,10 @@ def _run_command() -> int:
         return error.exit_code
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        complain(error.format_message(), f"{context.command_path} --help" if context else None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            say(error.format_message())
+        else:
+            complain(_sentence(error), f"{context.command_path} --help" if context else None)
         return ExitCode.USAGE
     except Abort:
         return ExitCode.INTERRUPTED
@@ -47,6 +51,15 @@ def _run_command() -> int:
             "WSCTL_DEBUG=1 shows where; please report it",
         )
         return ExitCode.INTERNAL
+
+
+def _sentence(error: Any) -> str:
+    """Typer's words in our form: `Invalid value for '--count': Input should …` is `--count: input should …`."""
+    text: str = error.format_message()
+    match = re.fullmatch(r"Invalid value(?: for '([^']+)')?: (.*)", text, re.DOTALL)
+    name, rest = match.groups() if match else (None, text)
+    lowered = (rest[:1].lower() + rest[1:]).removesuffix(".")
+    return f"{name}: {lowered}" if name else lowered
 
 
 def _reader_left() -> int:

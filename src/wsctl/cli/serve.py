@@ -80,6 +80,8 @@ def serve(
     }
     if "symbols" in given:
         given["symbols"] = names(symbols)
+        if not given["symbols"]:
+            raise typer.BadParameter("--symbols names none; expected something like BTC/USDT,ETH/USDT")
     for name in ("prices", "tls_cert", "tls_key"):
         if name in given:
             given[name] = str(given[name])

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ from wsctl.server.platform import ConnectionLog
 from wsctl.spec.document import Document, check_keys, kind_of
 from wsctl.spec.loader import read_yaml
 from wsctl.spec.units import parse_duration
+
+_KINDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+}
 
 DURATIONS = ("throttle", "ping_interval", "ping_timeout", "connect_timeout")
 
@@ -45,8 +54,13 @@ def _convert(document: Document, key: str, value: Any, kind: Any) -> Any:
     except UsageError as error:
         raise document.value_error((key,), f"{key}: {error.message}") from error
     except msgspec.ValidationError as error:
-        expected = str(error).partition(",")[0].lower().replace("`", "")
-        raise document.value_error((key,), f"{key} is {kind_of(value)}; {expected}") from error
+        raise document.value_error((key,), f"{key} is {kind_of(value)}; expected {_expected(error)}") from error
+
+
+def _expected(error: msgspec.ValidationError) -> str:
+    """What msgspec expected, in words: `Expected `int | null`, got `str`` is `a whole number`."""
+    kind = re.search(r"Expected `(\w+)", str(error))
+    return _KINDS.get(kind[1], kind[1]) if kind else str(error).lower()
 
 
 async def serve_until_stopped(options: ServeOptions, ready_file: Path | None) -> ExitCode:
@@ -54,9 +68,9 @@ async def serve_until_stopped(options: ServeOptions, ready_file: Path | None) ->
     began = time.monotonic()
     async with MockFeed(options, on_log=_log) as feed:
         _tune_collector()
-        _greet(feed)
         if ready_file is not None:
             _write_ready_file(ready_file, feed.url)
+        _greet(feed)
         try:
             await until_terminated(feed.wait())
         except asyncio.CancelledError:
@@ -111,4 +125,4 @@ def _write_ready_file(path: Path, url: str) -> None:
         unfinished.write_text(json.dumps({"url": url, "pid": os.getpid()}))
         unfinished.replace(path)
     except OSError as error:
-        raise UsageError(f"cannot write the ready file {path}: {error.strerror}") from error
+        raise UsageError(f"cannot write the ready file {path}: {(error.strerror or str(error)).lower()}") from error

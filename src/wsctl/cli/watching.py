@@ -39,7 +39,7 @@ async def watch_feed(options: WatchOptions, *, configured: bool, table: bool) ->
             stack=stack,
         )
         if mock is not None:
-            say(f"no feed at {options.target.shown}: mock prices from a feed of wsctl's own, seed {mock.seed}")
+            say(f"no feed at {options.target.shown}: these are mock prices of wsctl's own (seed {mock.seed})")
             options = structs.replace(options, target=target)
         tally = Tally(clock)
         watching = Watching(options, clock, random.Random(), connect=connector(options))  # noqa: S311 - spreads attempts
@@ -51,7 +51,7 @@ async def watch_feed(options: WatchOptions, *, configured: bool, table: bool) ->
                     await _print_lines(watching, tally)
         finally:
             tally.close()
-            if tally.joined:
+            if tally.subscribed or tally.messages:
                 say(summary(tally, incomparable=watching.feed.incomparable))
     return ExitCode.PASSED
 

@@ -46,7 +46,7 @@ class LiveTable:
 
 def summary(tally: Tally, *, incomparable: int = 0) -> str:
     """One line about a whole watch; what was not measured is not in it."""
-    parts = [f"{tally.messages} messages in {format_duration(tally.elapsed)}"]
+    parts = [f"{_count(tally.messages, 'message')} in {format_duration(tally.elapsed)}"]
     latency = tally.latency
     if latency.p50 is not None and latency.p95 is not None:
         parts.append(f"latency p50 {_milliseconds(latency.p50 * 1000)}, p95 {_milliseconds(latency.p95 * 1000)}")

@@ -45,7 +45,7 @@ class Row:
             self.arrivals.popleft()
         if not self.arrivals:
             return 0.0
-        return len(self.arrivals) / max(1.0, min(RATE_WINDOW, now - self.arrivals[0]))
+        return (len(self.arrivals) - 1) / max(1.0, now - self.arrivals[0])
 
 
 class Tally:
@@ -60,6 +60,8 @@ class Tally:
         self.reconnects = 0
         self.joined = False
         """whether a connection ever came up"""
+        self.subscribed = False
+        """whether a subscription was ever served"""
         self.stage: Lifecycle | None = None
         self.began = clock.monotonic()
 
@@ -88,6 +90,7 @@ class Tally:
         if stage.stage is Stage.JOINED:
             self.reconnects += self.joined
             self.joined = True
+        self.subscribed |= stage.stage is Stage.SUBSCRIBED
         self.stage = stage
 
     def _add_observation(self, seen: Observation) -> None:

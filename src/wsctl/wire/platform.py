@@ -156,5 +156,8 @@ def _compile(path: str | None) -> Callable[[Payload], Any] | None:
     try:
         expression = jmespath.compile(path)
     except JMESPathError as error:
-        raise UsageError(f"bad path {path!r}: {error}", hint="paths are JMESPath, such as meta.seq") from error
+        cause = str(error).splitlines()[0].removeprefix("Invalid jmespath expression: ").rstrip(":")
+        raise UsageError(
+            f"bad path {path!r}: {cause[:1].lower()}{cause[1:]}", hint="paths are JMESPath, such as meta.seq"
+        ) from error
     return expression.search
