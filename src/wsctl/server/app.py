@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import secrets
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -27,6 +29,11 @@ from wsctl.server.websocket import WebSocketProtocol, linger
 
 HEARTBEAT_SILENCE = 5.0
 """seconds of silence on a channel after which it gets a heartbeat"""
+
+MAX_HEAD = 64 * 1024
+"""bytes of an HTTP request up to the end of its headers"""
+REQUEST_TIMEOUT = 30.0
+"""seconds a client may take to send one HTTP request"""
 
 
 class MockFeed:
@@ -129,11 +136,18 @@ class _Uvicorn(uvicorn.Server):
 
 
 class _HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol; during an outage a new TCP connection is reset."""
+    """uvicorn's HTTP protocol with what it lacks: bounds on a request's head and time, nothing lost in an upgrade.
+
+    During an outage a new TCP connection is reset.
+    """
 
     def __init__(self, platform: Platform, **uvicorn_arguments: Any) -> None:
         super().__init__(**uvicorn_arguments)
         self._platform = platform
+        self._head: int | None = 0
+        """bytes of the head so far; None once it is complete"""
+        self._latest = b""
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a TCP connection."""
@@ -141,6 +155,57 @@ class _HttpProtocol(HttpToolsProtocol):
         if self._platform.out:
             linger(transport)
             transport.abort()
+        else:
+            self._set_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, unless the head is over its limit."""
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self.send_400_response("Request header too large.")
+                return
+        self._latest = data
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand over to the WebSocket protocol, with what came in the same write as the handshake: uvicorn drops it."""
+        self._clear_deadline()
+        upgrade = sys.exc_info()[1]  # we are called while it is handled; its argument says where the head ended
+        super().handle_websocket_upgrade()
+        rest = self._latest[upgrade.args[0] :] if isinstance(upgrade, httptools.HttpParserUpgrade) else b""
+        if rest and not self.transport.is_closing():
+            cast("asyncio.Protocol", self.transport.get_protocol()).data_received(rest)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._head = 0
+        self._set_deadline()
+
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        self._head = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It is there as a whole."""
+        self._clear_deadline()
+        super().on_message_complete()
+
+    def _set_deadline(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_TIMEOUT, self.transport.close)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 def _uvicorn_config(platform: Platform, prices: PriceService, tls: bool) -> uvicorn.Config:
@@ -167,6 +232,13 @@ def _check(options: ServeOptions) -> None:
         )
     if options.prices is not None and options.symbols is not None:
         raise UsageError("--prices brings its own symbols; --symbols cannot be given with it")
+    if not 0 <= options.port <= 65535:
+        raise UsageError(f"port is {options.port}; expected 0 to 65535")
+    for name in ("ping_interval", "ping_timeout", "connect_timeout"):
+        if not getattr(options, name) > 0:
+            raise UsageError(f"{name} is {getattr(options, name):g} s; expected more than 0")
+    if not options.throttle >= 0:
+        raise UsageError(f"throttle is {options.throttle:g} s; expected 0 or more")
     if not 0 < options.rate <= 10_000:
         raise UsageError(f"rate is {options.rate:g}; expected more than 0 and at most 10000 a second")
 

@@ -9,7 +9,7 @@ import msgspec
 from wsctl.errors import WireError
 from wsctl.server.auth import BadToken, User, verify
 from wsctl.server.delivery import Backlog
-from wsctl.server.hub import Message, Writable
+from wsctl.server.hub import Channel, Message, Writable
 from wsctl.server.polling import PollingCarrier
 from wsctl.wire import engineio, socketio
 from wsctl.wire.platform import FORMS, Payload
@@ -69,6 +69,7 @@ class Connection:
 
     __slots__ = (
         "_backlog",
+        "_candidate",
         "_connect_timer",
         "_engine",
         "_heartbeat_timer",
@@ -102,6 +103,8 @@ class Connection:
         self._engine = engineio.ServerSession(sid)
         self._session = socketio.ServerSession()
         self._backlog = Backlog()
+        self._candidate: Candidate | None = None
+        """the WebSocket that wants to take over"""
         self._stall_timer: asyncio.TimerHandle | None = None
         loop, options = platform.loop, platform.options
         self._connect_timer: asyncio.TimerHandle | None = loop.call_later(
@@ -140,10 +143,16 @@ class Connection:
             case engineio.Ponged():
                 self._restart_heartbeat(self.platform.options.ping_interval, self._ping)
             case engineio.Closed():
-                self.end("client left")
+                self._client_left()
+
+    def consider(self, candidate: Candidate) -> None:
+        """A WebSocket wants to take over."""
+        self._candidate = candidate
 
     def receive_on_candidate(self, packet: engineio.Packet, candidate: Candidate) -> bool:
         """Take a packet from a WebSocket that wants to take over; answers whether it has. Raises WireError."""
+        if candidate is not self._candidate:
+            raise WireError("the session is over")
         match self._engine.receive_on_candidate(packet):
             case engineio.Probed(answer):
                 candidate.send(engineio.encode(answer))
@@ -154,14 +163,16 @@ class Connection:
                 self._take_over(candidate)
                 return True
 
-    def candidate_lost(self) -> None:
+    def candidate_lost(self, candidate: Candidate) -> None:
         """The WebSocket that wanted to take over went away; polling goes on."""
-        self._engine.probed = False
+        if candidate is self._candidate:
+            self._candidate = None
+            self._engine.probed = False
 
     @property
     def upgradable(self) -> bool:
         """Whether a WebSocket may ask to take over: polling, and no other one asks."""
-        return isinstance(self.carrier, PollingCarrier) and not self._engine.probed
+        return isinstance(self.carrier, PollingCarrier) and self._candidate is None
 
     @property
     def upgrading(self) -> bool:
@@ -169,12 +180,15 @@ class Connection:
         return self._engine.probed
 
     def _take_over(self, candidate: Candidate) -> None:
-        old, self.carrier = self.carrier, candidate
+        old, self.carrier, self._candidate = self.carrier, candidate, None
         self.transport = candidate.name
+        candidate.become(self)  # before anything is sent: what is sent may fill its buffer, and we must know
+        self._stop_stalling()
         if isinstance(old, PollingCarrier):
             for packet in old.retire():
                 candidate.send(packet)
-        self.caught_up()
+        if self._stall_timer is None:
+            self._backlog.pay(self.platform.hub, self, Closing.SLOW)
         self.platform.hub.move(self, self.channels)
 
     def _receive_message(self, data: str | bytes) -> None:
@@ -199,7 +213,8 @@ class Connection:
             self._send_messages(self._session.refuse(namespace, "Authentication error"))
             self.platform.refused(self, str(error))
             return
-        self.form = auth["format"] if auth.get("format") in FORMS else "full"
+        form = auth.get("format")
+        self.form = form if isinstance(form, str) and form in FORMS else "full"
         self.client = auth["client"] if isinstance(auth.get("client"), str) else None
         self.joined_at = self.platform.clock.now()
         if self._connect_timer is not None:
@@ -228,6 +243,10 @@ class Connection:
             self._backlog.add(message)
             self.fell_behind()
 
+    def owes(self, channel: Channel) -> bool:
+        """Whether messages of a channel are held back."""
+        return self._backlog.owes(channel)
+
     def send_event(self, name: str, payload: Payload) -> None:
         """Send an event to this client only."""
         self._send_messages([socketio.encode_event(name, payload)])
@@ -249,10 +268,14 @@ class Connection:
     def caught_up(self) -> None:
         """The reader took what was waiting: pay what it is owed."""
         if self._stall_timer is not None and self.carrier is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
+            self._stop_stalling()
             self._backlog.pay(self.platform.hub, self, Closing.SLOW)
             self.platform.hub.move(self, self.channels)
+
+    def _stop_stalling(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _stalled(self) -> None:
         self.dismiss(Closing.SLOW, retry=True)
@@ -261,6 +284,8 @@ class Connection:
 
     def subscribe(self, channel: str) -> None:
         """Join a channel; its current state is pushed at once."""
+        if self.carrier is None:
+            return  # a snapshot of the same request was too much for this reader
         self.channels[channel] = None
         self.platform.hub.join(self, channel)
 
@@ -313,18 +338,32 @@ class Connection:
         if isinstance(carrier, PollingCarrier):
             self.platform.see_off(self.sid, carrier)
 
+    def _client_left(self) -> None:
+        """The client closed the session: a pending poll is answered with a NOOP, a WebSocket closed."""
+        carrier = self.carrier
+        self.lost("client left")
+        if isinstance(carrier, PollingCarrier):
+            carrier.abort()
+        elif carrier is not None:
+            carrier.close(1000)
+
     def cut(self) -> None:
         """Reset the TCP connection, as a network failure would."""
-        carrier = self.carrier
+        carriers = (self.carrier, self._candidate)
+        self._candidate = None  # no close frame for it
         self.lost("cut")
-        if carrier is not None:
-            carrier.abort(reset=True)
+        for carrier in carriers:
+            if carrier is not None:
+                carrier.abort(reset=True)
 
     def lost(self, reason: str) -> None:
         """Let go of everything; the carrier is gone or about to be. Safe to call twice."""
         if self.carrier is None:
             return
         self.carrier = None
+        if self._candidate is not None:
+            self._candidate.close(1000)
+            self._candidate = None
         for timer in (self._connect_timer, self._heartbeat_timer, self._stall_timer):
             if timer is not None:
                 timer.cancel()

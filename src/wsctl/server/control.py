@@ -15,6 +15,9 @@ from wsctl.server.connection import Closing, Connection
 from wsctl.server.platform import Platform
 from wsctl.server.services.prices import PriceService
 
+LONGEST_OUTAGE = 3600.0
+"""seconds"""
+
 
 class SetPrice(msgspec.Struct, forbid_unknown_fields=True):
     """POST /control/price"""
@@ -58,8 +61,8 @@ def control_routes(platform: Platform, prices: PriceService) -> list[Route]:
     }
     gets: dict[str, Handler] = {"connections": control.connections, "sent": control.sent}
     return [
-        *(Route(f"/control/{name}", _guarded(post), methods=["POST"]) for name, post in posts.items()),
-        *(Route(f"/control/{name}", _guarded(get), methods=["GET"]) for name, get in gets.items()),
+        *(Route(f"/control/{name}", _guarded(platform, post), methods=["POST"]) for name, post in posts.items()),
+        *(Route(f"/control/{name}", _guarded(platform, get), methods=["GET"]) for name, get in gets.items()),
     ]
 
 
@@ -80,7 +83,7 @@ class Control:
     async def disconnect(self, request: Request) -> Any:
         """Disconnect clients in good order; they are told that they may come back."""
         body = await _read(request, Disconnect)
-        chosen = [one for one in self._pick(body.percent) if _matches(one, body)]
+        chosen = self._pick(body.percent, [one for one in self._joined() if _matches(one, body)])
         for connection in chosen:
             connection.dismiss(Closing.REQUESTED, retry=True)
         return {"ok": True, "disconnected": len(chosen)}
@@ -88,7 +91,9 @@ class Control:
     async def flash(self, request: Request) -> Any:
         """Reset connections as a network failure would; new ones are accepted and reset during the outage."""
         body = await _read(request, Flash)
-        chosen = self._pick(body.percent)
+        if not 0 <= body.outage <= LONGEST_OUTAGE:
+            raise BadRequest(f"outage is {body.outage:g} s; expected 0 to {LONGEST_OUTAGE:g}")
+        chosen = self._pick(body.percent, self._joined())
         self._platform.outage_until = self._platform.clock.monotonic() + body.outage
         for connection in chosen:
             connection.cut()
@@ -128,11 +133,10 @@ class Control:
     def _joined(self) -> list[Connection]:
         return [one for one in self._platform.connections.values() if one.joined_at is not None]
 
-    def _pick(self, percent: float) -> list[Connection]:
+    def _pick(self, percent: float, among: list[Connection]) -> list[Connection]:
         if not 0 <= percent <= 100:
             raise BadRequest(f"percent is {percent:g}; expected 0 to 100")
-        everyone = self._joined()
-        return self._random.sample(everyone, round(len(everyone) * percent / 100))
+        return self._random.sample(among, round(len(among) * percent / 100))
 
 
 def _matches(connection: Connection, body: Disconnect) -> bool:
@@ -144,16 +148,18 @@ async def _read(request: Request, kind: type[Body]) -> Body:
     raw = await request.body()
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(str(error)) from error
 
 
-def _guarded(handler: Handler) -> Handler:
+def _guarded(platform: Platform, handler: Handler) -> Handler:
     """Answer loopback only, and no page of another site: a browser's cross-site POST cannot say application/json."""
 
     async def answer(request: Request) -> Response:
         if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
             return _json({"ok": False, "message": "/control answers loopback addresses only"}, 403)
+        if not platform.allows_host(request.headers.get("host")):
+            return _json({"ok": False, "message": "/control answers as localhost, 127.0.0.1 and [::1] only"}, 403)
         if request.method == "POST" and not request.headers.get("content-type", "").startswith("application/json"):
             return _json({"ok": False, "message": "expected content-type application/json"}, 415)
         try:

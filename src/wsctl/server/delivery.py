@@ -19,6 +19,10 @@ class Backlog:
         first = message.stamp.seq if owed is None else owed[0]
         self._owed[message.channel] = (first, message)
 
+    def owes(self, channel: Channel) -> bool:
+        """Whether a message is owed on a channel."""
+        return channel in self._owed
+
     def forget(self, channel: Channel) -> None:
         """Owe nothing on a channel any more (unsubscribed)."""
         self._owed.pop(channel, None)

@@ -5,7 +5,7 @@ import asyncio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -37,7 +37,11 @@ def build_app(platform: Platform, prices: PriceService) -> Starlette:
         allow_headers=["content-type"],
         allow_credentials=True,
     )
-    return Starlette(routes=routes, middleware=[cors])
+    return Starlette(routes=routes, middleware=[cors], exception_handlers={ClientDisconnect: _nobody_listens})
+
+
+async def _nobody_listens(request: Request, error: Exception) -> Response:
+    return Response()  # the client went away in the middle of its request
 
 
 async def _healthy(request: Request) -> Response:
@@ -70,6 +74,8 @@ class Polling:
     def _open(self, request: Request) -> Response:
         if request.method != "GET":
             return _refuse(Refusal.BAD_METHOD)
+        if self._platform.closing:
+            return Response(status_code=503)
         peer = request.client
         connection = self._platform.new_connection(f"{peer.host}:{peer.port}" if peer else "unknown")
         carrier = PollingCarrier(on_fetched=connection.caught_up)
@@ -79,16 +85,30 @@ class Polling:
     async def _continue(self, request: Request, sid: str) -> Response:
         connection = self._platform.connections.get(sid)
         if connection is None:
-            last_words = self._platform.seen_off(sid)
-            return _refuse(Refusal.UNKNOWN_SID) if last_words is None else PlainTextResponse(last_words.fetch())
+            return self._see_off(request, sid)
         carrier = connection.carrier
         if not isinstance(carrier, PollingCarrier):
             return _refuse(Refusal.BAD_REQUEST)  # upgraded: polling is over
         if request.method == "GET":
             return await self._poll(request, connection, carrier)
         if request.method == "POST":
-            return await self._post(request, connection)
+            return await self._post(request, connection, carrier)
         return _refuse(Refusal.BAD_REQUEST)
+
+    def _see_off(self, request: Request, sid: str) -> Response:
+        """The session is over; perhaps the client does not know yet."""
+        departing = self._platform.departing.get(sid)
+        if departing is None:
+            return _refuse(Refusal.UNKNOWN_SID)
+        if request.method == "POST":
+            return PlainTextResponse("ok")  # too late to matter; its poll brings the end
+        return self._fetch(sid, departing.carrier)
+
+    def _fetch(self, sid: str, carrier: PollingCarrier) -> Response:
+        body = carrier.fetch()
+        if carrier.closed and not carrier.waiting:
+            self._platform.seen_off(sid)
+        return PlainTextResponse(body)
 
     async def _poll(self, request: Request, connection: Connection, carrier: PollingCarrier) -> Response:
         if carrier.polled:
@@ -101,13 +121,17 @@ class Polling:
                     return Response()  # nobody is there to read it; the packets wait for the next poll
             finally:
                 carrier.end_poll()
-        body = carrier.fetch()
-        if carrier.closed:
-            self._platform.seen_off(connection.sid)
-        return PlainTextResponse(body)
+        return self._fetch(connection.sid, carrier)
 
-    async def _post(self, request: Request, connection: Connection) -> Response:
-        body = await self._body(request)
+    async def _post(self, request: Request, connection: Connection, carrier: PollingCarrier) -> Response:
+        if carrier.posting:
+            connection.end("two posts at once")
+            return _refuse(Refusal.BAD_REQUEST)
+        carrier.posting = True
+        try:
+            body = await self._body(request)
+        finally:
+            carrier.posting = False
         if body is None:
             connection.end("request body over the limit")
             return Response(status_code=413)
@@ -131,11 +155,11 @@ class Polling:
 
 
 async def _unless_disconnected(request: Request, awaited: asyncio.Future[None]) -> bool:
-    """Wait for something unless the HTTP client goes away first; answers whether it came."""
+    """Wait for something unless the HTTP client goes away; answers whether it came, and somebody is there for it."""
     leaving = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait((awaited, leaving), return_when=asyncio.FIRST_COMPLETED)
-        return awaited.done()
+        return not leaving.done()
     finally:
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)

@@ -29,6 +29,9 @@ class Subscriber(Protocol):
     def offer(self, message: "Message") -> None:
         """Take a message: send it if that is possible, owe it otherwise."""
 
+    def owes(self, channel: "Channel") -> bool:
+        """Whether messages of a channel are held back: a heartbeat must not announce what is yet to come."""
+
     def send_event(self, name: str, payload: Payload) -> None:
         """Send one event to this connection only."""
 
@@ -131,13 +134,15 @@ class Hub:
         stamp = Stamp(channel_name, channel.epoch, channel.seq, self.clock.now(), source_at)
         message = channel.latest = Message(channel, name, payload, stamp)
         for form, audience in channel.audiences.items():
-            if audience.direct:
+            # copies: a write that fills a buffer moves its connection to `held` within this very loop, and it has
+            # this message already
+            direct, held = tuple(audience.direct.values()), tuple(audience.held)
+            if direct:
                 frame = message.frame(form)
-                # a copy: a write that fills a buffer moves its connection to `held` within this very loop
-                for transport in tuple(audience.direct.values()):
+                for transport in direct:
                     transport.write(frame)
-                channel.delivered += len(audience.direct)
-            for subscriber in tuple(audience.held):
+                channel.delivered += len(direct)
+            for subscriber in held:
                 subscriber.offer(message)
 
     def join(self, subscriber: Subscriber, channel_name: str) -> None:
@@ -171,7 +176,8 @@ class Hub:
                 channel.last_sent = now
                 payload = heartbeat(channel, self.clock.now())
                 for subscriber in channel.subscribers():
-                    subscriber.send_event(HEARTBEAT, payload)
+                    if not subscriber.owes(channel):
+                        subscriber.send_event(HEARTBEAT, payload)
 
     def ledger(self) -> dict[str, dict[str, Any]]:
         """What was truly sent, per channel: the ground truth that instruments compare with."""

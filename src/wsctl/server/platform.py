@@ -25,6 +25,13 @@ FAREWELL = 2.0
 LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
 
 
+class Departing(Struct, frozen=True):
+    """A closed polling session whose last packets were not fetched yet."""
+
+    carrier: PollingCarrier
+    timer: asyncio.TimerHandle
+
+
 class ConnectionLog(Struct, frozen=True):
     """Something about a connection that an operator wants to see."""
 
@@ -53,8 +60,7 @@ class Platform:
         self.hub = Hub(clock, epoch=secrets.token_hex(4))
         self.requests = Requests(self.hub, clock)
         self.connections: dict[str, Connection] = {}
-        self.departing: dict[str, PollingCarrier] = {}
-        """closed polling sessions whose last packets were not fetched yet"""
+        self.departing: dict[str, Departing] = {}
         self.sockets: dict[WebSocketProtocol, None] = {}
         self.outage_until = 0.0
         """monotonic seconds until which new TCP connections are accepted and reset"""
@@ -66,6 +72,10 @@ class Platform:
     def out(self) -> bool:
         """Whether new TCP connections are reset (an outage asked for through /control)."""
         return self.clock.monotonic() < self.outage_until
+
+    def allows_host(self, host: str | None) -> bool:
+        """Whether a client addressed this machine as such: a page of another site may have its own name point here."""
+        return host is not None and LOOPBACK_ORIGIN.fullmatch(f"http://{host}") is not None
 
     def allows_origin(self, origin: str | None) -> bool:
         """Browsers say where a page came from; only loopback pages may connect."""
@@ -103,14 +113,14 @@ class Platform:
 
     def see_off(self, sid: str, carrier: PollingCarrier) -> None:
         """Keep a closed polling session's last packets for its next poll."""
-        self.departing[sid] = carrier
-        self.loop.call_later(FAREWELL, self.seen_off, sid)
+        self.departing[sid] = Departing(carrier, self.loop.call_later(FAREWELL, self.seen_off, sid))
 
-    def seen_off(self, sid: str) -> PollingCarrier | None:
+    def seen_off(self, sid: str) -> None:
         """Forget a departing session, fetched or not."""
-        carrier = self.departing.pop(sid, None)
-        self.settle()
-        return carrier
+        departing = self.departing.pop(sid, None)
+        if departing is not None:
+            departing.timer.cancel()
+            self.settle()
 
     def _log(self, what: str, connection: Connection, reason: str | None = None) -> None:
         user = None if connection.user is None else connection.user.id
@@ -129,6 +139,8 @@ class Platform:
                 await self._emptied.wait()
         for socket in tuple(self.sockets):
             socket.abort()
+        for sid in tuple(self.departing):
+            self.seen_off(sid)
 
     def settle(self) -> None:
         """Called whenever a socket or a departing session went away."""

@@ -19,6 +19,8 @@ class PollingCarrier:
         self.waiting = 0
         """bytes (of text: characters) not fetched yet"""
         self.closed = False
+        self.posting = False
+        """whether a POST is being read; a second one beside it ends the session"""
         self._on_fetched = on_fetched
         self._queue: list[Frame] = []
         self._poll: asyncio.Future[None] | None = None
@@ -54,7 +56,7 @@ class PollingCarrier:
         """The body of a poll answer; NOOP when nothing waits."""
         packets, self._queue = self._queue[:MAX_PACKETS_SENT], self._queue[MAX_PACKETS_SENT:]
         self.waiting -= sum(map(len, packets))
-        if not self._queue:
+        if not self._queue and not self.closed:
             self._on_fetched()
         return encode_payload(packets or [NOOP])
 

@@ -1,6 +1,7 @@
 """The events a client may send, and what each is acknowledged with."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from wsctl.clock import Clock
@@ -34,14 +35,16 @@ class Client(Protocol):
 class Denied(Exception):
     """A request, or one name in it, cannot be served; code and message go to the client."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: str | Callable[[], str]) -> None:
+        super().__init__(code)
         self.code = code
         self.message = message
+        """or what makes it: of a thousand unknown symbols only the first is worth advice"""
 
     def answer(self) -> Payload:
         """The acknowledgement."""
-        return {"ok": False, "code": self.code, "message": self.message}
+        message = self.message if isinstance(self.message, str) else self.message()
+        return {"ok": False, "code": self.code, "message": message}
 
 
 class Requests:
@@ -133,11 +136,14 @@ class Requests:
         raise Denied("unknown_channel", f"unknown channel {name!r}")
 
     def _unknown_symbol(self, symbol: str) -> Denied:
+        return Denied("unknown_symbol", partial(self._advise, symbol))
+
+    def _advise(self, symbol: str) -> str:
         symbols = [known for known in map(symbol_of, self._hub.channels) if known is not None]
         served = list(dict.fromkeys(symbols))
         near = nearest(symbol, served)
         advice = f"did you mean {near}?" if near else f"served are {', '.join(served[:10])}"
-        return Denied("unknown_symbol", f"unknown symbol {symbol!r}; {advice}")
+        return f"unknown symbol {symbol!r}; {advice}"
 
 
 def _names(args: list[Any]) -> list[str]:

@@ -1,12 +1,16 @@
 """Listening sockets: bound before anything else, so that a port in use is one clear sentence."""
 
+import contextlib
 import errno
+import ipaddress
 import socket
 
 from wsctl.errors import UsageError
 
 LOOPBACKS = ("127.0.0.1", "::1")
 BACKLOG = 4096
+UNSENT_LIMIT = 128 * 1024
+"""bytes per connection that the kernel takes without having sent them; else it hides megabytes of a slow reader"""
 _TRIES = 20
 
 
@@ -33,7 +37,12 @@ def bind(host: str | None, port: int) -> list[socket.socket]:
 
 def is_loopback(host: str | None) -> bool:
     """Whether binding a host reaches this machine only."""
-    return host is None or host == "localhost" or host == "::1" or host.startswith("127.")
+    if host is None or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _NoSuchFamily(UsageError):
@@ -48,10 +57,14 @@ def _listen(host: str, port: int) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
     except OSError as error:
         raise _NoSuchFamily(f"cannot listen on {host}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise _NoSuchFamily(f"cannot listen on {host}: not a host name") from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        with contextlib.suppress(OSError, AttributeError):  # connections inherit it; not every system has it
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
         sock.bind(address)
         sock.listen(BACKLOG)
     except OSError as error:

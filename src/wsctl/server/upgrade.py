@@ -21,6 +21,7 @@ class Upgrade:
     def begin(self, carrier: Candidate) -> None:
         """The WebSocket is open: the client has UPGRADE_TIMEOUT to probe and upgrade."""
         self._candidate = carrier
+        self._connection.consider(carrier)
         self._timer = self._connection.platform.loop.call_later(UPGRADE_TIMEOUT, self._fail)
 
     def receive(self, frame: engineio.Frame) -> None:
@@ -34,12 +35,12 @@ class Upgrade:
             return
         if upgraded:
             self._stop()
-            self._candidate.become(self._connection)
 
     def lost(self, reason: str) -> None:
         """The WebSocket went away before it took over; polling goes on."""
         self._stop()
-        self._connection.candidate_lost()
+        if self._candidate is not None:
+            self._connection.candidate_lost(self._candidate)
 
     def fell_behind(self) -> None:
         """Nothing is fanned out to a candidate."""
@@ -51,7 +52,7 @@ class Upgrade:
         carrier, self._candidate = self._candidate, None
         if carrier is not None:
             self._stop()
-            self._connection.candidate_lost()
+            self._connection.candidate_lost(carrier)
             carrier.close(1002)
 
     def _stop(self) -> None:

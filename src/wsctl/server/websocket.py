@@ -9,7 +9,7 @@ import socket
 import struct
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
@@ -86,7 +86,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._receive(event)
         self._flush()
         if self._ws.parser_exc is not None and self._handler is not None:
-            self._lost(f"broken WebSocket frame: {self._ws.parser_exc}")
+            self._give_up(f"broken WebSocket frame: {self._ws.parser_exc}")
 
     def eof_received(self) -> None:
         """Half-closed by the client: it is gone (returning None closes the transport)."""
@@ -141,8 +141,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._ws.state is State.OPEN:
             self._ws.send_close(code)
             self._flush()
-        if self._close_timer is None:
-            self._close_timer = self._platform.loop.call_later(CLOSE_TIMEOUT, self.abort)
+        self._expect_close()
 
     def abort(self, *, reset: bool = False) -> None:
         """Drop the socket; `reset` makes it a TCP RST (SO_LINGER 0)."""
@@ -170,10 +169,12 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _judge(self, request: Request) -> Handler | tuple[HTTPStatus, bytes] | None:
         """Who will handle the messages (None: a new connection), or status and body of the refusal."""
-        url = urlsplit(request.path)
+        if self._platform.closing:
+            return HTTPStatus.SERVICE_UNAVAILABLE, b'{"message":"shutting down"}'
+        url = _split(request.path)
         if url.path.rstrip("/") + "/" != SOCKETIO_PATH:
             return HTTPStatus.NOT_FOUND, b'{"message":"nothing here; Socket.IO is at /socket.io/"}'
-        if not self._platform.allows_origin(request.headers.get("Origin")):
+        if not all(map(self._platform.allows_origin, request.headers.get_all("Origin"))):
             return HTTPStatus.FORBIDDEN, Refusal.FORBIDDEN.body()
         query = read_query(dict(parse_qsl(url.query)), transports=("websocket",))
         if isinstance(query, Refusal):
@@ -202,7 +203,8 @@ class WebSocketProtocol(asyncio.Protocol):
             return
         if frame.opcode is not Opcode.CONT:
             self._text = frame.opcode is Opcode.TEXT
-        self._parts.append(bytes(frame.data))
+        if frame.data:  # empty fragments cost nothing and would never reach max_size
+            self._parts.append(bytes(frame.data))
         if not frame.fin:
             return
         data, self._parts = b"".join(self._parts), []
@@ -213,21 +215,41 @@ class WebSocketProtocol(asyncio.Protocol):
             text = data.decode()
         except UnicodeDecodeError:
             self._ws.fail(1007, "text that is not UTF-8")
-            self._lost("text that is not UTF-8")
+            self._give_up("text that is not UTF-8")
             return
         self._handler.receive(text)
 
     def _flush(self) -> None:
         for data in self._ws.data_to_send():
-            if data == SEND_EOF:
-                self._transport.close()
-            else:
+            if data != SEND_EOF:
                 self._transport.write(data)
+            elif self._ws.close_rcvd is None and self._ws.close_sent is not None and self._transport.can_write_eof():
+                # The frame that broke the rules may still be arriving: closing now would reset the connection,
+                # and the client would never read the close code.
+                self._transport.write_eof()
+            else:
+                self._transport.close()
+
+    def _give_up(self, reason: str) -> None:
+        """The client broke the rules of RFC 6455 and was told; what follows is thrown away."""
+        self._lost(reason)
+        self._expect_close()
+
+    def _expect_close(self) -> None:
+        if self._close_timer is None:
+            self._close_timer = self._platform.loop.call_later(CLOSE_TIMEOUT, self.abort)
 
     def _lost(self, reason: str) -> None:
         handler, self._handler = self._handler, None
         if handler is not None:
             handler.lost(reason)
+
+
+def _split(target: str) -> SplitResult:
+    try:
+        return urlsplit(target)
+    except ValueError:  # such as an address with half a bracket
+        return urlsplit("")
 
 
 def linger(transport: asyncio.BaseTransport) -> None:
