@@ -170,7 +170,7 @@ def test_what_can_be_wrong_in_the_file(tmp_path: Path, text: str, options: dict[
         ({"url": "x", "feed": "y"}, "--url and --feed both name a target; give one of them"),
         ({"url": "x", "auth": "{"}, "--auth is not JSON: "),
         ({"url": "x", "auth": "[1]"}, "--auth is a list; expected a JSON object"),
-        ({"url": "x", "headers": ("sesame",)}, "bad header 'sesame'; expected 'Name: value'"),
+        ({"url": "x", "headers": ("sesame",)}, "bad header; expected 'Name: value'"),
         ({"url": "x", "headers": ("A: b\r\nC: d",)}, "bad header 'A'; expected 'Name: value'"),
         ({"url": "x", "transport": "tcp"}, "unknown transport 'tcp'; expected auto, websocket, polling"),
         ({"url": "x", "token_file": "gone"}, "token file gone cannot be read: no such file or directory"),

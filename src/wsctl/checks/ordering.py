@@ -36,15 +36,13 @@ DUPLICATE: Final = "duplicate"
 REORDER: Final = "reorder"
 REGRESSION: Final = "regression"
 
-_ANSWERS = frozenset({event.CLOSING, event.ERROR, "bot:subscribed"})
-
 
 def is_control(observation: Observation) -> bool:
     """Whether it speaks about the connection and not about a channel: nobody expects it to be numbered."""
     if observation.seq is not None:
         return False
     name = observation.event
-    return name in _ANSWERS or (observation.channel is None and name.startswith("connection:"))
+    return name in event.CONTROL or (observation.channel is None and name.startswith("connection:"))
 
 
 def name_of(observation: Observation) -> str:

@@ -101,14 +101,16 @@ def find_target(options: TargetOptions, *, environ: Mapping[str, str], directory
         insecure=options.insecure or feed.insecure,
         direct=url is None,
     )
-    return Found(target=target, configured=url is not None, feed=feed.name)
+    somewhere = (url, options.path, options.namespace)  # each says that a feed of one's own is meant
+    return Found(target=target, configured=any(somewhere), feed=feed.name)
 
 
 def parse_header(text: str) -> tuple[str, str]:
     """A header as `Name: value`. Raises UsageError without showing the value, which may be a secret."""
     name, colon, value = text.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or re.search(r"[\r\n\0]", value):
-        raise UsageError(f"bad header {name[:40]!r}; expected 'Name: value'")
+        shown = f" {name[:40]!r}" if colon else ""  # without a colon all of it may be the secret
+        raise UsageError(f"bad header{shown}; expected 'Name: value'")
     return name, value.strip()
 
 
@@ -210,9 +212,9 @@ def _read_feed(document: Document, name: str, directory: Path) -> _Feed:
     fields.pop("dialect", None)
     token_file = fields.pop("token_file", None)
     if token_file is not None:
-        fields["token"] = read_token(directory / token_file, token_file)
+        fields["token"] = read_token(directory / Path(token_file).expanduser(), token_file)
     if "cacert" in fields:
-        fields["cacert"] = str(directory / fields["cacert"])
+        fields["cacert"] = str(directory / Path(fields["cacert"]).expanduser())
     return structs.replace(_Feed(**fields), name=name)
 
 

@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 
@@ -92,8 +91,7 @@ class FramedConnection:
 
     async def _connect(self, within: float) -> None:
         self._http = await open_session(self._target, self._trail)
-        query = urlencode({"EIO": engineio.PROTOCOL, "transport": "websocket"})
-        url = f"{self._target.url.replace('ws', 'http', 1)}{self._target.path}?{query}"
+        url = self._target.engineio_url("websocket")
         try:
             async with asyncio.timeout(within):
                 self._socket = await self._http.ws_connect(url, max_msg_size=MAX_MESSAGE)

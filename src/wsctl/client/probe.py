@@ -4,22 +4,20 @@ import json
 
 import aiohttp
 
-from wsctl.client.target import DEFAULT_PATH
+from wsctl.client.target import Target
 
 _MAX_ANSWER = 64 * 1024
 
 
-async def speaks_socketio(url: str, path: str = DEFAULT_PATH, timeout: float = 1.0) -> bool:  # noqa: ASYNC109
+async def speaks_socketio(target: Target, timeout: float = 1.0) -> bool:  # noqa: ASYNC109
     """Whether an Engine.IO v4 server answers a handshake within `timeout` seconds; never through a proxy.
 
     A server without long-polling counts as well: its refusal is Engine.IO's own.
     """
-    base = url.replace("ws", "http", 1) if url.startswith("ws") else url
-    query = {"EIO": "4", "transport": "polling"}
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as session,
-            session.get(base.rstrip("/") + path, params=query, ssl=False) as response,
+            session.get(target.engineio_url("polling"), ssl=False) as response,
         ):
             body = await response.content.read(_MAX_ANSWER)
             session_id = _session_id(response.status, body)

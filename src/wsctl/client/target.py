@@ -2,11 +2,12 @@
 
 import re
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
 from wsctl.errors import UsageError
+from wsctl.wire.engineio import PROTOCOL
 
 Transport = Literal["auto", "websocket", "polling"]
 
@@ -44,6 +45,15 @@ class Target(Struct, frozen=True, kw_only=True):
     def shown(self) -> str:
         """The URL as messages show it: without its query, which may hold a key."""
         return self.url.partition("?")[0]
+
+    def engineio_url(self, transport: str) -> str:
+        """The http(s) URL of an Engine.IO handshake; the target's own query stays."""
+        parts = urlsplit(self.url)
+        scheme = "https" if self.secure else "http"
+        query = urlencode({"EIO": PROTOCOL, "transport": transport})
+        if parts.query:
+            query = f"{parts.query}&{query}"
+        return parts._replace(scheme=scheme, path=self.path, query=query).geturl()
 
     @property
     def secure(self) -> bool:
@@ -94,6 +104,8 @@ def normalise_url(text: str) -> str:
     text = text.strip()
     if not text or re.search(r"[\s\x00-\x1f\x7f]", text):
         raise UsageError(f"bad URL {text!r}; expected something like {DEFAULT_URL}")
+    if "@" in text.partition("?")[0]:  # no message may repeat it
+        raise UsageError("the URL holds a user or password", hint="credentials go into --token or --header")
     if re.match(r"(?:https?|wss?):(?!//)", text, re.IGNORECASE):
         raise UsageError(f"bad URL {text!r}; expected // after the scheme, as in {DEFAULT_URL}")
     full = text if "://" in text else f"http://{text}"
@@ -104,8 +116,6 @@ def normalise_url(text: str) -> str:
         raise UsageError(f"bad URL: {str(error).lower()}; expected something like {DEFAULT_URL}") from error
     if parts.scheme not in _SCHEMES:
         raise UsageError(f"bad URL scheme {parts.scheme!r}; expected {', '.join(_SCHEMES)}")
-    if "@" in parts.netloc:  # the message must not repeat it
-        raise UsageError("the URL holds a user or password", hint="credentials go into --token or --header")
     if not parts.hostname or port == 0 or parts.netloc.endswith(":"):
         raise UsageError(f"bad URL {text!r}: no host or a bad port; expected something like {DEFAULT_URL}")
     if parts.fragment:

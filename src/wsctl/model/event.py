@@ -14,6 +14,9 @@ SKIPPED = "channel:skipped"
 CLOSING = "connection:closing"
 ERROR = "error"
 
+CONTROL = frozenset({CLOSING, ERROR, "bot:subscribed"})
+"""events about the connection or a request, not about a channel; nobody expects them to be numbered"""
+
 
 class Event(Struct, frozen=True, kw_only=True):
     """A fact of a feed. Times are unix seconds; absent facts are None, never invented."""
@@ -26,7 +29,5 @@ class Event(Struct, frozen=True, kw_only=True):
     seq: int | None = None
     sent_at: float | None = None
     """when the server emitted it"""
-    source_at: float | None = None
-    """when the value was due at its source"""
     data: Any = None
     """the payload as it came over the wire"""

@@ -52,8 +52,10 @@ class Observation(Struct, frozen=True):
         if self.event == event.SKIPPED:
             return Kind.SKIPPED
         data = self.data
-        if isinstance(data, dict) and (data.get("snapshot") is True or (data.get("n") == 1 and "s" in data)):
-            return Kind.SNAPSHOT
+        if isinstance(data, dict):
+            compact = self.event == event.PRICE_UPDATE and "s" in data
+            if data.get("snapshot") is True or (compact and data.get("n") == 1):
+                return Kind.SNAPSHOT
         return Kind.UPDATE
 
 

@@ -26,7 +26,7 @@ async def target_or_mock(
     from wsctl.server.app import MockFeed
     from wsctl.server.options import ServeOptions
 
-    if await speaks_socketio(target.url, target.path):
+    if await speaks_socketio(target):
         return target, None
     asked = [*symbols, *(symbol for symbol in map(symbol_of, channels) if symbol is not None)]
     wanted = tuple(dict.fromkeys(filter(is_name, asked)))

@@ -98,8 +98,7 @@ class EventReader:
             channel=self._find_channel(name, body),
             epoch=_text(body.get("epoch", body.get("e"))),
             seq=_integer(self._seq(body) if self._seq else _first(body, SEQ_KEYS)),
-            sent_at=_instant(self._time(body) if self._time else _first(body, TIME_KEYS)),
-            source_at=_instant(body.get("sourceTime")),
+            sent_at=_instant(self._time(body) if self._time else _find_time(body)),
             data=data,
         )
 
@@ -119,6 +118,13 @@ def _milliseconds(seconds: float) -> float:
 
 def _first(body: Payload, keys: Sequence[str]) -> Any:
     return next((body[key] for key in keys if key in body), None)
+
+
+def _find_time(body: Payload) -> Any:
+    """A time in the body or, in an envelope `{seq, payload}`, inside it."""
+    inner = body.get("payload")
+    found = _first(body, TIME_KEYS)
+    return _first(inner, TIME_KEYS) if found is None and isinstance(inner, dict) else found
 
 
 def _text(value: Any) -> str | None:
@@ -160,4 +166,11 @@ def _compile(path: str | None) -> Callable[[Payload], Any] | None:
         raise UsageError(
             f"bad path {path!r}: {cause[:1].lower()}{cause[1:]}", hint="paths are JMESPath, such as meta.seq"
         ) from error
-    return expression.search
+
+    def search(body: Payload) -> Any:
+        try:
+            return expression.search(body)
+        except JMESPathError as error:  # an expression that parses and cannot be applied, such as abs(symbol)
+            raise UsageError(f"path {path!r} cannot be applied: {str(error).splitlines()[0].lower()}") from error
+
+    return search
