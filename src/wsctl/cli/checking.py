@@ -10,6 +10,7 @@ from rich.console import Console
 
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.cli.console import say
+from wsctl.cli.run import interruptible
 from wsctl.cli.watching import connector, tell
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
@@ -52,6 +53,7 @@ def check_tape(path: Path, *, as_json: bool) -> ExitCode:
                 source = stack.enter_context(path.open("rb"))
             except OSError as error:
                 raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        interruptible()
         lines = Lines(source, "stdin" if str(path) == "-" else str(path))
         try:
             for observation in lines:

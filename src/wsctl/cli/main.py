@@ -1,19 +1,25 @@
-"""Entry point: run a command, turn whatever ends it into one sentence and an exit code."""
+"""Entry point: run a command, turn whatever ends it into one sentence and an exit code.
+
+Nothing that takes time is imported on top, so that Ctrl-C during start-up is met by `main`, too.
+"""
 
 import os
-import re
 import sys
-from typing import Any, NoReturn
 
-from wsctl.errors import ExitCode, WsctlError
+TYPE_CHECKING = False  # `typing` takes a while to import, and checkers take this for its constant
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from typer import TyperException
 
 
-def main() -> NoReturn:
+def main() -> None:
     """The console script `wsctl`."""
     try:
+        _leave_at_once_on_interrupt()
         code = _run_command()
     except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
+        _die_interrupted()
     except BrokenPipeError:
         code = _reader_left()
     sys.exit(code)
@@ -24,6 +30,7 @@ def _run_command() -> int:
 
     from wsctl.cli.app import app
     from wsctl.cli.console import complain, say
+    from wsctl.errors import ExitCode, WsctlError
 
     try:
         code = app(prog_name="wsctl", standalone_mode=False)
@@ -39,9 +46,13 @@ def _run_command() -> int:
         else:
             complain(_sentence(error), f"{context.command_path} --help" if context else None)
         return ExitCode.USAGE
-    except Abort:
-        return ExitCode.INTERRUPTED
+    except Abort as abort:
+        raise KeyboardInterrupt from abort
     except BrokenPipeError:
+        raise
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # for Typer that is exit 1
+            raise end.__context__ from None
         raise
     except Exception as error:
         if os.environ.get("WSCTL_DEBUG"):
@@ -53,16 +64,42 @@ def _run_command() -> int:
         return ExitCode.INTERNAL
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: "TyperException") -> str:
     """Typer's words in our form: `Invalid value for '--count': Input should …` is `--count: input should …`."""
-    text: str = error.format_message()
+    import re
+
+    text = error.format_message()
     match = re.fullmatch(r"Invalid value(?: for '([^']+)')?: (.*)", text, re.DOTALL)
     name, rest = match.groups() if match else (None, text)
     lowered = (rest[:1].lower() + rest[1:]).removesuffix(".")
     return f"{name}: {lowered}" if name else lowered
 
 
+def _leave_at_once_on_interrupt() -> None:
+    """Until a command has something to clean up (`wsctl.cli.run.interruptible`), Ctrl-C simply ends it.
+
+    As an exception, in the middle of an import, it may come out as another one.
+    """
+    import signal
+
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
+
+def _die_interrupted() -> "NoReturn":
+    """Exit 130 at once: Python's own way out takes time, in which another Ctrl-C would be a traceback.
+
+    It would also end by signal instead wherever the first one met code that was compiled from a text.
+    """
+    import signal
+    from contextlib import suppress
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with suppress(OSError):
+        sys.stdout.flush()
+    os._exit(130)
+
+
 def _reader_left() -> int:
     """`wsctl … | head` got what it wanted; nothing more can be written, not even by Python's own last flush."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.PASSED
+    return 0

@@ -11,8 +11,14 @@ from wsctl.errors import ExitCode
 
 def run(command: Coroutine[Any, Any, ExitCode]) -> ExitCode:
     """Run to the end. Ctrl-C cancels the coroutine, lets it clean up, then raises KeyboardInterrupt (exit 130)."""
+    interruptible()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(command)
+
+
+def interruptible() -> None:
+    """From here on Ctrl-C is a KeyboardInterrupt: there is something to clean up or to report."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def until_terminated(work: Coroutine[Any, Any, Any]) -> None:
