@@ -97,7 +97,8 @@ def stage_line(stage: Lifecycle) -> str | None:
             if stage.delay is None:
                 return None  # the end: an error says so
             what = "attempt failed" if stage.stage is Stage.FAILED else "connection lost"
-            return f"{what}: {stage.reason}; next attempt in {format_duration(stage.delay)}"
+            why = "" if stage.reason == what else f": {stage.reason}"
+            return f"{what}{why}; next attempt in {format_duration(stage.delay)}"
         case Stage.JOINED:
             note = f" ({stage.reason})" if stage.reason else ""
             return f"connected over {stage.transport}{note}" if note or "." in stage.conn else None

@@ -1,0 +1,113 @@
+"""Start-up: what the first command shows, what help imports, and which version this is."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.cli.namespace import Namespace, own_port_3000
+from tests.cli.program import Program, Server, environment, wsctl
+
+HEAVY = [
+    "rich",
+    "socketio",
+    "engineio",
+    "aiohttp",
+    "uvicorn",
+    "starlette",
+    "websockets",
+    "yaml",
+    "locust",
+    "gevent",
+    "jwt",
+    "uvloop",
+    "jmespath",
+    "httptools",
+    "ssl",
+    "wsctl.server.app",
+    "wsctl.client.sio",
+]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["subscribe", "--help"], ["serve", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """Help and version come at once: none of the heavy libraries is imported for them."""
+    program = f"""
+import sys
+sys.argv = ["wsctl", *{arguments!r}]
+from wsctl.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=20
+    )
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+
+
+def test_version() -> None:
+    """`wsctl --version` prints name and version."""
+    result = wsctl("--version")
+    assert (result.code, result.err) == (0, "")
+    assert re.fullmatch(r"wsctl \d+\.\d+\.\d+\n", result.out)
+
+
+def test_usage_of_lists_is_readable() -> None:
+    """Help shows values as people write them."""
+    assert "Usage: wsctl subscribe [OPTIONS] [SYMBOL]...\n" in wsctl("subscribe", "--help").out
+    assert not re.search("<(str|int|float|list)", wsctl("serve", "--help").out)
+
+
+@pytest.fixture
+def alone() -> Iterator[Namespace]:
+    """A place where nobody listens on port 3000."""
+    with own_port_3000() as namespace:
+        yield namespace
+
+
+def test_embedded_mock(alone: Namespace, tmp_path: Path) -> None:
+    """Nothing configured and nobody there: prices of wsctl's own, and one line that cannot be mistaken."""
+    with Program("subscribe", "FOO/BAR", "--count", "3", cwd=tmp_path, prefix=alone.prefix) as program:
+        result = program.finish()
+    assert result.code == 0
+    assert [line["data"]["symbol"] for line in result.observations] == ["FOO/BAR"] * 3
+    first, summary = result.err.splitlines()
+    assert "mock prices" in first
+    assert first.startswith("no feed at http://127.0.0.1:3000: ")
+    assert summary.startswith("3 messages in ")
+
+
+def test_no_mock_beside_a_feed(alone: Namespace, tmp_path: Path) -> None:
+    """Nothing configured and a feed on port 3000: that one is watched."""
+    with ExitStack() as stack:
+        stack.enter_context(Server(tmp_path, "--port", "3000", "--symbols", "X/Y", prefix=alone.prefix))
+        program = stack.enter_context(Program("subscribe", "X/Y", "--count", "2", cwd=tmp_path, prefix=alone.prefix))
+        result = program.finish()
+    assert result.code == 0
+    assert "mock" not in result.err
+
+
+def test_configured_by_file(alone: Namespace, tmp_path: Path) -> None:
+    """A target that wsctl.yaml names is never replaced by a mock."""
+    (tmp_path / "wsctl.yaml").write_text("feeds:\n  local: {url: 'http://127.0.0.1:3000'}\n")
+    with Program("subscribe", "X/Y", cwd=tmp_path, prefix=alone.prefix) as program:
+        result = program.finish()
+    assert result.code == 3
+    assert result.err.startswith("wsctl: error: http://127.0.0.1:3000: connection refused\n")
+
+
+def test_module_and_script_are_the_same() -> None:
+    """The console script beside this interpreter is `python -m wsctl`."""
+    script = Path(sys.executable).with_name("wsctl")
+    if not script.exists():
+        pytest.skip("not installed as a script")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, env=dict(os.environ), timeout=20)
+    assert done.stdout == wsctl("--version").out
