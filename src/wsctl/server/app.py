@@ -34,6 +34,8 @@ MAX_HEAD = 64 * 1024
 """bytes of an HTTP request up to the end of its headers"""
 REQUEST_TIMEOUT = 30.0
 """seconds a client may take to send one HTTP request"""
+LAST_ANSWERS = 0.3
+"""seconds for HTTP requests under way when all sessions have ended"""
 
 
 class MockFeed:
@@ -132,7 +134,14 @@ class _Uvicorn(uvicorn.Server):
         for server in self.servers:
             server.close()
         await self._platform.close()
+        dropping = self._platform.loop.call_later(LAST_ANSWERS, self._drop_connections)
         await super().shutdown(sockets=sockets)
+        dropping.cancel()
+
+    def _drop_connections(self) -> None:
+        """End half requests and half-read answers; uvicorn would cancel their tasks, which ends in a traceback."""
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
 
 
 class _HttpProtocol(HttpToolsProtocol):
