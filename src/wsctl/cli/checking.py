@@ -16,7 +16,7 @@ from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
-from wsctl.report.terminal import ordering_report
+from wsctl.report.terminal import OrderingReport
 from wsctl.watch.lines import Lines
 from wsctl.watch.options import WatchOptions
 from wsctl.watch.watching import Watching
@@ -71,5 +71,5 @@ def _report(check: OrderingCheck, *, as_json: bool) -> ExitCode:
     if as_json:
         sys.stdout.write(msgspec.json.encode(check.as_json()).decode() + "\n")
     else:
-        Console(width=None if sys.stdout.isatty() else 120).print(ordering_report(check))
+        Console(width=None if sys.stdout.isatty() else 120).print(OrderingReport(check))
     return ExitCode.PASSED if check.verdict is Verdict.PASS else ExitCode.FINDINGS

@@ -41,12 +41,13 @@ async def watch_feed(options: WatchOptions, *, configured: bool, table: bool) ->
         if mock is not None:
             say(f"no feed at {options.target.shown}: these are mock prices of wsctl's own (seed {mock.seed})")
             options = structs.replace(options, target=target)
+        source = target.shown if mock is None else f"mock prices at {target.shown}"
         tally = Tally(clock)
         watching = Watching(options, clock, random.Random(), connect=connector(options))  # noqa: S311 - spreads attempts
         try:
             async with watching:
                 if table:
-                    await _show_table(watching, tally, target.shown)
+                    await _show_table(watching, tally, source)
                 else:
                     await _print_lines(watching, tally)
         finally:

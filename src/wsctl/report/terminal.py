@@ -1,11 +1,14 @@
 """Tables for people, drawn with Rich."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +30,8 @@ class LiveTable:
     def __init__(self, tally: Tally, source: str, console: Console | None = None) -> None:
         self._tally = tally
         self._source = source
-        self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._console = console or Console()
+        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="visible")
 
     def __enter__(self) -> "LiveTable":
         self._live.__enter__()
@@ -36,12 +40,26 @@ class LiveTable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.refresh()
+        self._live.update(live_view(self._tally, self._source), refresh=True)  # all rows: nothing is redrawn any more
         self._live.__exit__(kind, error, traceback)
 
     def refresh(self) -> None:
-        """Draw what is known now."""
-        self._live.update(Group(_price_table(self._tally), _connection_line(self._tally, self._source)), refresh=True)
+        """Draw what is known now, as much as fits: what has scrolled off cannot be redrawn."""
+        view = live_view(self._tally, self._source, rows=self._console.height - _AROUND_ROWS)
+        self._live.update(view, refresh=True)
+
+
+_AROUND_ROWS = 6
+"""lines of the terminal that rows may not take: the head, the note on hidden rows, the connection (which may wrap)"""
+
+
+def live_view(tally: Tally, source: str, *, rows: int | None = None) -> RenderableType:
+    """The prices, and below them what became of the connection; no more than so many rows."""
+    shown = list(tally.rows.values())[: None if rows is None else max(1, rows)]
+    lines: list[RenderableType] = [_price_table(tally, shown)]
+    if len(shown) < len(tally.rows):
+        lines.append(Text(f"… and {len(tally.rows) - len(shown)} more; a taller window shows them", style="dim"))
+    return Group(*lines, _connection_line(tally, source))
 
 
 def summary(tally: Tally, *, incomparable: int = 0) -> str:
@@ -54,13 +72,9 @@ def summary(tally: Tally, *, incomparable: int = 0) -> str:
         parts.append(f"{incomparable} latencies left out: the clocks cannot be compared")
     metrics = tally.ordering.metrics()
     if metrics:
-        missing = f" ({metrics['ordering.missing']} messages)" if metrics["ordering.missing"] else ""
+        missing = f" ({_count(metrics['ordering.missing'], 'message')})" if metrics["ordering.missing"] else ""
         parts.append(f"{_count(metrics['ordering.gaps'], 'gap')}{missing}")
-        parts += [
-            _count(metrics[f"ordering.{name}s"], name)
-            for name in ("duplicate", "reorder", "regression", "reset")
-            if metrics[f"ordering.{name}s"]
-        ]
+        parts += _oddities(metrics)
     elif tally.messages:
         parts.append("no sequence numbers: gaps cannot be seen")
     if tally.reconnects:
@@ -68,8 +82,32 @@ def summary(tally: Tally, *, incomparable: int = 0) -> str:
     return "; ".join(parts)
 
 
-def ordering_report(check: OrderingCheck) -> RenderableType:
-    """The verdict per channel, and the first findings."""
+def _oddities(metrics: Mapping[str, int]) -> list[str]:
+    """What else is odd about the order, as far as there is any of it."""
+    names = ("duplicate", "reorder", "regression", "reset")
+    counts = {name: metrics.get(f"ordering.{name}s", 0) for name in names}
+    return [_count(count, name) for name, count in counts.items() if count]
+
+
+class OrderingReport:
+    """The verdict per channel, and the first findings: a table, or sentences where a table is too wide."""
+
+    def __init__(self, check: OrderingCheck) -> None:
+        self._check = check
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        check = self._check
+        if check.channels:
+            table = _ordering_table(check)
+            fits = Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width
+            yield table if fits else _ordering_sentences(check)
+            yield Text()
+        for report in check.channels.values():
+            yield from _findings(report)
+        yield Text.assemble("verdict: ", _verdict(check.verdict), _why(check))
+
+
+def _ordering_table(check: OrderingCheck) -> Table:
     columns = [(head, count) for head, count, always in _COLUMNS if always or _any(check, count)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("channel", no_wrap=True)
@@ -78,16 +116,38 @@ def ordering_report(check: OrderingCheck) -> RenderableType:
     table.add_column("verified", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for name, report in check.channels.items():
-        counts = [str(count(report)) for _, count in columns]
-        table.add_row(name, *counts, _percent(report.verified_percent), _verdict(report.verdict))
-    lines: list[RenderableType] = [table, Text()]
-    for report in check.channels.values():
-        lines += [Text(f"  {finding.kind}: {finding.message}") for finding in report.findings[:FINDINGS_SHOWN]]
-        rest = report.objections - min(len(report.findings), FINDINGS_SHOWN)
-        if rest:
-            lines.append(Text(f"  … and {rest} more (--format json lists more)", style="dim"))
-    lines.append(Text.assemble("verdict: ", _verdict(check.verdict), _why(check)))
+        counts = [Text(str(count(report)), style=_style_of(head, count(report))) for head, count in columns]
+        table.add_row(Text(name), *counts, _percent(report.verified_percent), _verdict(report.verdict))
+    return table
+
+
+def _ordering_sentences(check: OrderingCheck) -> RenderableType:
+    lines: list[RenderableType] = []
+    for name, report in check.channels.items():
+        counted = [
+            Text(_count(count(report), head.removesuffix("s")), style=_style_of(head, count(report)))
+            if head.endswith("s")
+            else Text(f"{count(report)} {head}", style=_style_of(head, count(report)))
+            for head, count, always in _COLUMNS
+            if always or count(report)
+        ]
+        if report.verified_percent is not None:
+            counted.append(Text(f"{_percent(report.verified_percent)} verified"))
+        lines.append(Text.assemble(name, "  ", _verdict(report.verdict)))
+        lines.append(Padding(Text(", ").join(counted), (0, 0, 0, 2)))
     return Group(*lines)
+
+
+def _findings(report: ChannelReport) -> Iterator[RenderableType]:
+    for finding in report.findings[:FINDINGS_SHOWN]:
+        yield Padding(Text.assemble((finding.kind, "red"), f": {finding.message}"), (0, 0, 0, 2))
+    rest = report.objections - min(len(report.findings), FINDINGS_SHOWN)
+    if rest:
+        yield Text(f"  … and {rest} more (--format json lists more)", style="dim")
+
+
+def _style_of(head: str, count: int) -> str:
+    return "red" if count and head in _OBJECTIONS else ""
 
 
 def stage_line(stage: Lifecycle) -> str | None:
@@ -108,34 +168,53 @@ def stage_line(stage: Lifecycle) -> str | None:
             return None
 
 
-def _price_table(tally: Tally) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("symbol", no_wrap=True, min_width=10)
-    for name in ("price", "change", "msg/s", "latency", "seq", "gaps"):
-        table.add_column(name, justify="right", min_width=8, no_wrap=True)
-    by_label: dict[str, int] = {}
-    for row in tally.rows.values():
-        by_label[row.label] = by_label.get(row.label, 0) + 1
+def _price_table(tally: Tally, rows: Sequence[Row]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", row_styles=[] if _is_up(tally) else ["dim"])
+    table.add_column("symbol", overflow="fold", min_width=10)
+    for name, width in _WIDTHS.items():
+        table.add_column(name, justify="right", min_width=width, no_wrap=True)
+    by_label = Counter(row.label for row in tally.rows.values())
     now = tally.clock.now()
-    for row in tally.rows.values():
-        label = row.label if by_label[row.label] == 1 else row.channel
-        table.add_row(label, *_cells(tally, row, now))
-    if not tally.rows:
+    for row in rows:
+        label = row.label if by_label[row.label] == 1 else _unmistakable(row)
+        table.add_row(Text(label), *_cells(tally, row, now))
+    if not rows:
         table.add_row(Text("waiting for the first message", style="dim"))
     return table
+
+
+_WIDTHS = {"price": 10, "change": 8, "msg/s": 6, "latency": 8, "seq": 6, "gaps": 4}
+"""columns and the least they take, so that they stay where they are while numbers grow"""
+
+
+def _unmistakable(row: Row) -> str:
+    """What tells a row from others of its symbol."""
+    return row.channel if row.label in row.channel else f"{row.label} ({row.channel})"
+
+
+def _is_up(tally: Tally) -> bool:
+    return tally.stage is not None and tally.stage.stage in (Stage.JOINED, Stage.SUBSCRIBED)
 
 
 def _cells(tally: Tally, row: Row, now: float) -> list[Text]:
     gaps = tally.gaps(row)
     seq = None if row.last is None else row.last.seq
     return [
-        Text("" if row.price is None else f"{Decimal(str(row.price)):,f}"),
+        _price(row),
         _change(row.change),
         Text(f"{row.rate(now):.1f}"),
         Text("" if row.latency_ms is None else _milliseconds(row.latency_ms)),
         Text("" if seq is None else str(seq)),
         Text("?" if gaps is None else str(gaps), style="bold red" if gaps else ""),
     ]
+
+
+def _price(row: Row) -> Text:
+    """The price with as many decimals as any before, so that the point stays in its place."""
+    if row.price is None:
+        return Text()
+    style = "green" if row.moved > 0 else "red" if row.moved < 0 else ""
+    return Text(f"{Decimal(str(row.price)):,.{row.decimals}f}", style=style)
 
 
 def _change(change: float | None) -> Text:
@@ -149,14 +228,17 @@ def _connection_line(tally: Tally, source: str) -> Text:
     stage = tally.stage
     if stage is None or stage.stage is Stage.ATTEMPT:
         state, style = "connecting", "yellow"
-    elif stage.stage in (Stage.JOINED, Stage.SUBSCRIBED):
+    elif _is_up(tally):
         state, style = f"connected over {stage.transport}", "green"
     elif stage.stage is Stage.CLOSED:
         state, style = "closed", "dim"
     else:
-        state, style = stage_line(stage) or "lost", "red"
-    reconnects = f"  {_count(tally.reconnects, 'reconnect')}" if tally.reconnects else ""
-    return Text.assemble(("● ", style), f"{source}  {state}{reconnects}  {format_duration(round(tally.elapsed))}")
+        state, style = stage_line(stage) or f"ended: {stage.reason}", "red"
+    parts = [state, source, _seconds(tally.elapsed)]
+    if tally.reconnects:
+        parts.insert(1, _count(tally.reconnects, "reconnect"))
+    oddities = "".join(f"  {oddity}" for oddity in _oddities(tally.ordering.metrics()))
+    return Text.assemble(("● ", style), "  ".join(parts), (oddities, "yellow"))
 
 
 _COLUMNS: tuple[tuple[str, Callable[[ChannelReport], int], bool], ...] = (
@@ -170,6 +252,9 @@ _COLUMNS: tuple[tuple[str, Callable[[ChannelReport], int], bool], ...] = (
     ("skipped", lambda report: report.skipped, False),
 )
 """head, value, and whether it is shown where it is zero throughout"""
+
+_OBJECTIONS = frozenset({"gaps", "missing", "duplicates", "reorders", "regressions"})
+"""the counts that speak against a feed"""
 
 
 def _any(check: OrderingCheck, count: Callable[[ChannelReport], int]) -> bool:
@@ -191,6 +276,11 @@ def _verdict(verdict: Verdict) -> Text:
 def _percent(value: float | None) -> str:
     """Rounded down, so that 100 means all."""
     return "" if value is None else f"{int(value * 100) / 100:g} %"
+
+
+def _seconds(elapsed: float) -> str:
+    """Whole seconds: anything finer would only flicker."""
+    return f"{int(elapsed)} s" if elapsed < 60 else format_duration(int(elapsed))
 
 
 def _milliseconds(value: float) -> str:

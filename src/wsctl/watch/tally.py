@@ -1,7 +1,9 @@
 """Tally: everything that a person wants to see of a watched feed, kept up as it comes."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from wsctl.checks.latency import LatencyCheck
@@ -21,16 +23,27 @@ RATE_SAMPLES = 2000
 class Row:
     """One line of the table: a symbol on a channel, or a channel."""
 
-    __slots__ = ("arrivals", "channel", "first_price", "label", "last", "latency_ms", "price")
+    __slots__ = ("arrivals", "channel", "decimals", "first_price", "label", "last", "latency_ms", "moved", "price")
 
     def __init__(self, label: str, channel: str) -> None:
         self.label = label
         self.channel = channel
         self.price: float | None = None
         self.first_price: float | None = None
+        self.moved = 0.0
+        """by how much the latest price differs from the one before"""
+        self.decimals = 0
+        """the most that a price was given with"""
         self.latency_ms: float | None = None
         self.last: Observation | None = None
         self.arrivals: deque[float] = deque(maxlen=RATE_SAMPLES)
+
+    def take_price(self, price: float) -> None:
+        """A new price."""
+        self.moved = 0.0 if self.price is None else price - self.price
+        self.decimals = max(self.decimals, decimals_of(price))
+        self.price = price
+        self.first_price = self.first_price or price
 
     @property
     def change(self) -> float | None:
@@ -46,6 +59,14 @@ class Row:
         if not self.arrivals:
             return 0.0
         return (len(self.arrivals) - 1) / max(1.0, now - self.arrivals[0])
+
+
+def decimals_of(price: float) -> int:
+    """How many decimals a price is written with."""
+    if not math.isfinite(price):
+        return 0
+    exponent = Decimal(str(price)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 class Tally:
@@ -113,8 +134,7 @@ class Tally:
             row.arrivals.append(seen.received_at)
             row.latency_ms = seen.latency_ms
         if price is not None:
-            row.price = price
-            row.first_price = row.first_price or price
+            row.take_price(price)
 
 
 def _prices(seen: Observation) -> Iterator[tuple[str | None, float | None]]:
