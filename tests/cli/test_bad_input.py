@@ -74,7 +74,7 @@ OPTIONS = {
         AUTH_HINT,
     ),
     "subscribe A --auth []": ("", "--auth is a list; expected a JSON object", AUTH_HINT),
-    "subscribe A --header x": ("", "bad header 'x'; expected 'Name: value'"),
+    "subscribe A --header x": ("", "bad header; expected 'Name: value'"),
     "subscribe A --transport pigeon": ("", "unknown transport 'pigeon'; expected auto, websocket, polling"),
     "subscribe A --dialect x": ("", "unknown dialect 'x'; expected socketio"),
     "subscribe A --url ftp://x": ("", "bad URL scheme 'ftp'; expected http, https, ws, wss"),
