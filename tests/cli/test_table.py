@@ -16,6 +16,7 @@ import pytest
 from tests.cli.program import Server, command, environment, wait_until
 from tests.peers.background import Background
 from tests.peers.liar import Liar
+from tests.peers.relay import Relay
 
 
 class Terminal:
@@ -124,3 +125,15 @@ def test_ordering_report(background: Background) -> None:
     assert words.startswith("59 messages, 2 gaps, 3 missing, 2 duplicates, 2 reorders, 1 regression, 1 reset, ")
     assert lines[-1] == "verdict: fail"
     assert "…" not in shown.raw
+
+
+def test_notes_above_the_table(feed: Server, background: Background) -> None:
+    """What is not as asked for is said above the table: another transport, an unknown symbol."""
+    with ExitStack() as stack:
+        relay = stack.enter_context(Relay(background, feed.port, block="403"))
+        watch = ("subscribe", "BTC/USDT", "NO/SUCH", "--url", relay.url)
+        shown = stack.enter_context(terminal(*watch, columns=120))
+        lines = shown.wait_screen("connected over polling  ")
+        assert lines[0].startswith("connected over polling (no WebSocket, so long-polling: ")
+        shown.wait_screen("unknown symbol 'NO/SUCH'; served are BTC/USDT, ETH/USDT")
+        shown.wait_screen("BTC/USDT  ")

@@ -162,6 +162,28 @@ def test_more_symbols_than_lines() -> None:
     assert "S29" in ended
 
 
+@pytest.mark.parametrize("value", [True, None, "x", 10**400, float("nan"), [1], {}, "30236.5", 1e-300, 0])
+def test_any_price(value: Any) -> None:
+    """Whatever a feed calls its price, the table stands."""
+    tally = Tally(StoppedClock())
+    tally.add(price("X/Y", 1, value))
+    tally.add(price("X/Y", 2, value))
+    assert draw(live_view(tally, URL), 80)[1].startswith("X/Y ")
+    assert ("30,236.5" in draw(live_view(tally, URL), 80)[1]) == (value == "30236.5")
+
+
+def test_control_characters_are_not_obeyed() -> None:
+    """A feed cannot write to the terminal by a symbol, a channel or a reason."""
+    tally = Tally(StoppedClock())
+    tally.add(price("\x1b[2JX\nY", 1, 1.0))
+    tally.add(stage(Stage.CUT, reason="\x1b]0;title\x07", delay=1.0))
+    text = "\n".join(draw(live_view(tally, URL), 120))
+    assert "�[2JX�Y" in text
+    assert "�]0;title�" in text
+    report = "\n".join(draw(OrderingReport(judged(1, 3, channel="\x1b[2J")), 120))
+    assert "\x1b" not in text + report
+
+
 def test_summary(tally: Tally) -> None:
     """One line counts what came and what was wrong with it."""
     tally.add(price("ETH/USDT", 4, 3202.0))

@@ -14,7 +14,7 @@ from wsctl.client.connection import Connect
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode
 from wsctl.model import observation
-from wsctl.model.lifecycle import Lifecycle
+from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import LiveTable, stage_line, summary
 from wsctl.watch.embedded import target_or_mock
@@ -73,6 +73,8 @@ async def _show_table(watching: Watching, tally: Tally, source: str) -> None:
         stack.callback(redrawing.cancel)
         async for item in watching:
             tally.add(item)
+            if isinstance(item, Lifecycle) and item.stage in (Stage.JOINED, Stage.SUBSCRIBED) and item.reason:
+                tell(item)  # losses show in the table; these notes would not
 
 
 async def _redraw(refresh: Callable[[], None]) -> None:

@@ -117,7 +117,7 @@ def _ordering_table(check: OrderingCheck) -> Table:
     table.add_column("verdict", no_wrap=True)
     for name, report in check.channels.items():
         counts = [Text(str(count(report)), style=_style_of(head, count(report))) for head, count in columns]
-        table.add_row(Text(name), *counts, _percent(report.verified_percent), _verdict(report.verdict))
+        table.add_row(_plain(name), *counts, _percent(report.verified_percent), _verdict(report.verdict))
     return table
 
 
@@ -133,17 +133,22 @@ def _ordering_sentences(check: OrderingCheck) -> RenderableType:
         ]
         if report.verified_percent is not None:
             counted.append(Text(f"{_percent(report.verified_percent)} verified"))
-        lines.append(Text.assemble(name, "  ", _verdict(report.verdict)))
+        lines.append(Text.assemble(_plain(name), "  ", _verdict(report.verdict)))
         lines.append(Padding(Text(", ").join(counted), (0, 0, 0, 2)))
     return Group(*lines)
 
 
 def _findings(report: ChannelReport) -> Iterator[RenderableType]:
     for finding in report.findings[:FINDINGS_SHOWN]:
-        yield Padding(Text.assemble((finding.kind, "red"), f": {finding.message}"), (0, 0, 0, 2))
+        yield Padding(Text.assemble((finding.kind, "red"), _plain(f": {finding.message}")), (0, 0, 0, 2))
     rest = report.objections - min(len(report.findings), FINDINGS_SHOWN)
     if rest:
         yield Text(f"  … and {rest} more (--format json lists more)", style="dim")
+
+
+def _plain(text: str) -> Text:
+    """A text from outside: its control characters are not for the terminal."""
+    return Text("".join(character if character.isprintable() else "�" for character in text))
 
 
 def _style_of(head: str, count: int) -> str:
@@ -177,7 +182,7 @@ def _price_table(tally: Tally, rows: Sequence[Row]) -> Table:
     now = tally.clock.now()
     for row in rows:
         label = row.label if by_label[row.label] == 1 else _unmistakable(row)
-        table.add_row(Text(label), *_cells(tally, row, now))
+        table.add_row(_plain(label), *_cells(tally, row, now))
     if not rows:
         table.add_row(Text("waiting for the first message", style="dim"))
     return table
@@ -238,7 +243,7 @@ def _connection_line(tally: Tally, source: str) -> Text:
     if tally.reconnects:
         parts.insert(1, _count(tally.reconnects, "reconnect"))
     oddities = "".join(f"  {oddity}" for oddity in _oddities(tally.ordering.metrics()))
-    return Text.assemble(("● ", style), "  ".join(parts), (oddities, "yellow"))
+    return Text.assemble(("● ", style), _plain("  ".join(parts)), (oddities, "yellow"))
 
 
 _COLUMNS: tuple[tuple[str, Callable[[ChannelReport], int], bool], ...] = (

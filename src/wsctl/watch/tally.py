@@ -16,6 +16,8 @@ from wsctl.model.observation import Kind, Observation
 
 RATE_WINDOW = 5.0
 """seconds over which a rate is taken"""
+MOST_DECIMALS = 12
+"""decimals of a price that are shown"""
 RATE_SAMPLES = 2000
 """arrivals remembered for it, per row"""
 
@@ -63,10 +65,8 @@ class Row:
 
 def decimals_of(price: float) -> int:
     """How many decimals a price is written with."""
-    if not math.isfinite(price):
-        return 0
     exponent = Decimal(str(price)).normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+    return min(MOST_DECIMALS, max(0, -exponent)) if isinstance(exponent, int) else 0
 
 
 class Tally:
@@ -146,5 +146,15 @@ def _prices(seen: Observation) -> Iterator[tuple[str | None, float | None]]:
     symbol = data.get("symbol", data.get("s"))
     if not isinstance(symbol, str):
         symbol = symbol_of(seen.channel or "")
-    price = data.get("price", data.get("p") if seen.event == PRICE_UPDATE else None)
-    yield symbol, price if isinstance(price, int | float) else None
+    yield symbol, _number(data.get("price", data.get("p") if seen.event == PRICE_UPDATE else None))
+
+
+def _number(value: Any) -> float | None:
+    """A price, also as text (many feeds quote theirs); None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
