@@ -75,32 +75,35 @@ MALFORMED: list[list[str | bytes]] = [
 ]
 
 
-@pytest.mark.parametrize("frames", MALFORMED, ids=lambda frames: repr(frames)[:40])
-def test_a_malformed_packet_closes_the_connection(frames: list[str | bytes]) -> None:
+def test_a_malformed_packet_closes_the_connection() -> None:
     """Every packet that breaks Engine.IO or Socket.IO ends the connection with 1002, and nobody else's."""
 
     async def test() -> None:
-        async with feed() as running, joined(running) as other, joined(running) as peer:
-            await peer.send(*frames)
-            assert await peer.closed() == 1002
-            assert len(running.platform.connections) == 1
+        async with feed() as running, joined(running) as other:
+            for frames in MALFORMED:
+                async with joined(running) as peer:
+                    await peer.send(*frames)
+                    assert await peer.closed() == 1002, frames
+                assert len(running.platform.connections) == 1
+                assert "malformed packet" in (reasons(running)[-1] or ""), frames
             assert (await other.emit("time:sync"))["ok"]
-            assert [reason for reason in reasons(running) if reason and "malformed packet" in reason]
 
     run(test)
 
 
-@pytest.mark.parametrize(
-    "packet", ["4abc", '42["before joining"]', '420["before joining"]', "43/,1[]", "41", "5", "6", "40[]"]
-)
-def test_a_malformed_packet_before_joining_closes_the_connection(packet: str) -> None:
+EARLY = ["4abc", '42["before joining"]', '420["before joining"]', "43/,1[]", "41", "5", "6", "40[]"]
+
+
+def test_a_malformed_packet_before_joining_closes_the_connection() -> None:
     """Before CONNECT, too, whatever breaks the protocol ends the connection."""
 
     async def test() -> None:
-        async with feed() as running, websocket(running) as peer:
-            await peer.send(packet)
-            assert await peer.closed() == 1002
-            assert not running.platform.connections
+        async with feed() as running:
+            for packet in EARLY:
+                async with websocket(running) as peer:
+                    await peer.send(packet)
+                    assert await peer.closed() == 1002, packet
+                assert not running.platform.connections
 
     run(test)
 
@@ -174,12 +177,12 @@ def test_an_odd_auth_payload_is_no_reason_to_fall_over(auth: dict[str, Any]) -> 
 
 
 def deep_token() -> str:
-    """A token whose claims are nested without end."""
+    """A token whose head is nested without end."""
 
     def part(text: str) -> str:
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
-    return ".".join([part('{"alg":"HS256","typ":"JWT"}'), part("[" * 100_000), "x"])
+    return ".".join([part("[" * 100_000), part("{}"), "x"])
 
 
 @pytest.mark.parametrize(
@@ -259,25 +262,26 @@ BROKEN: list[tuple[bytes, int]] = [
     (frame(b"x", opcode=Opcode.CONT), 1002),
     (frame("4", fin=False) + frame("4"), 1002),
     (b"\x81\xff" + b"\x7f" + b"\xff" * 7 + b"\0\0\0\0", 1009),
-    (b"\x81\xff" + b"\xff" * 8 + b"\0\0\0\0", 1002),
+    (b"\x81\xff" + b"\xff" * 8 + b"\0\0\0\0", 1009),
     (b"\x88\x81\0\0\0\0\x03", 1002),  # a close of one byte
     (b"\x88\x82\0\0\0\0\x03\xec", 1002),  # close code 1004
 ]
 
 
-@pytest.mark.parametrize(("data", "code"), BROKEN, ids=lambda value: repr(value)[:30])
-def test_broken_framing_closes_with_the_right_code(data: bytes, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_framing_closes_with_the_right_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever breaks RFC 6455 is answered with its close code, which the client can read; then the socket goes."""
     monkeypatch.setattr(websocket_module, "CLOSE_TIMEOUT", 0.1)
 
     async def test() -> None:
-        async with feed(max_payload=1000) as running, raw_websocket(running) as raw:
-            await raw.send(data)
-            assert await raw.close_code() in ({1002, 1009} if data[1:2] == b"\xff" else {code})
-            assert not running.platform.connections
-            await raw.send(frame("40"))
-            await raw.ended()  # although this client never closes
-            await until(lambda: not running.platform.sockets)
+        async with feed(max_payload=1000) as running:
+            for data, code in BROKEN:
+                async with raw_websocket(running) as raw:
+                    await raw.send(data)
+                    assert await raw.close_code() == code, data
+                    assert not running.platform.connections
+                    await raw.send(frame("40"))
+                    await raw.ended()  # although this client never closes
+                    await until(lambda: not running.platform.sockets)
 
     run(test)
 
@@ -341,31 +345,32 @@ async def refused(raw: Raw, target: str, more: str = "") -> str:
     return head.partition("\r\n")[0].partition(" ")[2]
 
 
-@pytest.mark.parametrize(
-    ("target", "more", "status"),
-    [
-        ("/", "", 404),
-        ("/socket.io/x?EIO=4&transport=websocket", "", 404),
-        ("//[", "", 404),
-        ("//[::1?EIO=4&transport=websocket", "", 404),
-        ("/socket.io/?EIO=4", "", 400),
-        ("/socket.io/?EIO=4&transport=polling", "", 400),
-        ("/socket.io/?EIO=3&transport=websocket", "", 400),
-        ("/socket.io/?transport=websocket", "", 400),
-        ("/socket.io/?EIO=4&transport=websocket&sid=unknown", "", 400),
-        ("/socket.io/?EIO=4&transport=websocket&sid=%ff%00", "", 400),
-        (WEBSOCKET, "Origin: http://example.org\r\n", 403),
-        (WEBSOCKET, "Origin: null\r\n", 403),
-        (WEBSOCKET, "Origin: http://localhost\r\nOrigin: http://example.org\r\n", 403),
-        (WEBSOCKET, "Sec-WebSocket-Key: again\r\n", 400),
-    ],
-)
-def test_a_handshake_that_is_refused(target: str, more: str, status: int) -> None:
+REFUSED = [
+    ("/", "", 404),
+    ("/socket.io/x?EIO=4&transport=websocket", "", 404),
+    ("//[", "", 404),
+    ("//[::1?EIO=4&transport=websocket", "", 404),
+    ("/socket.io/?EIO=4", "", 400),
+    ("/socket.io/?EIO=4&transport=polling", "", 400),
+    ("/socket.io/?EIO=3&transport=websocket", "", 400),
+    ("/socket.io/?transport=websocket", "", 400),
+    ("/socket.io/?EIO=4&transport=websocket&sid=unknown", "", 400),
+    ("/socket.io/?EIO=4&transport=websocket&sid=%ff%00", "", 400),
+    (WEBSOCKET, "Origin: http://example.org\r\n", 403),
+    (WEBSOCKET, "Origin: null\r\n", 403),
+    (WEBSOCKET, "Origin: http://localhost\r\nOrigin: http://example.org\r\n", 403),
+    (WEBSOCKET, "Sec-WebSocket-Key: again\r\n", 400),
+]
+
+
+def test_a_handshake_that_is_refused() -> None:
     """A bad path, query, origin or header gets its status, and the connection ends without an error."""
 
     async def test() -> None:
-        async with feed() as running, tcp(running) as raw:
-            assert (await refused(raw, target, more)).startswith(str(status))
+        async with feed() as running:
+            for target, more, status in REFUSED:
+                async with tcp(running) as raw:
+                    assert (await refused(raw, target, more)).startswith(str(status)), (target, more)
             await until(lambda: not running.platform.sockets)
             assert not running.platform.connections
 

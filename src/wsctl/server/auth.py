@@ -27,7 +27,7 @@ def verify(token: object, secret: str) -> User:
     try:
         with _any_key_length():
             claims = jwt.decode(token, secret, algorithms=["HS256"])
-    except (jwt.InvalidTokenError, RecursionError) as error:
+    except (jwt.InvalidTokenError, RecursionError) as error:  # older PyJWTs let deep JSON out
         raise BadToken(str(error)) from error
     user = claims.get("sub")
     if not isinstance(user, str) or not user:
