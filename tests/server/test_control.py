@@ -94,7 +94,7 @@ def test_connections() -> None:
                 (listed,) = (await get_control(running, "connections"))["connections"]
             assert abs(listed.pop("connectedAt") - time.time()) < 60
             assert listed.pop("address").startswith("127.0.0.1:")
-            assert listed.pop("sid")
+            assert listed.pop("id")
             assert listed == {"transport": "websocket", "user": "alice", "client": "c", "channels": [BTC]}
             await poller.join()
             second = (await get_control(running, "connections"))["connections"][1]

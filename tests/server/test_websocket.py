@@ -461,7 +461,7 @@ def test_a_head_without_end(head: str, upgrade: bool) -> None:
 
 def test_a_request_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that says nothing, or half a request, is let go after a while; an idle WebSocket is not."""
-    monkeypatch.setattr("wsctl.server.app.REQUEST_TIMEOUT", 0.2)
+    monkeypatch.setattr("wsctl.server.front_door.REQUEST_TIMEOUT", 0.2)
 
     async def test() -> None:
         async with feed() as running, joined(running) as other, tcp(running) as silent, tcp(running) as slow:

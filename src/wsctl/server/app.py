@@ -4,36 +4,31 @@ import asyncio
 import contextlib
 import secrets
 import ssl
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from msgspec import structs
 
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import UsageError
 from wsctl.server import defaults
+from wsctl.server.front_door import HttpProtocol
 from wsctl.server.http import build_app
 from wsctl.server.options import ServeOptions
 from wsctl.server.platform import ConnectionLog, Platform
 from wsctl.server.services.prices import PriceService
-from wsctl.server.sockets import bind, is_loopback
+from wsctl.server.sockets import BACKLOG, bind, is_loopback
 from wsctl.server.sources.recorded import RecordedSource
 from wsctl.server.sources.simulated import SimulatedSource
 from wsctl.server.sources.tick import Source
-from wsctl.server.websocket import WebSocketProtocol, linger
+from wsctl.server.websocket import WebSocketProtocol
 
 HEARTBEAT_SILENCE = 5.0
 """seconds of silence on a channel after which it gets a heartbeat"""
 
-MAX_HEAD = 64 * 1024
-"""bytes of an HTTP request up to the end of its headers"""
-REQUEST_TIMEOUT = 30.0
-"""seconds a client may take to send one HTTP request"""
 LAST_ANSWERS = 0.3
 """seconds for HTTP requests under way when all sessions have ended"""
 
@@ -51,8 +46,8 @@ class MockFeed:
         clock: Clock | None = None,
         on_log: Callable[[ConnectionLog], None] = lambda log: None,
     ) -> None:
-        self.options = options
         self.seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
+        self.options = structs.replace(options, seed=self.seed)
         self._clock = clock or SystemClock()
         self._on_log = on_log
         self.url = ""
@@ -64,8 +59,7 @@ class MockFeed:
         tls = _tls(self.options)
         sockets = bind(self.options.host, self.options.port)
         self.symbols = source.symbols
-        host, port = sockets[0].getsockname()[:2]
-        self.url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = f"{'https' if tls else 'http'}://{_dialable(*sockets[0].getsockname()[:2])}"
 
         loop = asyncio.get_running_loop()
         self.platform = Platform(self.options, self._clock, loop, self._on_log)
@@ -84,7 +78,9 @@ class MockFeed:
             asyncio.create_task(self._beat(), name="heartbeats"),
         ]
         self._server = server
-        await server.listening.wait()
+        listening = asyncio.create_task(server.listening.wait())
+        await asyncio.wait((listening, self._tasks[0]), return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -97,13 +93,12 @@ class MockFeed:
             raise error
 
     async def wait(self) -> None:
-        """Return, with the error, when a service breaks; otherwise never."""
-        services = self._tasks[1:]
-        while True:
-            done, _ = await asyncio.wait(services, return_when=asyncio.FIRST_EXCEPTION)
+        """Wait for ever; raises what breaks the server or a service."""
+        running = set(self._tasks)
+        while running:  # recorded prices come to an end; that is none
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-            services = [task for task in services if not task.done()]
 
     async def _beat(self) -> None:
         while True:
@@ -144,89 +139,18 @@ class _Uvicorn(uvicorn.Server):
             connection.transport.abort()
 
 
-class _HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with what it lacks: bounds on a request's head and time, nothing lost in an upgrade.
-
-    During an outage a new TCP connection is reset.
-    """
-
-    def __init__(self, platform: Platform, **uvicorn_arguments: Any) -> None:
-        super().__init__(**uvicorn_arguments)
-        self._platform = platform
-        self._head: int | None = 0
-        """bytes of the head so far; None once it is complete"""
-        self._latest = b""
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a TCP connection."""
-        super().connection_made(transport)
-        if self._platform.out:
-            linger(transport)
-            transport.abort()
-        else:
-            self._set_deadline()
-
-    def data_received(self, data: bytes) -> None:
-        """Feed the parser, unless the head is over its limit."""
-        if self._head is not None:
-            self._head += len(data)
-            if self._head > MAX_HEAD:
-                self.send_400_response("Request header too large.")
-                return
-        self._latest = data
-        super().data_received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        self._clear_deadline()
-        super().connection_lost(exc)
-
-    def handle_websocket_upgrade(self) -> None:
-        """Hand over to the WebSocket protocol, with what came in the same write as the handshake: uvicorn drops it."""
-        self._clear_deadline()
-        upgrade = sys.exc_info()[1]  # we are called while it is handled; its argument says where the head ended
-        super().handle_websocket_upgrade()
-        rest = self._latest[upgrade.args[0] :] if isinstance(upgrade, httptools.HttpParserUpgrade) else b""
-        if rest and not self.transport.is_closing():
-            cast("asyncio.Protocol", self.transport.get_protocol()).data_received(rest)
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
-        self._head = 0
-        self._set_deadline()
-
-    def on_headers_complete(self) -> None:
-        """Its head is there."""
-        self._head = None
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """It is there as a whole."""
-        self._clear_deadline()
-        super().on_message_complete()
-
-    def _set_deadline(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(REQUEST_TIMEOUT, self.transport.close)
-
-    def _clear_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-
 def _uvicorn_config(platform: Platform, prices: PriceService, tls: bool) -> uvicorn.Config:
     options = platform.options
     return uvicorn.Config(
         build_app(platform, prices),
-        http=partial(_HttpProtocol, platform),  # type: ignore[arg-type]
+        http=partial(HttpProtocol, platform),  # type: ignore[arg-type]
         ws=partial(WebSocketProtocol, platform),  # type: ignore[arg-type]
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # X-Forwarded-For would let anyone pass for loopback at /control
         server_header=False,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=1,
         ssl_certfile=options.tls_cert if tls else None,
         ssl_keyfile=options.tls_key if tls else None,
@@ -239,6 +163,8 @@ def _check(options: ServeOptions) -> None:
             f"refusing to listen on {options.host} with the public JWT secret",
             hint="set --jwt-secret, or listen on loopback",
         )
+    if not options.jwt_secret:
+        raise UsageError("the JWT secret is empty; expected some text")
     if options.prices is not None and options.symbols is not None:
         raise UsageError("--prices brings its own symbols; --symbols cannot be given with it")
     if not 0 <= options.port <= 65535:
@@ -252,9 +178,15 @@ def _check(options: ServeOptions) -> None:
         raise UsageError(f"rate is {options.rate:g}; expected more than 0 and at most 10000 a second")
 
 
+def _dialable(host: str, port: int) -> str:
+    """Where a client of this machine reaches what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a name for it, not a place to bind
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _source(options: ServeOptions, seed: int) -> Source:
     if options.prices is not None:
-        return RecordedSource(Path(options.prices), speed=options.price_speed, loop=options.price_loop)
+        return RecordedSource(Path(options.prices), options.price_speed, options.price_loop, seed=seed)
     return SimulatedSource(options.symbols or defaults.SYMBOLS, rate=options.rate, seed=seed)
 
 

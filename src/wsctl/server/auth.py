@@ -8,6 +8,8 @@ import jwt
 from jwt.warnings import InsecureKeyLengthWarning
 from msgspec import Struct
 
+from wsctl.model.channel import is_name
+
 
 class User(Struct, frozen=True):
     """Who a token says its bearer is."""
@@ -27,11 +29,11 @@ def verify(token: object, secret: str) -> User:
     try:
         with _any_key_length():
             claims = jwt.decode(token, secret, algorithms=["HS256"])
-    except (jwt.InvalidTokenError, RecursionError) as error:  # older PyJWTs let deep JSON out
+    except (jwt.PyJWTError, RecursionError) as error:  # older PyJWTs let deep JSON out
         raise BadToken(str(error)) from error
     user = claims.get("sub")
-    if not isinstance(user, str) or not user:
-        raise BadToken("the token names nobody")
+    if not isinstance(user, str) or not is_name(user):
+        raise BadToken("the token names nobody, or nobody with a sound id")
     return User(user, claims.get("admin") is True)
 
 

@@ -80,6 +80,7 @@ class Connection:
         "channels",
         "client",
         "form",
+        "id",
         "joined_at",
         "platform",
         "sid",
@@ -90,6 +91,9 @@ class Connection:
     def __init__(self, platform: "Platform", sid: str, address: str) -> None:
         self.platform = platform
         self.sid = sid
+        """of Engine.IO; whoever knows it can fetch what a polling client is sent, so it is shown nowhere"""
+        self.id = ""
+        """of Socket.IO: what the client knows as `socket.id`, once joined"""
         self.address = address
         self.carrier: Carrier | None = None
         self.channels: dict[str, None] = {}
@@ -196,7 +200,7 @@ class Connection:
             case socketio.ConnectRequested(namespace, auth):
                 self._join(namespace, auth)
             case socketio.EventReceived(namespace, name, args, id):
-                answer = self.platform.handle(self, name, args, acknowledged=id is not None)
+                answer = self.platform.requests.handle(self, name, args, acknowledged=id is not None)
                 if id is not None:
                     self._send_messages(self._session.ack(namespace, id, [answer]))
             case socketio.Left():
@@ -220,7 +224,8 @@ class Connection:
         if self._connect_timer is not None:
             self._connect_timer.cancel()
             self._connect_timer = None
-        self._send_messages(self._session.accept(namespace, self.platform.new_sid()))
+        self.id = self.platform.new_sid()
+        self._send_messages(self._session.accept(namespace, self.id))
         self.platform.joined(self)
 
     # What goes to the client

@@ -11,10 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from wsctl.errors import UsageError
+from wsctl.server.body import read_body
 from wsctl.server.connection import Closing, Connection
 from wsctl.server.platform import Platform
 from wsctl.server.services.prices import PriceService
 
+MAX_BODY = 64 * 1024
 LONGEST_OUTAGE = 3600.0
 """seconds"""
 
@@ -114,7 +116,7 @@ class Control:
         return {
             "connections": [
                 {
-                    "sid": one.sid,
+                    "id": one.id,
                     "address": one.address,
                     "transport": one.transport,
                     "user": one.user.id if one.user else None,
@@ -145,7 +147,9 @@ def _matches(connection: Connection, body: Disconnect) -> bool:
 
 
 async def _read(request: Request, kind: type[Body]) -> Body:
-    raw = await request.body()
+    raw = await read_body(request, MAX_BODY)
+    if raw is None:
+        raise BadRequest(f"the body is over {MAX_BODY} bytes")
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -158,6 +162,10 @@ def _guarded(platform: Platform, handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
         if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
             return _json({"ok": False, "message": "/control answers loopback addresses only"}, 403)
+        if any(name == "forwarded" or name.startswith("x-forwarded-") for name in request.headers):
+            return _json({"ok": False, "message": "/control does not answer through a proxy"}, 403)
+        if not platform.allows_origin(request.headers.get("origin")):
+            return _json({"ok": False, "message": "/control answers pages of this machine only"}, 403)
         if not platform.allows_host(request.headers.get("host")):
             return _json({"ok": False, "message": "/control answers as localhost, 127.0.0.1 and [::1] only"}, 403)
         if request.method == "POST" and not request.headers.get("content-type", "").startswith("application/json"):

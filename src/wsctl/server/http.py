@@ -11,12 +11,15 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from wsctl.errors import WireError
+from wsctl.server.body import read_body
 from wsctl.server.connection import Connection
 from wsctl.server.control import control_routes
+from wsctl.server.front_door import TRANSPORT
 from wsctl.server.handshake import SOCKETIO_PATH, Refusal, read_query
 from wsctl.server.platform import LOOPBACK_ORIGIN, Platform
 from wsctl.server.polling import PollingCarrier
 from wsctl.server.services.prices import PriceService
+from wsctl.server.sockets import linger
 from wsctl.wire import engineio
 
 
@@ -60,6 +63,8 @@ class Polling:
 
     async def answer(self, request: Request) -> Response:
         """GET fetches packets, or opens a session; POST brings packets."""
+        if self._platform.out:
+            return self._cut(request)
         query = read_query(request.query_params, transports=("polling", "websocket"))
         if isinstance(query, Refusal):
             return _refuse(query)
@@ -70,6 +75,13 @@ class Polling:
         if query.sid is None:
             return self._open(request)
         return await self._continue(request, query.sid)
+
+    def _cut(self, request: Request) -> Response:
+        """A request over a connection from before the outage."""
+        transport = request.scope[TRANSPORT]
+        linger(transport)
+        transport.abort()
+        return Response()
 
     def _open(self, request: Request) -> Response:
         if request.method != "GET":
@@ -115,7 +127,7 @@ class Polling:
             connection.end("two polls at once")
             return _refuse(Refusal.BAD_REQUEST)
         if not connection.upgrading:
-            poll = carrier.begin_poll()
+            poll = carrier.begin_poll(request.scope[TRANSPORT])
             try:
                 if not await _unless_disconnected(request, poll):
                     return Response()  # nobody is there to read it; the packets wait for the next poll
@@ -129,7 +141,7 @@ class Polling:
             return _refuse(Refusal.BAD_REQUEST)
         carrier.posting = True
         try:
-            body = await self._body(request)
+            body = await read_body(request, self._platform.options.max_payload)
         finally:
             carrier.posting = False
         if body is None:
@@ -143,15 +155,6 @@ class Polling:
             connection.end(f"malformed packet: {error}")
             return _refuse(Refusal.BAD_REQUEST)
         return PlainTextResponse("ok")
-
-    async def _body(self, request: Request) -> bytes | None:
-        """The body, or None when it is over the limit: read no further than that."""
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._platform.options.max_payload:
-                return None
-        return body
 
 
 async def _unless_disconnected(request: Request, awaited: asyncio.Future[None]) -> bool:

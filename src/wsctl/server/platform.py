@@ -5,7 +5,7 @@ import contextlib
 import re
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -82,7 +82,7 @@ class Platform:
         return origin is None or LOOPBACK_ORIGIN.fullmatch(origin) is not None
 
     def new_sid(self) -> str:
-        """An id that cannot be guessed: it is all that a polling request shows."""
+        """An id that cannot be guessed."""
         return secrets.token_urlsafe(15)
 
     def new_connection(self, address: str) -> Connection:
@@ -90,10 +90,6 @@ class Platform:
         connection = Connection(self, self.new_sid(), address)
         self.connections[connection.sid] = connection
         return connection
-
-    def handle(self, connection: Connection, name: str, args: list[Any], *, acknowledged: bool) -> Any:
-        """Serve a client's event; answers the acknowledgement's payload."""
-        return self.requests.handle(connection, name, args, acknowledged=acknowledged)
 
     # Called by connections
 
@@ -124,7 +120,7 @@ class Platform:
 
     def _log(self, what: str, connection: Connection, reason: str | None = None) -> None:
         user = None if connection.user is None else connection.user.id
-        self._on_log(ConnectionLog(what, connection.sid, connection.address, connection.transport, user, reason))
+        self._on_log(ConnectionLog(what, connection.id, connection.address, connection.transport, user, reason))
 
     # The end
 

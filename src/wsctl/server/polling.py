@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from wsctl.server.hub import Writable
+from wsctl.server.sockets import linger
 from wsctl.wire.engineio import MAX_PACKETS_SENT, Frame, encode_payload
 
 NOOP = "6"
@@ -24,6 +25,7 @@ class PollingCarrier:
         self._on_fetched = on_fetched
         self._queue: list[Frame] = []
         self._poll: asyncio.Future[None] | None = None
+        self._poll_transport: asyncio.Transport | None = None
 
     @property
     def direct(self) -> Writable | None:
@@ -41,8 +43,12 @@ class PollingCarrier:
         self.waiting += len(packet)
         self._answer()
 
-    def begin_poll(self) -> asyncio.Future[None]:
-        """A poll came: the future is done as soon as there is something to fetch. `end_poll` must follow."""
+    def begin_poll(self, transport: asyncio.Transport) -> asyncio.Future[None]:
+        """A poll came over a TCP transport: the future is done as soon as there is something to fetch.
+
+        `end_poll` must follow.
+        """
+        self._poll_transport = transport
         self._poll = asyncio.get_running_loop().create_future()
         if self._queue:
             self._answer()
@@ -50,7 +56,7 @@ class PollingCarrier:
 
     def end_poll(self) -> None:
         """The poll is over, answered or abandoned."""
-        self._poll = None
+        self._poll = self._poll_transport = None
 
     def fetch(self) -> str:
         """The body of a poll answer; NOOP when nothing waits."""
@@ -77,9 +83,13 @@ class PollingCarrier:
         self.send(CLOSE)
 
     def abort(self, *, reset: bool = False) -> None:
-        """End at once; requests are separate TCP connections, so there is nothing to reset."""
+        """End at once: answer a pending poll, or reset the TCP connection it came over."""
         self.closed = True
-        self._answer()
+        if reset and self._poll_transport is not None:
+            linger(self._poll_transport)
+            self._poll_transport.abort()
+        else:
+            self._answer()
 
     def _answer(self) -> None:
         if self._poll is not None and not self._poll.done():

@@ -1,9 +1,11 @@
 """Listening sockets: bound before anything else, so that a port in use is one clear sentence."""
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
 import socket
+import struct
 
 from wsctl.errors import UsageError
 
@@ -45,6 +47,13 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+def linger(transport: asyncio.BaseTransport) -> None:
+    """Make the coming close of a TCP socket a reset: SO_LINGER with zero seconds."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 class _NoSuchFamily(UsageError):
     """The machine has no such address (no IPv6)."""
 
@@ -56,7 +65,7 @@ def _listen(host: str, port: int) -> socket.socket:
         )[0]
         sock = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise _NoSuchFamily(f"cannot listen on {host}: {error.strerror}") from error
+        raise _NoSuchFamily(f"cannot listen on {host}: {(error.strerror or str(error)).lower()}") from error
     except UnicodeError as error:
         raise _NoSuchFamily(f"cannot listen on {host}: not a host name") from error
     try:

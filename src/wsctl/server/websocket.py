@@ -5,8 +5,6 @@ No task, queue or ASGI call per connection: the transport is written to directly
 
 import asyncio
 import logging
-import socket
-import struct
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -17,9 +15,10 @@ from websockets.http11 import Request, Response
 from websockets.protocol import SEND_EOF, State
 from websockets.server import ServerProtocol
 
-from wsctl.server.connection import WRITE_LIMIT, Candidate
+from wsctl.server.connection import CLOSE_LIMIT, WRITE_LIMIT, Candidate, Closing
 from wsctl.server.handshake import SOCKETIO_PATH, Refusal, read_query
 from wsctl.server.hub import Writable
+from wsctl.server.sockets import linger
 from wsctl.server.upgrade import Upgrade
 from wsctl.wire import engineio
 
@@ -79,14 +78,22 @@ class WebSocketProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed RFC 6455, hand on what it yields."""
         self._ws.receive_data(data)
+        pinged = False
         for event in self._ws.events_received():
             if isinstance(event, Request):
                 self._open(event)
             elif isinstance(event, WebSocketFrame):
+                pinged |= event.opcode is Opcode.PING
                 self._receive(event)
         self._flush()
         if self._ws.parser_exc is not None and self._handler is not None:
             self._give_up(f"broken WebSocket frame: {self._ws.parser_exc}")
+        elif self._ws.close_rcvd is not None:
+            self._lost(f"client closed ({self._ws.close_rcvd.code})")
+        if pinged and self.waiting > CLOSE_LIMIT:  # a flood of pings whose pongs nobody reads: hear no more of it
+            self._transport.pause_reading()
+            self._lost(Closing.SLOW)
+            self.close(1012)
 
     def eof_received(self) -> None:
         """Half-closed by the client: it is gone (returning None closes the transport)."""
@@ -98,8 +105,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
-        received = self._ws.close_rcvd
-        self._lost("transport closed" if received is None else f"client closed ({received.code})")
+        self._lost("transport closed")
 
     def pause_writing(self) -> None:
         """The write buffer is past WRITE_LIMIT."""
@@ -229,6 +235,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._transport.write_eof()
             else:
                 self._transport.close()
+                self._expect_close()  # it waits for its buffer, which a client that does not read never takes
 
     def _give_up(self, reason: str) -> None:
         """The client broke the rules of RFC 6455 and was told; what follows is thrown away."""
@@ -250,10 +257,3 @@ def _split(target: str) -> SplitResult:
         return urlsplit(target)
     except ValueError:  # such as an address with half a bracket
         return urlsplit("")
-
-
-def linger(transport: asyncio.BaseTransport) -> None:
-    """Make the coming close of a TCP socket a reset: SO_LINGER with zero seconds."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

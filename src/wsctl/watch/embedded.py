@@ -30,5 +30,5 @@ async def target_or_mock(
         return target, None
     asked = [*symbols, *(symbol for symbol in map(symbol_of, channels) if symbol is not None)]
     wanted = tuple(dict.fromkeys(filter(is_name, asked)))
-    mock = await stack.enter_async_context(MockFeed(ServeOptions(port=0, symbols=wanted or None)))
+    mock = await stack.enter_async_context(MockFeed(ServeOptions(port=0, symbols=wanted or None, control=True)))
     return structs.replace(target, url=mock.url, direct=True), mock

@@ -56,6 +56,8 @@ class PriceService:
         """Publish until the source ends or the task is cancelled."""
         await self._started.wait()
         self._origin, self._wall_origin = self._clock.monotonic(), self._clock.now()
+        if self._pause_began is not None:  # paused before it began: that time is none of the source's
+            self._pause_began = self._origin
         for tick in self.source.ticks():
             await self._wait_for(tick.due)
             self._publish(tick)

@@ -1,0 +1,118 @@
+"""The HTTP protocol class that uvicorn is given: its own, with the bounds it lacks."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from wsctl.server.sockets import linger
+
+if TYPE_CHECKING:
+    from wsctl.server.platform import Platform
+
+MAX_HEAD = 64 * 1024
+"""bytes of an HTTP request up to the end of its headers"""
+MAX_HEADERS = 100
+REQUEST_TIMEOUT = 30.0
+"""seconds a client may take to send one HTTP request"""
+
+TRANSPORT = "wsctl.transport"
+"""key of a request's scope: the TCP transport it came over, so that a cut can reset it"""
+
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One HTTP connection: bounds on a request's head and time, nothing lost in an upgrade.
+
+    During an outage a new TCP connection is reset.
+    """
+
+    def __init__(self, platform: "Platform", **uvicorn_arguments: Any) -> None:
+        super().__init__(**uvicorn_arguments)
+        self._platform = platform
+        self._unfinished: int | None = 0
+        """bytes of a head that is not complete; None once it is"""
+        self._refused = False
+        self._latest = b""
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a TCP connection."""
+        super().connection_made(transport)
+        if self._platform.out:
+            linger(transport)
+            transport.abort()
+        else:
+            self._set_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; a head that does not end is refused."""
+        if self._refused:
+            return
+        self._latest = data
+        super().data_received(data)
+        if self._unfinished is not None:
+            self._unfinished += len(data)
+            if self._unfinished > MAX_HEAD:
+                self._refuse()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand over to the WebSocket protocol, with what came in the same write as the handshake: uvicorn drops it."""
+        if self._refused:
+            return
+        self._clear_deadline()
+        upgrade = sys.exc_info()[1]  # we are called while it is handled; its argument says where the head ended
+        super().handle_websocket_upgrade()
+        rest = self._latest[upgrade.args[0] :] if isinstance(upgrade, httptools.HttpParserUpgrade) else b""
+        if rest and not self.transport.is_closing():
+            cast("asyncio.Protocol", self.transport.get_protocol()).data_received(rest)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
+        self._unfinished = 0
+        self._set_deadline()
+
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        self._unfinished = None
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
+            self._refuse()
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """It is there as a whole."""
+        self._clear_deadline()
+        if not self._refused:
+            super().on_message_complete()
+
+    def _refuse(self) -> None:
+        if not self._refused:
+            self._refused = True
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def _set_deadline(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_TIMEOUT, self.transport.close)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
