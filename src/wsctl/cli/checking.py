@@ -1,6 +1,5 @@
 """What ordering-check does around the check: a live feed or recorded Observations, and the report."""
 
-import random
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,9 +8,9 @@ import msgspec
 from rich.console import Console
 
 from wsctl.checks.ordering import OrderingCheck
-from wsctl.cli.console import say
+from wsctl.cli.console import print_text, reader_may_leave, say
 from wsctl.cli.run import interruptible
-from wsctl.cli.watching import connector, tell
+from wsctl.cli.watching import start_watching, tell
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.model.finding import Verdict
@@ -19,12 +18,11 @@ from wsctl.model.observation import Observation
 from wsctl.report.terminal import OrderingReport
 from wsctl.watch.lines import Lines
 from wsctl.watch.options import WatchOptions
-from wsctl.watch.watching import Watching
 
 
 async def check_feed(options: WatchOptions, *, as_json: bool) -> ExitCode:
     """Listen and judge. What was seen is reported however the listening ends."""
-    watching = Watching(options, SystemClock(), random.Random(), connect=connector(options))  # noqa: S311
+    watching = start_watching(options, SystemClock())
     check = OrderingCheck()
     seen = False
     try:
@@ -68,8 +66,12 @@ def check_tape(path: Path, *, as_json: bool) -> ExitCode:
 
 def _report(check: OrderingCheck, *, as_json: bool) -> ExitCode:
     check.close()
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(check.as_json()).decode() + "\n")
-    else:
-        Console(width=None if sys.stdout.isatty() else 120).print(OrderingReport(check))
+    with reader_may_leave():  # the verdict stands, read or not
+        if as_json:
+            print_text(msgspec.json.encode(check.as_json()).decode())
+        else:
+            console = Console(width=None if sys.stdout.isatty() else 120)
+            with console.capture() as captured:
+                console.print(OrderingReport(check))
+            print_text(captured.get().rstrip("\n"))
     return ExitCode.PASSED if check.verdict is Verdict.PASS else ExitCode.FINDINGS

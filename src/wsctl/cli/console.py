@@ -1,6 +1,9 @@
 """Talk for people, on stderr; data goes to stdout."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _HARMLESS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 """control characters that a feed may send: a terminal would obey them"""
@@ -14,3 +17,23 @@ def say(text: str) -> None:
 def complain(message: str, hint: str | None = None) -> None:
     """One sentence about what went wrong, and how to mend it."""
     say(f"wsctl: error: {message}" + (f"\n  hint: {hint}" if hint else ""))
+
+
+def print_text(text: str) -> None:
+    """Data on stdout. Raises BrokenPipeError once the reader has left."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Whoever reads our output may have had enough (`| head`): that is no error."""
+    try:
+        yield
+    except BrokenPipeError:
+        discard_output()
+
+
+def discard_output() -> None:
+    """Nothing more can be written, not even by Python's own last flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

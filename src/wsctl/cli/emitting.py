@@ -1,12 +1,11 @@
 """What emit does around the engine: arguments in, answers out."""
 
 import json
-import sys
 from typing import Any
 
 import msgspec
 
-from wsctl.cli.console import say
+from wsctl.cli.console import print_text, say
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
@@ -21,9 +20,11 @@ async def emit_event(target: Target, event: str, arguments: list[str], wait: flo
     if answers.acknowledgement is None:
         say(f"{event} was not acknowledged within {format_duration(wait)}")
     else:
-        sys.stdout.write(msgspec.json.encode({"acknowledgement": answers.acknowledgement}).decode() + "\n")
+        print_text(msgspec.json.encode({"acknowledgement": answers.acknowledgement}).decode())
     for seen in answers.events:
-        sys.stdout.write(observation.encode(seen).decode() + "\n")
+        print_text(observation.encode(seen).decode())
+    if answers.left_out:
+        say(f"{answers.left_out} more events; wsctl subscribe watches a stream")
     if answers.ended is not None:
         say(f"the connection ended: {answers.ended}")
     return ExitCode.FINDINGS if _says_no(answers.acknowledgement) else ExitCode.PASSED

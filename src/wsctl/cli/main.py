@@ -10,18 +10,19 @@ TYPE_CHECKING = False  # `typing` takes a while to import, and checkers take thi
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from typer import TyperException
+    from typer import Typer, TyperException
+
+    from wsctl.errors import ExitCode
 
 
 def main() -> None:
     """The console script `wsctl`."""
     try:
+        _open_standard_streams()
         _leave_at_once_on_interrupt()
         code = _run_command()
     except KeyboardInterrupt:
         _die_interrupted()
-    except BrokenPipeError:
-        code = _reader_left()
     sys.exit(code)
 
 
@@ -29,12 +30,15 @@ def _run_command() -> int:
     from typer import Abort, TyperException
 
     from wsctl.cli.app import app
-    from wsctl.cli.console import complain, say
+    from wsctl.cli.console import complain, reader_may_leave, say
     from wsctl.errors import ExitCode, WsctlError
 
     try:
-        code = app(prog_name="wsctl", standalone_mode=False)
-        sys.stdout.flush()
+        code = ExitCode.PASSED
+        with reader_may_leave():
+            code = _invoke(app)
+        with reader_may_leave():
+            sys.stdout.flush()
         return int(code or ExitCode.PASSED)
     except WsctlError as error:
         complain(error.message, error.hint)
@@ -48,12 +52,6 @@ def _run_command() -> int:
         return ExitCode.USAGE
     except Abort as abort:
         raise KeyboardInterrupt from abort
-    except BrokenPipeError:
-        raise
-    except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # for Typer that is exit 1
-            raise end.__context__ from None
-        raise
     except Exception as error:
         if os.environ.get("WSCTL_DEBUG"):
             raise
@@ -62,6 +60,16 @@ def _run_command() -> int:
             "WSCTL_DEBUG=1 shows where; please report it",
         )
         return ExitCode.INTERNAL
+
+
+def _invoke(app: "Typer") -> "ExitCode":
+    try:
+        code: ExitCode = app(prog_name="wsctl", standalone_mode=False)
+        return code
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # for Typer that is exit 1
+            raise end.__context__ from None
+        raise
 
 
 def _sentence(error: "TyperException") -> str:
@@ -99,7 +107,11 @@ def _die_interrupted() -> "NoReturn":
     os._exit(130)
 
 
-def _reader_left() -> int:
-    """`wsctl … | head` got what it wanted; nothing more can be written, not even by Python's own last flush."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _open_standard_streams() -> None:
+    """A stream closed by the shell (`>&-`) is /dev/null; left closed, a socket would get its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - as long as the process lives

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wsctl.cli.groups import takes, target, watching
-from wsctl.cli.options import by_default, duration, names
+from wsctl.cli.options import by_default, duration, given, names
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @takes(target, "found")
 @takes(watching, "watch")
 def ordering_check(
+    context: typer.Context,
     symbols: Annotated[
         list[str] | None,
         typer.Argument(metavar="SYMBOL | -", help="Symbols, such as BTC/USDT; - reads Observations from stdin."),
@@ -44,11 +45,13 @@ def ordering_check(
     if format not in ("table", "json"):
         raise typer.BadParameter(f"--format is {format!r}; expected table or json")
     asked = names(symbols)
-    if asked == ("-",):
-        tape = tape or Path("-")
-    elif tape is None:
+    if asked == ("-",) and tape is None:
+        asked, tape = (), Path("-")
+    if tape is None:
         options = WatchOptions(target=found.target, symbols=asked, duration=duration, **watch)
         raise typer.Exit(run(check_feed(options, as_json=format == "json")))
-    elif asked:
+    if asked:
         raise typer.BadParameter("give symbols to check a feed, or --tape to check a recording, not both")
+    for name in given(context) - {"symbols", "tape", "format"}:
+        raise typer.BadParameter(f"--{name.replace('_', '-')} is about a live feed; a recording is judged as it is")
     raise typer.Exit(check_tape(tape, as_json=format == "json"))

@@ -26,10 +26,10 @@ class LineOutput:
     def put(self, line: bytes) -> None:
         """Queue one line (without its newline).
 
-        Raises BrokenPipeError once the reader has left, and WsctlError when it is LIMIT bytes behind.
+        Raises BrokenPipeError once the reader has left, and WsctlError when it is LIMIT bytes behind or the output
+        cannot be written (a full disk).
         """
-        if self._error is not None:
-            raise self._error
+        self._check()
         with self._changed:
             self._lines.append(line)
             self._waiting += len(line) + 1
@@ -45,8 +45,14 @@ class LineOutput:
             self._closing = True
             self._changed.notify()
         self._thread.join(patience)
-        if self._error is not None:
+        self._check()
+
+    def _check(self) -> None:
+        if isinstance(self._error, BrokenPipeError):
             raise self._error
+        if self._error is not None:
+            reason = (self._error.strerror or str(self._error)).lower()
+            raise WsctlError(f"cannot write the output: {reason}") from self._error
 
     def _write(self) -> None:
         fd = sys.stdout.fileno()

@@ -22,7 +22,10 @@ def interruptible() -> None:
 
 
 async def until_terminated(work: Coroutine[Any, Any, Any]) -> None:
-    """Run `work` until it ends or SIGTERM comes; SIGTERM is the ordinary way to end a service."""
+    """Run `work` until it ends or SIGTERM comes; SIGTERM is the ordinary way to end a service.
+
+    Further ones change nothing: what follows is the end already, and it is bounded.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
     terminated = False
@@ -39,9 +42,6 @@ async def until_terminated(work: Coroutine[Any, Any, Any]) -> None:
     except asyncio.CancelledError:
         if not terminated:
             raise
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGTERM)
 
 
 def _loop_factory() -> Any:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wsctl.cli.options import by_default, duration, names
+from wsctl.cli.options import by_default, duration, given, names
 from wsctl.server import defaults
 
 
@@ -73,22 +73,13 @@ def serve(
     from wsctl.cli.serving import read_config, serve_until_stopped
     from wsctl.server.options import ServeOptions
 
-    given: dict[str, Any] = {
-        name: value
-        for name, value in context.params.items()
-        if name not in ("config", "ready_file") and _was_given(context, name)
-    }
-    if "symbols" in given:
-        given["symbols"] = names(symbols)
-        if not given["symbols"]:
+    chosen: dict[str, Any] = {name: context.params[name] for name in given(context) - {"config", "ready_file"}}
+    if "symbols" in chosen:
+        chosen["symbols"] = names(symbols)
+        if not chosen["symbols"]:
             raise typer.BadParameter("--symbols names none; expected something like BTC/USDT,ETH/USDT")
     for name in ("prices", "tls_cert", "tls_key"):
-        if name in given:
-            given[name] = str(given[name])
-    options = ServeOptions(**{**read_config(config), **given})
+        if name in chosen:
+            chosen[name] = str(chosen[name])
+    options = ServeOptions(**{**read_config(config), **chosen})
     raise typer.Exit(run(serve_until_stopped(options, ready_file)))
-
-
-def _was_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")

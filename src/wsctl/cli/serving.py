@@ -1,6 +1,5 @@
 """What serve does around the mock feed: config file, banner, connection log, ready file, the end."""
 
-import asyncio
 import gc
 import json
 import os
@@ -73,10 +72,11 @@ async def serve_until_stopped(options: ServeOptions, ready_file: Path | None) ->
         _greet(feed)
         try:
             await until_terminated(feed.wait())
-        except asyncio.CancelledError:
-            say("stopping: telling the clients")
-            raise
         finally:
+            if feed.platform.connections:
+                say(f"stopping: telling {len(feed.platform.connections)} clients")
+            if ready_file is not None:
+                _remove(ready_file)
             ledger = feed.platform.hub.ledger().values()
             delivered = sum(channel["delivered"] for channel in ledger)
             say(f"served for {time.monotonic() - began:.0f} s, {delivered} messages delivered")
@@ -116,6 +116,10 @@ def _log(log: ConnectionLog) -> None:
     who = f" as {log.user}" if log.user else ""
     why = f": {log.reason}" if log.reason else ""
     say(f"{time.strftime('%H:%M:%S')} {log.what} {log.address} ({log.transport}){who}{why}")
+
+
+def _remove(ready_file: Path) -> None:
+    ready_file.unlink(missing_ok=True)
 
 
 def _write_ready_file(path: Path, url: str) -> None:

@@ -10,8 +10,7 @@ from msgspec import structs
 
 from wsctl.cli.console import say
 from wsctl.cli.output import LineOutput
-from wsctl.client.connection import Connect
-from wsctl.clock import SystemClock
+from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode
 from wsctl.model import observation
 from wsctl.model.lifecycle import Lifecycle, Stage
@@ -43,7 +42,7 @@ async def watch_feed(options: WatchOptions, *, configured: bool, table: bool) ->
             options = structs.replace(options, target=target)
         source = target.shown if mock is None else f"mock prices at {target.shown}"
         tally = Tally(clock)
-        watching = Watching(options, clock, random.Random(), connect=connector(options))  # noqa: S311 - spreads attempts
+        watching = start_watching(options, clock)
         try:
             async with watching:
                 if table:
@@ -54,16 +53,21 @@ async def watch_feed(options: WatchOptions, *, configured: bool, table: bool) ->
             tally.close()
             if tally.subscribed or tally.messages:
                 say(summary(tally, incomparable=watching.feed.incomparable))
+            if (offset := watching.feed.clock_offset) is not None and offset.correction:
+                say(str(offset))
     return ExitCode.PASSED
 
 
-def connector(options: WatchOptions) -> Connect | None:
-    """How to connect: None is the ordinary way; with --trace each frame is printed."""
+def start_watching(options: WatchOptions, clock: Clock) -> Watching:
+    """The engine; with --trace each frame is printed, for which it takes WebSocket."""
+    spread = random.Random()  # noqa: S311 - spreads attempts, protects nothing
     if not options.trace:
-        return None
+        return Watching(options, clock, spread)
     from wsctl.client.framed import trace_to
 
-    return trace_to(say)
+    if options.target.transport == "auto":
+        options = structs.replace(options, target=structs.replace(options.target, transport="websocket"))
+    return Watching(options, clock, spread, connect=trace_to(say))
 
 
 async def _show_table(watching: Watching, tally: Tally, source: str) -> None:

@@ -1,5 +1,6 @@
 """Observation: an Event plus who received it and when. The one record that flows through all tools."""
 
+import json
 from enum import Enum
 from typing import Any
 
@@ -59,8 +60,20 @@ class Observation(Struct, frozen=True):
         return Kind.UPDATE
 
 
-encode = msgspec.json.Encoder().encode
-"""An Observation as one line of JSON, without the newline."""
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(observation: Observation) -> bytes:
+    """An Observation as one line of JSON, without the newline.
+
+    Half a surrogate pair, which feeds of others may send and UTF-8 cannot say, becomes `?`.
+    """
+    try:
+        return _encode(observation)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(observation)
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
 
 decode = msgspec.json.Decoder(Observation).decode
 """An Observation from a line of JSON. Raises msgspec.DecodeError (or its subclass ValidationError)."""

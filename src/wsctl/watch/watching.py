@@ -9,7 +9,7 @@ from wsctl.client.connection import Connect
 from wsctl.client.feed import Feed
 from wsctl.clock import Clock
 from wsctl.model.lifecycle import Lifecycle, Stage
-from wsctl.model.observation import Observation
+from wsctl.model.observation import Kind, Observation
 from wsctl.watch.options import WatchOptions
 from wsctl.wire.platform import EventReader
 
@@ -98,7 +98,8 @@ class Watching:
             if item.stage is Stage.SUBSCRIBED and self._deadline is None and self._duration is not None:
                 self._deadline = self._clock.monotonic() + self._duration
             self._ready.append(item)
-        elif not self._events or item.event in self._events:
+        elif not self._events or item.event in self._events or item.kind in (Kind.HEARTBEAT, Kind.SKIPPED):
+            # the last two tell what is missing from what was asked for
             if self._sequencer is None:
                 self._ready.append(item)
             else:
