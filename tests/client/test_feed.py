@@ -15,7 +15,7 @@ from wsctl.client.target import Reconnect, Target
 from wsctl.errors import Gone, Refused, Unreachable, UsageError, WsctlError
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
-from wsctl.wire.platform import EventReader
+from wsctl.wire.payload import EventReader
 
 Run = Callable[[Any], Any]
 Item = Observation | Lifecycle

@@ -16,7 +16,7 @@ from wsctl.server import connection as connection_module
 from wsctl.server import websocket as websocket_module
 from wsctl.server.app import MockFeed
 from wsctl.server.sockets import UNSENT_LIMIT
-from wsctl.wire.platform import EventReader
+from wsctl.wire.payload import EventReader
 
 LIMIT = 64 * 1024
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])

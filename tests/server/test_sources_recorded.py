@@ -227,9 +227,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)  # file modes do not stop the superuser
-    with pytest.raises(
-        UsageError, match=r"cannot read .*prices\.csv: permission denied; expected a CSV file"
-    ):
+    with pytest.raises(UsageError, match=r"cannot read .*prices\.csv: permission denied; expected a CSV file"):
         RecordedSource(tmp_path / "prices.csv")
 
 
@@ -267,6 +265,5 @@ def test_captured_trades_are_played_exactly(name):
         rows = list(csv.DictReader(file))
     played = [(t.source_at, t.symbol, t.price, t.trade.quantity) for t in RecordedSource(path).ticks()]
     assert played == [
-        (int(row["time_ms"]) / 1000, row["symbol"], float(row["price"]), float(row["quantity"]))
-        for row in rows
+        (int(row["time_ms"]) / 1000, row["symbol"], float(row["price"]), float(row["quantity"])) for row in rows
     ]

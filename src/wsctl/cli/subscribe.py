@@ -40,7 +40,7 @@ def subscribe(
     Example: wsctl subscribe BTC/USDT ETH/USDT --duration 10s
     """
     from wsctl.cli.run import run
-    from wsctl.cli.watching import watch_feed
+    from wsctl.cli.subscribing import watch_feed
     from wsctl.watch.options import WatchOptions
 
     shown = format or ("table" if sys.stdout.isatty() else "jsonl")

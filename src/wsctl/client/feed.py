@@ -23,7 +23,7 @@ from wsctl.errors import Gone, Refused, TargetError, Unreachable, WsctlError
 from wsctl.model import event as names
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
-from wsctl.wire.platform import EventReader
+from wsctl.wire.payload import EventReader
 
 __all__ = ["Feed", "Subscription"]
 

@@ -12,7 +12,7 @@ from wsctl.server.delivery import Backlog
 from wsctl.server.hub import Channel, Message, Writable
 from wsctl.server.polling import PollingCarrier
 from wsctl.wire import engineio, socketio
-from wsctl.wire.platform import FORMS, Payload
+from wsctl.wire.payload import FORMS, Payload
 
 if TYPE_CHECKING:
     from wsctl.server.platform import Platform

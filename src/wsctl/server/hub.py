@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from wsctl.clock import Clock
 from wsctl.model.event import HEARTBEAT
 from wsctl.server.framing import text_frame
-from wsctl.wire.platform import FORMS, Payload, Stamp
+from wsctl.wire.payload import FORMS, Payload, Stamp
 from wsctl.wire.socketio import encode_event
 
 

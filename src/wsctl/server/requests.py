@@ -10,7 +10,7 @@ from wsctl.model.event import ERROR
 from wsctl.server.auth import User
 from wsctl.server.hub import Hub
 from wsctl.spec.nearest import nearest
-from wsctl.wire.platform import Payload
+from wsctl.wire.payload import Payload
 
 MAX_NAMES = 1000
 """symbols or channels in one request"""

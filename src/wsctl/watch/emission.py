@@ -9,7 +9,7 @@ from wsctl.client.dial import Dialler
 from wsctl.client.target import Target
 from wsctl.clock import Clock
 from wsctl.model.observation import Observation
-from wsctl.wire.platform import EventReader
+from wsctl.wire.payload import EventReader
 
 MOST_EVENTS = 10_000
 """events kept; more than this is a stream, and subscribe watches those"""

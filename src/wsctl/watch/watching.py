@@ -11,7 +11,7 @@ from wsctl.clock import Clock
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
 from wsctl.watch.options import WatchOptions
-from wsctl.wire.platform import EventReader
+from wsctl.wire.payload import EventReader
 
 Item = Observation | Lifecycle
 

@@ -10,7 +10,7 @@ from wsctl.model.event import ORDERBOOK_UPDATE, PRICE_UPDATE, TRADE_UPDATE
 from wsctl.server.hub import Hub
 from wsctl.server.services.throttle import Throttle
 from wsctl.server.sources.tick import Source, Tick
-from wsctl.wire.platform import Payload
+from wsctl.wire.payload import Payload
 
 TIMER_STEP = 0.001
 """seconds: uvloop's timers know milliseconds"""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from wsctl.wire.platform import Payload
+from wsctl.wire.payload import Payload
 
 Publish = Callable[[Payload, float], None]
 """Takes a payload and its source time (unix seconds)."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from wsctl.errors import UsageError
 from wsctl.model.event import Event
-from wsctl.wire.platform import EventReader, Stamp, compact, full
+from wsctl.wire.payload import EventReader, Stamp, compact, full
 
 PRICE = {"symbol": "BTC/USDT", "price": 1.5, "bid": 1.4, "ask": 1.6, "volume": 9.0}
 STAMP = Stamp("symbol:BTC/USDT:ticker", "e1", 7, 1763870000.1234567, source_at=1763870000.1)
