@@ -223,7 +223,7 @@ def test_a_flash_resets_and_refuses_for_a_while() -> None:
     async def test() -> None:
         async with feed() as running, raw_websocket(running) as raw:
             await raw.text("40")
-            await until(lambda: [one for one in running.platform.connections.values() if one.joined_at])
+            await until(lambda: running.platform.clients)
             assert (await post_control(running, "flash", percent=100, outage=0.4))["cut"] == 1
             with pytest.raises(ConnectionResetError):
                 await read_on(raw)

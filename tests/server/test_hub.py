@@ -351,7 +351,7 @@ def test_a_subscriber_that_leaves_within_the_loop() -> None:
             before = ledger.delivered
             publish(running, 1.0)
             assert ledger.delivered == before + 2
-            first = next(iter(running.platform.connections.values()))
+            first = next(iter(running.platform.clients.values()))
             assert not first.owes(ledger)
             publish(running, 2.0)
             assert first.owes(ledger)
@@ -374,7 +374,7 @@ def publish(running: MockFeed, price: float) -> None:
 def trip(running: MockFeed, what: str) -> None:
     """Let the first connection fall behind when it is next written to, as pause_writing does within write()."""
     hub = running.platform.hub
-    first = next(iter(running.platform.connections.values()))
+    first = next(iter(running.platform.clients.values()))
     (audience,) = [one for one in hub.channels[BTC].audiences.values() if first in one.direct]
     transport = audience.direct[first]
 

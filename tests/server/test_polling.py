@@ -261,7 +261,7 @@ def test_a_poll_dropped_while_it_is_answered_loses_nothing() -> None:
                 await raw.send(f"GET {peer.target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
                 await until(lambda: connection.carrier.polled)
                 raw.writer.transport.abort()
-                connection.send_event("kept", 1)
+                connection.application.send_event("kept", 1)
                 # both are known to the loop now, and none was seen by the poll yet
                 await until(lambda: not connection.carrier.polled)
             if connection.carrier.waiting:
@@ -278,7 +278,7 @@ def test_no_more_than_sixteen_packets_in_an_answer() -> None:
             await peer.join()
             connection = only(running)
             for number in range(40):
-                connection.send_event("n", number)
+                connection.application.send_event("n", number)
             sizes = []
             while len(peer.events) < 40:
                 packets = await peer.poll()
@@ -299,7 +299,7 @@ def test_a_long_farewell_is_split_too() -> None:
             await peer.join()
             connection = only(running)
             for number in range(20):
-                connection.send_event("n", number)
+                connection.application.send_event("n", number)
             connection.end("for the test")
             packets = await peer.poll() + await peer.poll()
             assert len(packets) == 21

@@ -30,7 +30,7 @@ def test_subscribing(name: str, args: list[Any], subscribed: list[str]) -> None:
     async def test() -> None:
         async with feed() as running, joined(running) as peer:
             assert await peer.emit(name, *args) == {"ok": True, "subscribed": subscribed}
-            (connection,) = running.platform.connections.values()
+            (connection,) = running.platform.clients.values()
             expected = [f"symbol:{one}:ticker" if name.startswith("price") else one for one in subscribed]
             assert list(connection.channels) == expected
 
@@ -90,7 +90,7 @@ def test_a_channel_of_somebody_else() -> None:
             for channel in ("user:bob:balance", "bot:7:trades"):
                 answer = await peer.emit("channel:subscribe", channel)
                 assert (answer["code"], answer["message"]) == ("access_denied", "Access denied")
-            (connection,) = running.platform.connections.values()
+            (connection,) = running.platform.clients.values()
             assert connection.user is not None
             assert connection.user.id == "alice"
 
@@ -119,7 +119,7 @@ def test_bad_requests(name: str) -> None:
             for args in BAD:
                 answer = await peer.emit(name, *args)
                 assert (answer["ok"], answer["code"]) == (False, "bad_request"), args
-            (connection,) = running.platform.connections.values()
+            (connection,) = running.platform.clients.values()
             assert not connection.channels
 
     run(test)

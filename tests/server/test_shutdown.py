@@ -121,7 +121,7 @@ def test_who_never_answers_does_not_hold_it_up(loop: Any) -> None:
             channels = json.dumps(list(running.platform.hub.channels))
             await asleep.text("40", f'42["channel:subscribe",{channels}]')
             await half.send(f"POST {away.target} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n4".encode())
-            await until(lambda: [one for one in running.platform.connections.values() if one._stall_timer])
+            await until(lambda: [one for one in running.platform.clients.values() if one._stall_timer])
             took = await stop(running)
             assert took < SOON
             assert await closing_of(deaf) == [NOTICE[0], 1012]

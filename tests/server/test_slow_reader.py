@@ -12,7 +12,7 @@ from served import Conversation, Raw, event_of, feed, joined, polling, raw_webso
 
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.observation import Observation
-from wsctl.server import connection as connection_module
+from wsctl.server import limits
 from wsctl.server import websocket as websocket_module
 from wsctl.server.app import MockFeed
 from wsctl.server.sockets import UNSENT_LIMIT
@@ -26,8 +26,7 @@ FEED: dict[str, Any] = {"rate": 500.0, "symbols": ("BTC/USDT", "ETH/USDT"), "see
 @pytest.fixture(autouse=True)
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader is behind after little."""
-    monkeypatch.setattr(connection_module, "WRITE_LIMIT", LIMIT)
-    monkeypatch.setattr(websocket_module, "WRITE_LIMIT", LIMIT)
+    monkeypatch.setattr(limits, "WRITE_LIMIT", LIMIT)
 
 
 class Judge:
@@ -71,7 +70,7 @@ async def sleep_through(running: MockFeed, connection: Any) -> None:
     await until(lambda: connection._stall_timer is not None)
     mark = published(running) + 3000
     while published(running) < mark:
-        assert connection.carrier.waiting < LIMIT + 32 * 1024
+        assert connection._connection.carrier.waiting < LIMIT + 32 * 1024
         assert len(connection._backlog._owed) <= len(running.platform.hub.channels)
         await asyncio.sleep(0.01)
 
@@ -84,7 +83,7 @@ def test_a_websocket_that_stops_reading_and_goes_on(loop: Any) -> None:
         async with feed(**FEED) as running, raw_websocket(running, receive_buffer=4096) as raw:
             channels = list(running.platform.hub.channels)
             await raw.text("40", f'42["channel:subscribe",{channels!r}]'.replace("'", '"'))
-            await until(lambda: running.platform.connections and len(channels) == len(only(running).channels))
+            await until(lambda: running.platform.clients and len(channels) == len(only(running).channels))
             await sleep_through(running, only(running))
             judge = Judge()
             await read_until(raw, judge, lambda: judge.check.metrics().get("ordering.skipped"))
@@ -98,8 +97,8 @@ def test_a_websocket_that_stops_reading_and_goes_on(loop: Any) -> None:
 
 
 def only(running: MockFeed) -> Any:
-    """The one connection there is."""
-    (connection,) = running.platform.connections.values()
+    """The one client there is."""
+    (connection,) = running.platform.clients.values()
     return connection
 
 
@@ -107,7 +106,7 @@ def caught_up(judge: Judge, last: dict[str, int], connection: Any) -> bool:
     """Whether every channel ended for this reader: by a heartbeat, or by the newest message itself."""
     lanes = judge.check._lanes.values()
     return (
-        connection.carrier.waiting == 0
+        connection._connection.carrier.waiting == 0
         and len(lanes) == len(last)
         and all(lane.last + 1 == last[name] for (_, name), lane in judge.check._lanes.items())
     )
@@ -165,8 +164,8 @@ def test_other_readers_are_unaffected() -> None:
             await other.emit("channel:subscribe", channels)
             async with raw_websocket(running, receive_buffer=4096) as raw:
                 await raw.text("40", f'42["channel:subscribe",{channels!r}]'.replace("'", '"'))
-                await until(lambda: len(running.platform.connections) == 2)
-                sleeper = list(running.platform.connections.values())[1]
+                await until(lambda: len(running.platform.clients) == 2)
+                sleeper = list(running.platform.clients.values())[1]
                 reading = asyncio.create_task(other.gather(lambda: sleeper._stall_timer is not None))
                 await reading
                 mark = len(other.events) + 2000
@@ -182,7 +181,7 @@ def test_other_readers_are_unaffected() -> None:
 @LOOPS
 def test_a_reader_that_stays_asleep_is_closed(loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past STALL_LIMIT the connection ends: told `slow` and 1012 if it wakes up, dropped if it does not."""
-    monkeypatch.setattr(connection_module, "STALL_LIMIT", 0.2)
+    monkeypatch.setattr(limits, "STALL_LIMIT", 0.2)
 
     async def test() -> None:
         async with feed(**FEED) as running:
@@ -215,7 +214,7 @@ async def closing(raw: Raw) -> tuple[Any, int]:
 
 def test_a_poller_that_stays_away_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Past STALL_LIMIT a polling session ends; a poll that comes soon after still brings the notice and CLOSE."""
-    monkeypatch.setattr(connection_module, "STALL_LIMIT", 0.2)
+    monkeypatch.setattr(limits, "STALL_LIMIT", 0.2)
 
     async def test() -> None:
         async with feed(**FEED) as running, polling(running) as peer:
@@ -232,19 +231,21 @@ def test_a_poller_that_stays_away_is_closed(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_answers_nobody_reads_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that asks and asks and never reads is closed: answers are not conflated, so they are bounded."""
-    monkeypatch.setattr(connection_module, "CLOSE_LIMIT", 4 * LIMIT)
+    monkeypatch.setattr(limits, "CLOSE_LIMIT", 4 * LIMIT)
 
     async def test() -> None:
-        async with feed(rate=0.01) as running, raw_websocket(running, receive_buffer=4096) as raw:
+        async with feed(rate=0.01, max_events=1_000_000) as running, raw_websocket(running, receive_buffer=4096) as raw:
             await raw.text("40")
-            await until(lambda: only(running).joined_at)
+            await until(lambda: running.platform.clients)
             connection = only(running)
             question = '421["price:unsubscribe","' + "x" * 2000 + '"]'
             with contextlib.suppress(ConnectionError, TimeoutError):
                 async with asyncio.timeout(10):
-                    while connection.carrier is not None:
+                    while connection._connection.carrier is not None:
                         await raw.text(question)
-                        assert connection.carrier is None or connection.carrier.waiting < 5 * LIMIT
+                        assert (
+                            connection._connection.carrier is None or connection._connection.carrier.waiting < 5 * LIMIT
+                        )
             assert reasons(running) == ["slow"]
 
     run(test)
@@ -252,7 +253,7 @@ def test_answers_nobody_reads_have_an_end(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_request_too_big_for_its_reader_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the snapshots of a subscription are too much for a reader, no channel keeps the closed connection."""
-    monkeypatch.setattr(connection_module, "CLOSE_LIMIT", 2000)
+    monkeypatch.setattr(limits, "CLOSE_LIMIT", 2000)
 
     async def test() -> None:
         symbols = tuple(f"COIN{number}/USDT" for number in range(50))
@@ -279,7 +280,7 @@ def test_no_heartbeat_runs_ahead_of_what_is_owed() -> None:
             channel = running.platform.hub.channels["price:public"]
             await until(lambda: only(running).owes(channel))
             running.prices.pause()
-            while only(running).carrier.waiting:
+            while only(running)._connection.carrier.waiting:
                 await peer.more()
             assert not [name for name, _ in peer.events if name == "channel:heartbeat"]
             running.platform.hub.beat(silence=0)
@@ -293,9 +294,9 @@ def test_the_kernel_hides_little_of_a_slow_reader(loop: Any) -> None:
     """A sleeping reader is noticed after little more than our own limits, not after a socket buffer of megabytes."""
 
     async def test() -> None:
-        async with feed(rate=0.01) as running, raw_websocket(running) as raw:
+        async with feed(rate=0.01, max_events=1_000_000) as running, raw_websocket(running) as raw:
             await raw.text("40")
-            await until(lambda: only(running).joined_at)
+            await until(lambda: running.platform.clients)
             connection = only(running)
             raw.writer.transport.pause_reading()
             sent = 0

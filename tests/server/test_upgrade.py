@@ -10,7 +10,7 @@ import pytest
 from served import BTC, WEBSOCKET, PollingPeer, WebSocketPeer, feed, polling, reasons, run, until, websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from wsctl.server import connection as connection_module
+from wsctl.server import limits
 from wsctl.server.app import MockFeed
 
 
@@ -61,7 +61,7 @@ def test_a_poll_between_probe_and_upgrade_is_answered_at_once() -> None:
             await probe(upgraded)
             for _ in range(3):
                 assert await peer.poll() == ["6"]
-            connection.send_event("before", 1)
+            connection.application.send_event("before", 1)
             await upgraded.send("5")
             assert await upgraded.event("before") == 1
 
@@ -76,7 +76,7 @@ def test_a_poll_still_pending_at_the_upgrade() -> None:
             await probe(upgraded)
             poll = asyncio.create_task(peer.request("GET", peer.target))
             await upgraded.send("5")
-            connection.send_event("after", 1)
+            connection.application.send_event("after", 1)
             status, body = await poll
             got = [] if status == 400 else body.split("\x1e")
             assert status == 400 or got in (["6"], ['42["after",1]'])
@@ -205,20 +205,20 @@ def test_a_session_that_ends_during_the_upgrade(how: str) -> None:
 
 def test_a_backlog_too_big_for_the_new_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     """When what waited fills the WebSocket's buffer at once, the connection knows that it is behind."""
-    monkeypatch.setattr(connection_module, "WRITE_LIMIT", 64 * 1024)
-    monkeypatch.setattr(connection_module, "CLOSE_LIMIT", 1 << 30)
+    monkeypatch.setattr(limits, "WRITE_LIMIT", 64 * 1024)
+    monkeypatch.setattr(limits, "CLOSE_LIMIT", 1 << 30)
 
     async def test(running: MockFeed, peer: PollingPeer, connection: Any, target: str) -> None:
         async with websocket(running, target, max_queue=1) as upgraded:
             await probe(upgraded)
             for _ in range(200):
-                connection.send_event("big", "x" * 60_000)
+                connection.application.send_event("big", "x" * 60_000)
             upgraded.ws.transport.pause_reading()
             await upgraded.send("5")
             await until(lambda: connection.transport == "websocket")
-            assert connection.direct is None
+            assert connection.application.direct is None
             upgraded.ws.transport.resume_reading()
             await upgraded.gather(lambda: len(upgraded.events) == 200)
-            await until(lambda: connection.direct is not None)
+            await until(lambda: connection.application.direct is not None)
 
     with_session(test)

@@ -170,8 +170,8 @@ def test_an_odd_auth_payload_is_no_reason_to_fall_over(auth: dict[str, Any]) -> 
     async def test() -> None:
         async with feed() as running, websocket(running) as peer:
             await peer.join(**auth)
-            (connection,) = running.platform.connections.values()
-            assert (connection.form, connection.client) == ("full", None)
+            (client,) = running.platform.clients.values()
+            assert (client.form, client.name) == ("full", None)
 
     run(test)
 
@@ -218,8 +218,8 @@ def test_fragmented_messages() -> None:
             answers = [await raw.read_frame() for _ in range(3)]
             assert [opcode for opcode, _ in answers] == [Opcode.TEXT, Opcode.PONG, Opcode.TEXT]
             assert answers[1][1] == b"p"
-            (connection,) = running.platform.connections.values()
-            assert connection.client == "é"
+            (client,) = running.platform.clients.values()
+            assert client.name == "é"
             await raw.text(f'451-0["price:subscribe",{PLACEHOLDER}]')
             await raw.send(frame(b"a", fin=False) + frame(b"b", opcode=Opcode.CONT))
             assert b"bad_request" in (await raw.read_frame())[1]
@@ -325,7 +325,7 @@ def test_a_client_that_closes_is_let_go() -> None:
                 await raw.ended()
             async with raw_websocket(running) as raw:
                 await raw.text("40")
-                await until(lambda: [one for one in running.platform.connections.values() if one.joined_at])
+                await until(lambda: running.platform.clients)
                 raw.writer.write_eof()
                 await raw.ended()
             await until(lambda: not running.platform.sockets)

@@ -1,37 +1,17 @@
-"""One client's conversation: carrier (WebSocket or polling) <-> wire sessions <-> hub and requests."""
+"""One Engine.IO session: carrier (WebSocket or polling) <-> wire session <-> the application above it."""
 
-import asyncio
-from enum import StrEnum
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from wsctl.errors import WireError
-from wsctl.server.auth import BadToken, User, verify
-from wsctl.server.delivery import Backlog
-from wsctl.server.hub import Channel, Message, Writable
+from wsctl.server.hub import Writable
 from wsctl.server.polling import PollingCarrier
-from wsctl.wire import engineio, socketio
-from wsctl.wire.payload import FORMS, Payload
+from wsctl.wire import engineio
 
 if TYPE_CHECKING:
     from wsctl.server.platform import Platform
-
-WRITE_LIMIT = 256 * 1024
-"""bytes waiting for one reader past which it gets only the newest of each channel"""
-CLOSE_LIMIT = 1024 * 1024
-"""bytes waiting for one reader past which it is closed (answers to its own requests are never conflated)"""
-STALL_LIMIT = 30.0
-"""seconds for which a reader may stay behind before it is closed"""
-
-
-class Closing(StrEnum):
-    """Reasons for which the server itself ends a connection, as `connection:closing` names them."""
-
-    SHUTDOWN = "shutdown"
-    SLOW = "slow"
-    REQUESTED = "requested"
-    """asked for through /control"""
 
 
 class Carrier(Protocol):
@@ -64,57 +44,61 @@ class Candidate(Carrier, Protocol):
         """Hand messages to a connection from now on (after an upgrade)."""
 
 
+class Application(Protocol):
+    """What speaks above one Engine.IO session."""
+
+    def begin(self) -> None:
+        """The session is open."""
+
+    def receive(self, message: str | bytes) -> None:
+        """Take a message. Raises WireError for one that breaks the application's protocol: that ends the session."""
+
+    def carrier_changing(self) -> None:
+        """An upgrade brought another carrier; what was not fetched is about to be written to it."""
+
+    def carrier_changed(self) -> None:
+        """What was not fetched has been written to the new carrier."""
+
+    def fell_behind(self) -> None:
+        """More than `limits.WRITE_LIMIT` bytes wait for the reader."""
+
+    def caught_up(self) -> None:
+        """The reader took them."""
+
+    def ended(self, reason: str) -> None:
+        """The session is over."""
+
+
 class Connection:
-    """A session from handshake to end; a hub subscriber once it has joined."""
+    """An Engine.IO session from its first request to its end, across an upgrade."""
 
     __slots__ = (
-        "_backlog",
         "_candidate",
-        "_connect_timer",
         "_engine",
         "_heartbeat_timer",
-        "_session",
-        "_stall_timer",
         "address",
+        "application",
         "carrier",
-        "channels",
-        "client",
-        "form",
-        "id",
-        "joined_at",
         "platform",
         "sid",
         "transport",
-        "user",
     )
 
     def __init__(self, platform: "Platform", sid: str, address: str) -> None:
         self.platform = platform
         self.sid = sid
-        """of Engine.IO; whoever knows it can fetch what a polling client is sent, so it is shown nowhere"""
-        self.id = ""
-        """of Socket.IO: what the client knows as `socket.id`, once joined"""
+        """whoever knows it can fetch what a polling client is sent, so it is shown nowhere"""
         self.address = address
+        self.application: Application
+        """set before the session begins"""
         self.carrier: Carrier | None = None
-        self.channels: dict[str, None] = {}
-        self.user: User | None = None
-        self.client: str | None = None
-        self.form = "full"
+        """None before the beginning and after the end"""
         self.transport = ""
         """websocket or polling, also after the end"""
-        self.joined_at: float | None = None
-        """unix seconds; None until the namespace is joined"""
         self._engine = engineio.ServerSession(sid)
-        self._session = socketio.ServerSession()
-        self._backlog = Backlog()
         self._candidate: Candidate | None = None
         """the WebSocket that wants to take over"""
-        self._stall_timer: asyncio.TimerHandle | None = None
-        loop, options = platform.loop, platform.options
-        self._connect_timer: asyncio.TimerHandle | None = loop.call_later(
-            options.connect_timeout, self.end, "no namespace joined in time"
-        )
-        self._heartbeat_timer = loop.call_later(options.ping_interval, self._ping)
+        self._heartbeat_timer = platform.loop.call_later(platform.options.ping_interval, self._ping)
 
     # What comes from the client
 
@@ -125,11 +109,12 @@ class Connection:
         handshake = engineio.Handshake(
             sid=self.sid,
             upgrades=["websocket"] if carrier.direct is None else [],
-            ping_interval=_milliseconds(options.ping_interval),
-            ping_timeout=_milliseconds(options.ping_timeout),
+            ping_interval=milliseconds(options.ping_interval),
+            ping_timeout=milliseconds(options.ping_timeout),
             max_payload=options.max_payload,
         )
         carrier.send("0" + msgspec.json.encode(handshake).decode())
+        self.application.begin()
 
     def receive(self, frame: engineio.Frame) -> None:
         """Take a WebSocket message; one that breaks the protocol ends the session."""
@@ -143,7 +128,7 @@ class Connection:
         """Take a packet from the session's carrier. Raises WireError for one that breaks the protocol."""
         match self._engine.receive(packet):
             case engineio.Message(data):
-                self._receive_message(data)
+                self.application.receive(data)
             case engineio.Ponged():
                 self._restart_heartbeat(self.platform.options.ping_interval, self._ping)
             case engineio.Closed():
@@ -187,118 +172,42 @@ class Connection:
         old, self.carrier, self._candidate = self.carrier, candidate, None
         self.transport = candidate.name
         candidate.become(self)  # before anything is sent: what is sent may fill its buffer, and we must know
-        self._stop_stalling()
+        self.application.carrier_changing()
         if isinstance(old, PollingCarrier):
             for packet in old.retire():
                 candidate.send(packet)
-        if self._stall_timer is None:
-            self._backlog.pay(self.platform.hub, self, Closing.SLOW)
-        self.platform.hub.move(self, self.channels)
-
-    def _receive_message(self, data: str | bytes) -> None:
-        match self._session.receive(data):
-            case socketio.ConnectRequested(namespace, auth):
-                self._join(namespace, auth)
-            case socketio.EventReceived(namespace, name, args, id):
-                answer = self.platform.requests.handle(self, name, args, acknowledged=id is not None)
-                if id is not None:
-                    self._send_messages(self._session.ack(namespace, id, [answer]))
-            case socketio.Left():
-                self.end("client left")
-
-    def _join(self, namespace: str, auth: dict[str, Any]) -> None:
-        if namespace != "/":
-            self._send_messages(self._session.refuse(namespace, "Invalid namespace"))
-            return
-        token = auth.get("token")
-        try:
-            self.user = None if token is None else verify(token, self.platform.options.jwt_secret)
-        except BadToken as error:
-            self._send_messages(self._session.refuse(namespace, "Authentication error"))
-            self.platform.refused(self, str(error))
-            return
-        form = auth.get("format")
-        self.form = form if isinstance(form, str) and form in FORMS else "full"
-        self.client = auth["client"] if isinstance(auth.get("client"), str) else None
-        self.joined_at = self.platform.clock.now()
-        if self._connect_timer is not None:
-            self._connect_timer.cancel()
-            self._connect_timer = None
-        self.id = self.platform.new_sid()
-        self._send_messages(self._session.accept(namespace, self.id))
-        self.platform.joined(self)
+        self.application.carrier_changed()
 
     # What goes to the client
 
     @property
     def direct(self) -> Writable | None:
-        """The transport for ready frames, unless messages are owed: they come first."""
-        if self.carrier is None or self._stall_timer is not None:
-            return None
-        return self.carrier.direct
+        """The transport for ready frames; None while there is none."""
+        return None if self.carrier is None else self.carrier.direct
 
-    def offer(self, message: Message) -> None:
-        """Send a channel's message, or owe it while the reader is behind."""
-        if self.carrier is None:
-            return
-        if self._stall_timer is None and self.carrier.waiting <= WRITE_LIMIT:
-            message.channel.delivered += 1
-            self.carrier.send(message.text(self.form))
-        else:
-            self._backlog.add(message)
-            self.fell_behind()
+    @property
+    def waiting(self) -> int:
+        """Bytes the client has not taken yet."""
+        return 0 if self.carrier is None else self.carrier.waiting
 
-    def owes(self, channel: Channel) -> bool:
-        """Whether messages of a channel are held back."""
-        return self._backlog.owes(channel)
-
-    def send_event(self, name: str, payload: Payload) -> None:
-        """Send an event to this client only."""
-        self._send_messages([socketio.encode_event(name, payload)])
-
-    def _send_messages(self, messages: list[socketio.Frame]) -> None:
-        if self.carrier is None:
-            return
+    def send(self, messages: Iterable[str | bytes]) -> None:
+        """Send messages of the application."""
         for message in messages:
-            self.carrier.send(message if isinstance(message, bytes) else "4" + message)
-        if self.carrier.waiting > CLOSE_LIMIT:
-            self.dismiss(Closing.SLOW, retry=True)
+            if self.carrier is not None:
+                self.carrier.send(message if isinstance(message, bytes) else "4" + message)
+
+    def send_packet(self, packet: engineio.Frame) -> None:
+        """Send a packet that is encoded already."""
+        if self.carrier is not None:
+            self.carrier.send(packet)
 
     def fell_behind(self) -> None:
-        """The reader does not keep up: from now on it is owed the newest of each channel."""
-        if self._stall_timer is None and self.carrier is not None:
-            self._stall_timer = self.platform.loop.call_later(STALL_LIMIT, self._stalled)
-            self.platform.hub.move(self, self.channels)
+        """The carrier's buffer is full."""
+        self.application.fell_behind()
 
     def caught_up(self) -> None:
-        """The reader took what was waiting: pay what it is owed."""
-        if self._stall_timer is not None and self.carrier is not None:
-            self._stop_stalling()
-            self._backlog.pay(self.platform.hub, self, Closing.SLOW)
-            self.platform.hub.move(self, self.channels)
-
-    def _stop_stalling(self) -> None:
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
-
-    def _stalled(self) -> None:
-        self.dismiss(Closing.SLOW, retry=True)
-
-    # Channels
-
-    def subscribe(self, channel: str) -> None:
-        """Join a channel; its current state is pushed at once."""
-        if self.carrier is None:
-            return  # a snapshot of the same request was too much for this reader
-        self.channels[channel] = None
-        self.platform.hub.join(self, channel)
-
-    def unsubscribe(self, channel: str) -> None:
-        """Leave a channel."""
-        if self.channels.pop(channel, self) is None:
-            self.platform.hub.leave(self, channel)
-            self._backlog.forget(self.platform.hub.channels[channel])
+        """The carrier's buffer drained."""
+        self.application.caught_up()
 
     # Heartbeat
 
@@ -315,24 +224,6 @@ class Connection:
         self.end("ping timeout")
 
     # The end
-
-    def dismiss(self, reason: Closing, *, retry: bool, retry_after: float | None = None) -> None:
-        """Tell the client why, then disconnect it; `retry_after` in seconds.
-
-        After `retry: false` comes DISCONNECT and close 1000, which clients take as "io server disconnect" and do
-        not come back from by themselves; after `retry: true` close 1012 alone, from which they do.
-        """
-        if self.carrier is None:
-            return
-        notice: Payload = {"reason": reason, "retry": retry}
-        if retry_after is not None:
-            notice["retryAfterMs"] = _milliseconds(retry_after)
-        packets = ["4" + socketio.encode_event("connection:closing", notice)] if self.joined_at else []
-        if not retry:
-            packets += [f"4{frame!s}" for frame in self._session.leave("/")]
-        for packet in packets:
-            self.carrier.send(packet)
-        self.end(reason, code=1012 if retry else 1000)
 
     def end(self, reason: str, *, code: int = 1000) -> None:
         """Disconnect without a notice."""
@@ -369,15 +260,12 @@ class Connection:
         if self._candidate is not None:
             self._candidate.close(1000)
             self._candidate = None
-        for timer in (self._connect_timer, self._heartbeat_timer, self._stall_timer):
-            if timer is not None:
-                timer.cancel()
-        for channel in self.channels:
-            self.platform.hub.leave(self, channel)
-        self.channels.clear()
-        self.platform.left(self, reason)
+        self._heartbeat_timer.cancel()
+        del self.platform.connections[self.sid]
+        self.application.ended(reason)
 
 
-def _milliseconds(seconds: float) -> float:
-    milliseconds = round(seconds * 1000, 3)
-    return int(milliseconds) if milliseconds.is_integer() else milliseconds
+def milliseconds(seconds: float) -> float:
+    """Milliseconds as the protocols have them: whole ones without a fraction."""
+    value = round(seconds * 1000, 3)
+    return int(value) if value.is_integer() else value

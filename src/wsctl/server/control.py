@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from wsctl.errors import UsageError
 from wsctl.server.body import read_body
-from wsctl.server.connection import Closing, Connection
+from wsctl.server.client import Client, Closing
 from wsctl.server.platform import Platform
 from wsctl.server.services.prices import PriceService
 
@@ -85,9 +85,9 @@ class Control:
     async def disconnect(self, request: Request) -> Any:
         """Disconnect clients in good order; they are told that they may come back."""
         body = await _read(request, Disconnect)
-        chosen = self._pick(body.percent, [one for one in self._joined() if _matches(one, body)])
-        for connection in chosen:
-            connection.dismiss(Closing.REQUESTED, retry=True)
+        chosen = self._pick(body.percent, [one for one in self._everyone() if _matches(one, body)])
+        for client in chosen:
+            client.dismiss(Closing.REQUESTED, retry=True)
         return {"ok": True, "disconnected": len(chosen)}
 
     async def flash(self, request: Request) -> Any:
@@ -95,10 +95,10 @@ class Control:
         body = await _read(request, Flash)
         if not 0 <= body.outage <= LONGEST_OUTAGE:
             raise BadRequest(f"outage is {body.outage:g} s; expected 0 to {LONGEST_OUTAGE:g}")
-        chosen = self._pick(body.percent, self._joined())
+        chosen = self._pick(body.percent, self._everyone())
         self._platform.outage_until = self._platform.clock.monotonic() + body.outage
-        for connection in chosen:
-            connection.cut()
+        for client in chosen:
+            client.cut()
         return {"ok": True, "cut": len(chosen)}
 
     async def pause(self, request: Request) -> Any:
@@ -120,11 +120,11 @@ class Control:
                     "address": one.address,
                     "transport": one.transport,
                     "user": one.user.id if one.user else None,
-                    "client": one.client,
+                    "client": one.name,
                     "connectedAt": one.joined_at,
                     "channels": list(one.channels),
                 }
-                for one in self._joined()
+                for one in self._everyone()
             ]
         }
 
@@ -132,18 +132,18 @@ class Control:
         """What was truly sent, per channel."""
         return {"channels": self._platform.hub.ledger()}
 
-    def _joined(self) -> list[Connection]:
-        return [one for one in self._platform.connections.values() if one.joined_at is not None]
+    def _everyone(self) -> list[Client]:
+        return list(self._platform.clients.values())
 
-    def _pick(self, percent: float, among: list[Connection]) -> list[Connection]:
+    def _pick(self, percent: float, among: list[Client]) -> list[Client]:
         if not 0 <= percent <= 100:
             raise BadRequest(f"percent is {percent:g}; expected 0 to 100")
         return self._random.sample(among, round(len(among) * percent / 100))
 
 
-def _matches(connection: Connection, body: Disconnect) -> bool:
-    user = None if connection.user is None else connection.user.id
-    return body.user in (None, user) and body.client in (None, connection.client)
+def _matches(client: Client, body: Disconnect) -> bool:
+    user = None if client.user is None else client.user.id
+    return body.user in (None, user) and body.client in (None, client.name)
 
 
 async def _read(request: Request, kind: type[Body]) -> Body:

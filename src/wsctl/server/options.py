@@ -1,5 +1,7 @@
 """What `wsctl serve` can be told; the command line, a config file and scenarios fill the same struct."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from wsctl.server import defaults
@@ -30,7 +32,23 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """how long a client may take to join a namespace"""
     max_payload: int = defaults.MAX_PAYLOAD
     """largest message or request body taken from a client"""
+    max_events: int = defaults.MAX_EVENTS
+    """events a second that a client may send; more ends its connection"""
+    max_subscriptions: int = defaults.MAX_SUBSCRIPTIONS
+    """channels a client may listen to"""
+    max_per_user: int = defaults.MAX_PER_USER
+    """live connections of one user; 0: any number. Anonymous ones do not count"""
+    limit_policy: Literal["evict-oldest", "reject-newest"] = "evict-oldest"
+    max_connections: int = 0
+    """live connections in all; 0: any number"""
+    auth: Literal["optional", "required"] = "optional"
+    accept_any_token: bool = False
+    """take any token as the user of its unverified `sub`"""
     jwt_secret: str = defaults.JWT_SECRET
+    cors_origins: tuple[str, ...] = ()
+    """pages of these origins may connect, besides those of loopback"""
+    compress: bool = False
+    """offer permessage-deflate"""
     control: bool = False
     """whether /control answers (to loopback only)"""
     tls_cert: str | None = None

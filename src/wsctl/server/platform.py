@@ -1,4 +1,4 @@
-"""The platform: every connection, the hub they listen to, and who may do what."""
+"""The platform: every connection and client, the hub they listen to, and who may do what."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from wsctl.clock import Clock
-from wsctl.server.connection import Closing, Connection
+from wsctl.server.admission import Admission
+from wsctl.server.client import Client, Closing
+from wsctl.server.connection import Application, Connection
 from wsctl.server.hub import Hub
 from wsctl.server.options import ServeOptions
 from wsctl.server.polling import PollingCarrier
@@ -58,8 +60,12 @@ class Platform:
         self.clock = clock
         self.loop = loop
         self.hub = Hub(clock, epoch=secrets.token_hex(4))
-        self.requests = Requests(self.hub, clock)
+        self.admission = Admission(options)
+        self.requests = Requests(self.hub, clock, max_subscriptions=options.max_subscriptions)
         self.connections: dict[str, Connection] = {}
+        """by the Engine.IO session's id"""
+        self.clients: dict[str, Client] = {}
+        """those that have joined, by the id that they know"""
         self.departing: dict[str, Departing] = {}
         self.sockets: dict[WebSocketProtocol, None] = {}
         self.outage_until = 0.0
@@ -78,8 +84,10 @@ class Platform:
         return host is not None and LOOPBACK_ORIGIN.fullmatch(f"http://{host}") is not None
 
     def allows_origin(self, origin: str | None) -> bool:
-        """Browsers say where a page came from; only loopback pages may connect."""
-        return origin is None or LOOPBACK_ORIGIN.fullmatch(origin) is not None
+        """Browsers say where a page came from; loopback pages and configured ones may connect."""
+        if origin is None or origin in self.options.cors_origins:
+            return True
+        return LOOPBACK_ORIGIN.fullmatch(origin) is not None
 
     def new_sid(self) -> str:
         """An id that cannot be guessed."""
@@ -88,24 +96,29 @@ class Platform:
     def new_connection(self, address: str) -> Connection:
         """Start a session; its carrier follows."""
         connection = Connection(self, self.new_sid(), address)
+        connection.application = self._new_application(connection)
         self.connections[connection.sid] = connection
         return connection
 
-    # Called by connections
+    def _new_application(self, connection: Connection) -> Application:
+        return Client(self, connection)
 
-    def joined(self, connection: Connection) -> None:
-        """A connection is in."""
-        self._log("connected", connection)
+    # Called by clients and connections
 
-    def refused(self, connection: Connection, reason: str) -> None:
-        """A connection was not let in."""
-        self._log("refused", connection, reason)
+    def joined(self, client: Client) -> None:
+        """A client is in."""
+        self.clients[client.id] = client
+        self._log("connected", client)
 
-    def left(self, connection: Connection, reason: str) -> None:
-        """A connection ended."""
-        del self.connections[connection.sid]
-        if connection.joined_at is not None:
-            self._log("disconnected", connection, reason)
+    def refused(self, client: Client, reason: str) -> None:
+        """A client was not let in."""
+        self._log("refused", client, reason)
+
+    def left(self, client: Client, reason: str) -> None:
+        """A client that had joined is gone."""
+        del self.clients[client.id]
+        self.admission.leave(client)
+        self._log("disconnected", client, reason)
 
     def see_off(self, sid: str, carrier: PollingCarrier) -> None:
         """Keep a closed polling session's last packets for its next poll."""
@@ -118,17 +131,19 @@ class Platform:
             departing.timer.cancel()
             self.settle()
 
-    def _log(self, what: str, connection: Connection, reason: str | None = None) -> None:
-        user = None if connection.user is None else connection.user.id
-        self._on_log(ConnectionLog(what, connection.id, connection.address, connection.transport, user, reason))
+    def _log(self, what: str, client: Client, reason: str | None = None) -> None:
+        user = None if client.user is None else client.user.id
+        self._on_log(ConnectionLog(what, client.id, client.address, client.transport, user, reason))
 
     # The end
 
     async def close(self) -> None:
         """Tell every client, then wait (up to FAREWELL) until they are gone; sockets left are dropped."""
         self.closing = True
+        for client in tuple(self.clients.values()):
+            client.dismiss(Closing.SHUTDOWN, retry=True)
         for connection in tuple(self.connections.values()):
-            connection.dismiss(Closing.SHUTDOWN, retry=True)
+            connection.end(Closing.SHUTDOWN, code=1012)
         self.settle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL):

@@ -50,8 +50,9 @@ class Denied(Exception):
 class Requests:
     """Serves client events against the hub."""
 
-    def __init__(self, hub: Hub, clock: Clock) -> None:
+    def __init__(self, hub: Hub, clock: Clock, *, max_subscriptions: int) -> None:
         self._hub = hub
+        self._max_subscriptions = max_subscriptions
         self._clock = clock
         self.on_subscription: Callable[[], None] = lambda: None
         """called after each subscription that joined something; recorded prices start with the first"""
@@ -104,6 +105,7 @@ class Requests:
         for name in names:
             try:
                 channel = find(client, name)
+                self._check_room(client, channel)
             except Denied as denied:
                 refusals[name] = denied
             else:
@@ -115,6 +117,10 @@ class Requests:
             return {"ok": True, "subscribed": subscribed}
         first = next(iter(refusals.values()))
         return {**first.answer(), "subscribed": subscribed, "refused": list(refusals)}
+
+    def _check_room(self, client: Client, channel: str) -> None:
+        if channel not in client.channels and len(client.channels) >= self._max_subscriptions:
+            raise Denied("limit", f"at most {self._max_subscriptions} subscriptions for one connection")
 
     def _find_ticker(self, client: Client, symbol: str) -> str:
         if not is_name(symbol):

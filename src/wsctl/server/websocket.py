@@ -15,7 +15,9 @@ from websockets.http11 import Request, Response
 from websockets.protocol import SEND_EOF, State
 from websockets.server import ServerProtocol
 
-from wsctl.server.connection import CLOSE_LIMIT, WRITE_LIMIT, Candidate, Closing
+from wsctl.server import limits
+from wsctl.server.client import Closing
+from wsctl.server.connection import Candidate
 from wsctl.server.handshake import SOCKETIO_PATH, Refusal, read_query
 from wsctl.server.hub import Writable
 from wsctl.server.sockets import linger
@@ -45,7 +47,7 @@ class Handler(Protocol):
         """The WebSocket is gone."""
 
     def fell_behind(self) -> None:
-        """More than WRITE_LIMIT bytes wait for the reader."""
+        """More than `limits.WRITE_LIMIT` bytes wait for the reader."""
 
     def caught_up(self) -> None:
         """The reader took them."""
@@ -72,7 +74,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the transport of an upgraded HTTP connection."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
+        self._transport.set_write_buffer_limits(high=limits.WRITE_LIMIT)
         self._platform.sockets[self] = None
 
     def data_received(self, data: bytes) -> None:
@@ -90,7 +92,9 @@ class WebSocketProtocol(asyncio.Protocol):
             self._give_up(f"broken WebSocket frame: {self._ws.parser_exc}")
         elif self._ws.close_rcvd is not None:
             self._lost(f"client closed ({self._ws.close_rcvd.code})")
-        if pinged and self.waiting > CLOSE_LIMIT:  # a flood of pings whose pongs nobody reads: hear no more of it
+        if (
+            pinged and self.waiting > limits.CLOSE_LIMIT
+        ):  # a flood of pings whose pongs nobody reads: hear no more of it
             self._transport.pause_reading()
             self._lost(Closing.SLOW)
             self.close(1012)
@@ -108,7 +112,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._lost("transport closed")
 
     def pause_writing(self) -> None:
-        """The write buffer is past WRITE_LIMIT."""
+        """The write buffer is past `limits.WRITE_LIMIT`."""
         if self._handler is not None:
             self._handler.fell_behind()
 
