@@ -14,7 +14,16 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
+WSCTL = str(Path(sys.executable).parent / "wsctl")
 PEERS = ROOT / "tests" / "node" / "node_modules"
+SYMBOLS = tuple(
+    f"{base}/USDT"
+    for base in (
+        *("BTC", "ETH", "BNB", "SOL", "XRP", "DOGE", "ADA", "TRX", "AVAX", "DOT"),
+        *("LINK", "LTC", "BCH", "MATIC", "UNI", "ATOM", "XLM", "ETC", "NEAR", "APT"),
+    )
+)
+"""the twenty that are served where one is not enough"""
 START_PATIENCE = 20.0  # seconds until a server must have written its ready file
 STOP_PATIENCE = 5.0  # seconds from SIGTERM to SIGKILL
 
@@ -30,11 +39,14 @@ class Load:
     clients: int
     rate: float
     seed: int
+    symbols: Sequence[str] = ("BTC/USDT",)
+    more: Sequence[str] = ()
+    """further options of the contender's own"""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A fan-out server. `command` holds {clients}, {rate} and {seed}; `--ready-file` is added."""
+    """A fan-out server. `command` holds {clients}, {rate}, {seed} and {symbols}; `--ready-file` is added."""
 
     name: str
     title: str
@@ -44,8 +56,13 @@ class Contender:
 
     def arguments(self, load: Load, ready_file: Path) -> list[str]:
         """The command line."""
-        facts = {"clients": load.clients, "rate": f"{load.rate:g}", "seed": load.seed}
-        return [part.format(**facts) for part in self.command] + ["--ready-file", str(ready_file)]
+        facts = {
+            "clients": load.clients,
+            "rate": f"{load.rate:g}",
+            "seed": load.seed,
+            "symbols": ",".join(load.symbols),
+        }
+        return [*(part.format(**facts) for part in self.command), *load.more, "--ready-file", str(ready_file)]
 
 
 def _python(module: str) -> list[str]:
@@ -60,8 +77,8 @@ CONTENDERS = {
             "wsctl",
             "wsctl serve",
             [
-                str(Path(sys.executable).parent / "wsctl"),
-                *("serve", "--port", "0", "--symbols", "BTC/USDT", "--rate", "{rate}", "--seed", "{seed}"),
+                WSCTL,
+                *("serve", "--port", "0", "--symbols", "{symbols}", "--rate", "{rate}", "--seed", "{seed}"),
             ],
         ),
         Contender("stock", "python-socketio on uvicorn", _python("bench.servers.stock_socketio")),
@@ -75,6 +92,8 @@ CONTENDERS = {
                 "{clients}",
                 "--rate",
                 "{rate}",
+                "--symbols",
+                "{symbols}",
             ],
         ),
     )
@@ -92,6 +111,11 @@ class Running:
     def from_ready(cls, facts: dict[str, str], pid: int) -> "Running":
         """From the contents of a ready file; the process is the one we started."""
         return cls(pid=pid, port=facts["url"].rstrip("/").rpartition(":")[2])
+
+    @property
+    def url(self) -> str:
+        """Where HTTP is spoken."""
+        return f"http://127.0.0.1:{self.port}"
 
     def websocket_url(self, *, socketio: bool) -> str:
         """Where a receiver connects."""

@@ -5,34 +5,30 @@ medians and ratios. See README.md for how to read them.
 """
 
 import argparse
-import contextlib
 import json
-import platform
-import resource
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from bench.contenders import (
-    CONTENDERS,
-    Contender,
-    ContenderError,
-    Load,
-    Running,
-    running,
-    start,
-    stop,
-    versions,
+from bench.contenders import CONTENDERS, Contender, ContenderError, Load, Running, running
+from bench.runs import (
+    SATURATED,
+    facts,
+    listed,
+    machine,
+    measured_by,
+    one_of,
+    positive,
+    raise_file_limit,
+    talk,
+    whole,
 )
 from bench.table import Round, medians_table, ratios, ratios_table, summarise
 
 TOLERANCE = 0.05  # of the asked message rate; outside of it a round is invalid
-SATURATED = 0.9  # of a core; a receiver beyond it would be what was measured
 OVERHEAD = 90.0  # seconds that a receiver may take beside warm-up and window
+NAMES = listed(one_of(list(CONTENDERS)))
 
 
 def main() -> int:
@@ -60,54 +56,23 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.fanout", description=__doc__)
-    parser.add_argument("--clients", type=_whole, default=500, help="subscribers (%(default)s)")
-    parser.add_argument("--rate", type=_positive, default=20.0, help="updates per second (%(default)g)")
-    parser.add_argument("--rounds", type=_whole, default=5, help="rounds per contender (%(default)s)")
-    parser.add_argument("--seconds", type=_positive, default=5.0, help="measured window (%(default)g)")
-    parser.add_argument("--warmup", type=_positive, default=1.0, help="seconds before it (%(default)g)")
+    parser.add_argument("--clients", type=whole, default=500, help="subscribers (%(default)s)")
+    parser.add_argument("--rate", type=positive, default=20.0, help="updates per second (%(default)g)")
+    parser.add_argument("--rounds", type=whole, default=5, help="rounds per contender (%(default)s)")
+    parser.add_argument("--seconds", type=positive, default=5.0, help="measured window (%(default)g)")
+    parser.add_argument("--warmup", type=positive, default=1.0, help="seconds before it (%(default)g)")
     parser.add_argument("--seed", type=int, default=1, help="of wsctl's prices (%(default)s)")
-    parser.add_argument("--contenders", type=_names, default=list(CONTENDERS), help=",".join(CONTENDERS))
+    parser.add_argument("--contenders", type=NAMES, default=list(CONTENDERS), help=",".join(CONTENDERS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there as well")
     return parser.parse_args()
-
-
-def _whole(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _positive(text: str) -> float:
-    if not (number := float(text)) > 0:
-        raise argparse.ArgumentTypeError("must be more than 0")
-    return number
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    if unknown := [name for name in names if name not in CONTENDERS]:
-        raise argparse.ArgumentTypeError(f"no contender {unknown[0]!r}; there are {', '.join(CONTENDERS)}")
-    return names
-
-
-def raise_file_limit(clients: int) -> None:
-    """Soft limit to the hard limit, for this process and the children that inherit it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # an unlimited hard limit may be refused
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < clients + 100:
-        talk(f"open-file limit is {soft}, too low for {clients} clients; rounds may fail")
 
 
 def print_setting(options: argparse.Namespace) -> None:
     """Everything needed to judge or repeat the run."""
     asked = options.clients * options.rate
-    machine = f"{psutil.cpu_count()} cores, {platform.system()} {platform.release()}"
     print(f"{options.clients} subscribers × {options.rate:g}/s = {asked:g} messages/s, one room, loopback")
     print(f"{options.rounds} rounds × {options.seconds:g} s (warm-up {options.warmup:g} s), seed {options.seed}")
-    print(f"{machine}, Python {platform.python_version()}")
-    print(", ".join(f"{name} {number}" for name, number in versions().items()), flush=True)
+    print(machine(), flush=True)
 
 
 def run_rounds(options: argparse.Namespace, rounds: dict[str, list[Round]], absent: dict[str, str]) -> None:
@@ -146,19 +111,11 @@ def run_round(contender: Contender, options: argparse.Namespace) -> Round:
 
 def receive(contender: Contender, server: Running, options: argparse.Namespace) -> dict[str, Any]:
     """What the receiver process measured, or {"error"}."""
-    command = [sys.executable, "-m", "bench.receivers", "--pid", str(server.pid)]
-    command += ["--url", server.websocket_url(socketio=contender.socketio)]
-    command += [] if contender.socketio else ["--raw"]
+    arguments = ["--pid", str(server.pid), "--url", server.websocket_url(socketio=contender.socketio)]
+    arguments += [] if contender.socketio else ["--raw"]
     for name in ("clients", "rate", "warmup", "seconds"):
-        command += [f"--{name}", str(getattr(options, name))]
-    process = start(command, stdout=subprocess.PIPE)
-    try:
-        out, _ = process.communicate(timeout=options.warmup + options.seconds + OVERHEAD)
-    except subprocess.TimeoutExpired:
-        return {"error": "the receiver did not finish"}
-    finally:
-        stop(process)
-    return json.loads(out) if out else {"error": f"the receiver exited with {process.returncode}"}
+        arguments += [f"--{name}", str(getattr(options, name))]
+    return measured_by("bench.receivers", arguments, options.warmup + options.seconds + OVERHEAD)
 
 
 def problem(entry: Round, options: argparse.Namespace) -> str | None:
@@ -194,19 +151,12 @@ def report(options: argparse.Namespace, rounds: dict[str, list[Round]], absent: 
     print()
     print(ratios_table(found))
     return {
-        "options": {key: value for key, value in vars(options).items() if key != "json"},
-        "cores": psutil.cpu_count(),
-        "versions": versions(),
+        **facts(options),
         "contenders": summaries,
         "absent": absent,
         "ratios": found,
         "rounds": rounds,
     }
-
-
-def talk(text: str) -> None:
-    """Progress and trouble go to stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

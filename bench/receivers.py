@@ -11,8 +11,8 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import psutil
 import uvloop
@@ -27,6 +27,9 @@ PATIENCE = 30.0  # seconds to wait for the connections, then for all of them to 
 QUIET = 0.005  # seconds without a message that end a burst
 
 
+C = TypeVar("C", bound=WSListener)
+
+
 class ReceiverError(Exception):
     """The round cannot be measured."""
 
@@ -34,11 +37,14 @@ class ReceiverError(Exception):
 class Tally:
     """What all connections received together."""
 
-    __slots__ = ("bytes", "first", "messages")
+    __slots__ = ("bytes", "first", "messages", "sent")
 
     def __init__(self) -> None:
         self.messages = 0
         self.bytes = 0
+        """of the messages, or whatever else a receiver counts"""
+        self.sent = 0
+        """bytes sent, where a receiver counts them"""
         self.first = ""
         """the first message, to look at"""
 
@@ -46,8 +52,9 @@ class Tally:
 class Client(WSListener):
     """One connection: joins, subscribes, then counts. A raw one counts from the first frame on."""
 
-    def __init__(self, tally: Tally, *, raw: bool) -> None:
+    def __init__(self, tally: Tally, *, raw: bool, subscribe: bytes = SUBSCRIBE) -> None:
         self.tally = tally
+        self._subscribe = subscribe
         self.received = 0
         self.lost: str | None = None
         self._subscribed = raw
@@ -77,7 +84,7 @@ class Client(WSListener):
             transport.send(WSMsgType.TEXT, PONG)
         elif not self._subscribed and packet.startswith(CONNECTED):
             self._subscribed = True
-            transport.send(WSMsgType.TEXT, SUBSCRIBE)
+            transport.send(WSMsgType.TEXT, self._subscribe)
         elif not self._subscribed and packet.startswith(OPEN):
             transport.send(WSMsgType.TEXT, CONNECT)
         elif packet.startswith(b"44"):
@@ -110,23 +117,37 @@ def _cpu_seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
+def own_cpu() -> float:
+    """Seconds of CPU that this process used so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def machine_cpu() -> float:
+    """Seconds of CPU that everybody used so far; 0 where the system does not tell."""
+    if sys.platform != "linux":
+        return 0.0
+    machine = psutil.cpu_times()
+    return sum(machine) - machine.idle - machine.iowait - machine.guest - machine.guest_nice
+
+
 async def connect_all(url: str, count: int, tally: Tally, *, raw: bool) -> list[Client]:
     """Open the connections, some at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> Client:
         async with gate:
-            return await connect(url, tally, raw=raw)
+            return await connect(url, lambda: Client(tally, raw=raw))
 
     return await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def connect(url: str, tally: Tally, *, raw: bool) -> Client:
-    """Open one connection; try again a few times."""
+async def connect(url: str, make: Callable[[], C], **more: Any) -> C:
+    """Open one connection, with `more` options of picows; try again a few times."""
     cause: object = None
     for _ in range(ATTEMPTS):
         try:
-            _, client = await ws_connect(lambda: Client(tally, raw=raw), url, websocket_handshake_timeout=PATIENCE)
+            _, client = await ws_connect(make, url, **{"websocket_handshake_timeout": PATIENCE, **more})
         except Exception as error:
             cause = error
             continue
@@ -146,7 +167,7 @@ async def wait_until(condition: Callable[[], bool], seconds: float, interval: fl
     return True
 
 
-async def all_receive(clients: list[Client]) -> None:
+async def all_receive(clients: Sequence[Any]) -> None:
     """Wait until each connection received a message."""
     if not await wait_until(lambda: all(client.received for client in clients), PATIENCE, 0.05):
         silent = [client for client in clients if not client.received]
@@ -172,19 +193,16 @@ async def burst_end(tally: Tally, period: float) -> None:
     await wait_until(quiet, 3 * period, 0.001)
 
 
-def instant(tally: Tally, clients: list[Client], meter: Meter) -> dict[str, Any]:
+def instant(tally: Tally, clients: Sequence[Any], meter: Meter) -> dict[str, Any]:
     """Everything that is read at one end of the window."""
-    machine = psutil.cpu_times()
-    own = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "at": time.monotonic(),
         "messages": tally.messages,
         "bytes": tally.bytes,
+        "sent": tally.sent,
         "cpu": meter.cpu(),
-        "receiver_cpu": own.ru_utime + own.ru_stime,
-        "machine_cpu": sum(machine) - machine.idle - machine.iowait - machine.guest - machine.guest_nice
-        if sys.platform == "linux"
-        else 0.0,
+        "receiver_cpu": own_cpu(),
+        "machine_cpu": machine_cpu(),
         "each": [client.received for client in clients],
     }
 
@@ -219,6 +237,7 @@ def summary(start: dict[str, Any], end: dict[str, Any]) -> dict[str, Any]:
         "seconds": seconds,
         "messages": messages,
         "bytes_per_message": (end["bytes"] - start["bytes"]) / max(messages, 1),
+        "sent_per_message": (end["sent"] - start["sent"]) / max(messages, 1),
         "cpu_seconds": end["cpu"] - start["cpu"],
         "server_share": spent["cpu"],
         "receiver_share": spent["receiver_cpu"],

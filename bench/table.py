@@ -54,17 +54,37 @@ def medians_table(titles: dict[str, str], summaries: dict[str, dict[str, Any] | 
     ]
     floor = summaries.get("floor")
     rows = [_row(name, title, summaries[name], floor) for name, title in titles.items()]
-    return _aligned([head, *rows], left=2)
+    return aligned([head, *rows], left=2)
 
 
 def ratios_table(found: Sequence[dict[str, Any]]) -> str:
     """One line per target."""
     rows = [["target", "measured", ""]]
     for entry in found:
-        verdict = {True: "met", False: "missed", None: "not measured"}[entry["met"]]
         target = f"{entry['contender']} ≤ {entry['bound']:g} × {entry['against']}"
-        rows.append([target, "–" if entry["ratio"] is None else f"{entry['ratio']:.2f}", verdict])
-    return _aligned(rows, left=1)
+        rows.append(
+            [target, "–" if entry["ratio"] is None else f"{entry['ratio']:.2f}", verdict(entry["met"], entry["ratio"])]
+        )
+    return aligned(rows, left=1)
+
+
+def verdict(met: bool | None, measured: float | None) -> str:
+    """A target in a word; nothing for a figure that has no target."""
+    if measured is None:
+        return "not measured"
+    return {True: "met", False: "missed", None: ""}[met]
+
+
+def aligned(rows: Sequence[Sequence[str]], *, left: int) -> str:
+    """Columns two spaces apart; the first `left` of them flush left, the others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
 
 
 def _row(name: str, title: str, summary: dict[str, Any] | None, floor: dict[str, Any] | None) -> list[str]:
@@ -81,15 +101,3 @@ def _row(name: str, title: str, summary: dict[str, Any] | None, floor: dict[str,
         f"{summary['bytes_per_message']:.0f}",
         f"{summary['valid']} of {summary['rounds']}",
     ]
-
-
-def _aligned(rows: Sequence[Sequence[str]], *, left: int) -> str:
-    """Columns two spaces apart; the first `left` of them flush left, the others right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

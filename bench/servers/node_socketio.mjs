@@ -1,5 +1,7 @@
-// Node's socket.io with its own ws engine, as shipped, emitting to a room. The twin of stock_socketio.py;
-// the payload follows price.py. socket.io comes from tests/node (see the Makefile).
+// Node's socket.io with its own ws engine, as shipped, emitting to a room per symbol. The twin of
+// stock_socketio.py; the payload follows price.py. As `wsctl serve` does, it pushes a symbol's current price
+// at subscription, lets the symbols tick in turn, and pauses and resumes at POST /control/pause and /resume.
+// socket.io comes from tests/node (see the Makefile).
 import { renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -8,26 +10,31 @@ import { parseArgs } from "node:util";
 const require = createRequire(new URL("../../tests/node/package.json", import.meta.url));
 const { Server } = require("socket.io");
 
-const SYMBOL = "BTC/USDT";
-const CHANNEL = `symbol:${SYMBOL}:ticker`;
 const EPOCH = "5f3a9c1e";
 
 const { values: options } = parseArgs({
-  options: { clients: { type: "string" }, rate: { type: "string" }, "ready-file": { type: "string" } },
+  options: {
+    clients: { type: "string" },
+    rate: { type: "string" },
+    symbols: { type: "string", default: "BTC/USDT" },
+    "ready-file": { type: "string" },
+  },
 });
 
+const symbols = options.symbols.split(",");
+const channelOf = (symbol) => `symbol:${symbol}:ticker`;
 const round = (number, digits) => Number(number.toFixed(digits));
 const now = () => performance.timeOrigin + performance.now();
 
-function payload(seq, due) {
+function payload(symbol, seq, due) {
   const price = 65_000 + ((seq * 37) % 10_000) / 100;
   return {
-    symbol: SYMBOL,
+    symbol,
     price: round(price, 2),
     bid: round(price - 0.5, 2),
     ask: round(price + 0.5, 2),
     volume: round(1 + (seq % 97) / 1000, 4),
-    channel: CHANNEL,
+    channel: channelOf(symbol),
     seq,
     epoch: EPOCH,
     timestamp: round(now(), 3),
@@ -35,28 +42,69 @@ function payload(seq, due) {
   };
 }
 
-const server = createServer();
+const latest = new Map();
+
+// setInterval would drift; tick k of all is due at start + (k + 1) periods instead
+class Ticker {
+  constructor(rate) {
+    this.period = 1000 / rate / symbols.length;
+    this.start = now();
+    this.ticks = 0;
+    this.pausedAt = null;
+    this.plan();
+  }
+
+  due() {
+    return this.start + (this.ticks + 1) * this.period;
+  }
+
+  plan() {
+    this.timer = setTimeout(() => this.tick(), this.due() - now());
+  }
+
+  tick() {
+    const symbol = symbols[this.ticks % symbols.length];
+    const price = payload(symbol, Math.floor(this.ticks / symbols.length) + 1, this.due());
+    latest.set(symbol, price);
+    io.to(channelOf(symbol)).emit("price:update", price);
+    this.ticks += 1;
+    this.plan();
+  }
+
+  pause() {
+    this.pausedAt ??= now();
+    clearTimeout(this.timer);
+  }
+
+  resume() {
+    if (this.pausedAt === null) return;
+    this.start += now() - this.pausedAt;
+    this.pausedAt = null;
+    this.plan();
+  }
+}
+
+let ticker;
+const server = createServer((request, response) => {
+  if (request.url === "/control/pause") ticker.pause();
+  else if (request.url === "/control/resume") ticker.resume();
+  else response.statusCode = 404;
+  response.end('{"ok":true}');
+});
 const io = new Server(server);
 
 io.on("connection", (socket) => {
-  socket.on("price:subscribe", (symbols) => socket.join(symbols.map((symbol) => `symbol:${symbol}:ticker`)));
+  socket.on("price:subscribe", (wanted) => {
+    socket.join(wanted.map(channelOf));
+    for (const symbol of wanted) {
+      const price = latest.get(symbol);
+      if (price) socket.emit("price:update", { ...price, timestamp: round(now(), 3), snapshot: true });
+    }
+  });
 });
 
-// setInterval would drift; each tick is due at start + n periods instead
-function publish(rate) {
-  const start = now();
-  let seq = 0;
-  const due = () => start + ((seq + 1) * 1000) / rate;
-  const tick = () => {
-    io.to(CHANNEL).emit("price:update", payload(seq + 1, due()));
-    seq += 1;
-    setTimeout(tick, due() - now());
-  };
-  setTimeout(tick, due() - now());
-}
-
 server.listen({ host: "127.0.0.1", port: 0, backlog: 4096 }, () => {
-  publish(Number(options.rate));
+  ticker = new Ticker(Number(options.rate));
   const file = options["ready-file"];
   const facts = { url: `http://127.0.0.1:${server.address().port}`, pid: process.pid };
   facts.version = require("socket.io/package.json").version;
