@@ -307,9 +307,9 @@ def test_an_event_is_encoded_once_per_form(monkeypatch: pytest.MonkeyPatch) -> N
             written["full" if "seq" in payload else "compact", payload.get("seq") or payload["q"]] += 1
         return encode(name, payload)
 
-    def count_frames(text: str) -> bytes:
+    def count_frames(text: str, window_bits: int | None) -> bytes:
         framed[text] += 1
-        return frame(text)
+        return frame(text, window_bits)
 
     monkeypatch.setattr(hub_module, "encode_event", count_events)
     monkeypatch.setattr(hub_module, "text_frame", count_frames)

@@ -48,6 +48,36 @@ def serve(
     max_payload: Annotated[
         int, typer.Option(min=100, metavar="BYTES", help="Largest message taken, in bytes.")
     ] = defaults.MAX_PAYLOAD,
+    max_events: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Events a second taken from one client; more ends its connection.")
+    ] = defaults.MAX_EVENTS,
+    max_subscriptions: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Channels that one client may listen to.")
+    ] = defaults.MAX_SUBSCRIPTIONS,
+    max_per_user: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Live connections of one user; 0: any number.")
+    ] = defaults.MAX_PER_USER,
+    limit_policy: Annotated[
+        str,
+        typer.Option(metavar="evict-oldest|reject-newest", help="What happens to one connection too many of a user."),
+    ] = "evict-oldest",
+    max_connections: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Live connections in all; 0: any number.")
+    ] = 0,
+    auth: Annotated[
+        str, typer.Option(metavar="optional|required", help="Whether clients without a token are let in.")
+    ] = "optional",
+    accept_any_token: Annotated[
+        bool, typer.Option("--accept-any-token", help="Take any token as the user of its unverified `sub`.")
+    ] = False,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Let pages of this origin connect, besides those of loopback; repeatable."),
+    ] = None,
+    compress: Annotated[
+        bool, typer.Option("--compress", help="Offer permessage-deflate; one compressed frame serves all.")
+    ] = False,
+    conformance: Annotated[bool, typer.Option("--conformance", hidden=True)] = False,
     jwt_secret: Annotated[
         str, typer.Option(envvar="WSCTL_JWT_SECRET", metavar="SECRET", help="Secret that tokens are checked with.")
     ] = defaults.JWT_SECRET,
@@ -74,6 +104,13 @@ def serve(
     from wsctl.server.options import ServeOptions
 
     chosen: dict[str, Any] = {name: context.params[name] for name in given(context) - {"config", "ready_file"}}
+    if "cors_origin" in chosen:
+        chosen["cors_origins"] = tuple(chosen.pop("cors_origin"))
+    if conformance:
+        from wsctl.server import conformance as suites
+
+        timing = ("ping_interval", "ping_timeout", "connect_timeout")
+        chosen = {**{name: getattr(suites, name.upper()) for name in timing}, **chosen}
     if "symbols" in chosen:
         chosen["symbols"] = names(symbols)
         if not chosen["symbols"]:

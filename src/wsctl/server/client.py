@@ -10,7 +10,7 @@ from wsctl.server.admission import NotAdmitted
 from wsctl.server.auth import User
 from wsctl.server.connection import Connection, milliseconds
 from wsctl.server.delivery import Backlog
-from wsctl.server.hub import Channel, Message, Writable
+from wsctl.server.hub import Channel, Encoding, Message, Writable
 from wsctl.wire import socketio
 from wsctl.wire.payload import FORMS, Payload
 
@@ -177,6 +177,11 @@ class Client:
             self._backlog.forget(self.platform.hub.channels[channel])
 
     # Subscriber: what the hub sends
+
+    @property
+    def encoding(self) -> Encoding:
+        """Form and compression, as agreed."""
+        return Encoding(self.form, self._connection.window_bits)
 
     @property
     def direct(self) -> Writable | None:

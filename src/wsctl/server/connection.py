@@ -20,6 +20,10 @@ class Carrier(Protocol):
     name: str
 
     @property
+    def window_bits(self) -> int | None:
+        """Of permessage-deflate; None where nothing is compressed."""
+
+    @property
     def direct(self) -> Writable | None:
         """The transport for ready frames; None for polling."""
 
@@ -42,6 +46,25 @@ class Candidate(Carrier, Protocol):
 
     def become(self, handler: "Connection") -> None:
         """Hand messages to a connection from now on (after an upgrade)."""
+
+
+class Handler(Protocol):
+    """Who gets the messages of an accepted WebSocket."""
+
+    def begin(self, carrier: Candidate) -> None:
+        """The WebSocket is open."""
+
+    def receive(self, frame: engineio.Frame) -> None:
+        """Take one message."""
+
+    def lost(self, reason: str) -> None:
+        """The WebSocket is gone."""
+
+    def fell_behind(self) -> None:
+        """More than `limits.WRITE_LIMIT` bytes wait for the reader."""
+
+    def caught_up(self) -> None:
+        """The reader took them."""
 
 
 class Application(Protocol):
@@ -184,6 +207,11 @@ class Connection:
     def direct(self) -> Writable | None:
         """The transport for ready frames; None while there is none."""
         return None if self.carrier is None else self.carrier.direct
+
+    @property
+    def window_bits(self) -> int | None:
+        """Of the compression that was agreed; None for none."""
+        return None if self.carrier is None else self.carrier.window_bits
 
     @property
     def waiting(self) -> int:

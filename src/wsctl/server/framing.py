@@ -1,8 +1,37 @@
 """RFC 6455 framing of a message that many connections share."""
 
+from functools import cache
+
+from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 
+SETTINGS = {"level": 6, "memLevel": 5}
+"""of zlib; smaller messages than these tables are all there is"""
 
-def text_frame(packet: str) -> bytes:
-    """One unmasked, uncompressed text frame: the same bytes for every WebSocket connection (RFC 6455, 5.2)."""
-    return Frame(Opcode.TEXT, packet.encode()).serialize(mask=False)
+
+def text_frame(packet: str, window_bits: int | None) -> bytes:
+    """One unmasked text frame: the same bytes for every WebSocket connection that agreed on the same (RFC 6455, 5.2).
+
+    `window_bits` of permessage-deflate; None: not compressed. As nothing is kept between messages
+    (`server_no_context_takeover`, RFC 7692, 7.1.1.1), a compressed frame can be shared, too.
+    """
+    extensions = [] if window_bits is None else [_deflate(window_bits)]
+    return Frame(Opcode.TEXT, packet.encode()).serialize(mask=False, extensions=extensions)
+
+
+def offer_deflate() -> ServerPerMessageDeflateFactory:
+    """What the server agrees to: no memory between messages on either side."""
+    return ServerPerMessageDeflateFactory(
+        server_no_context_takeover=True, client_no_context_takeover=True, compress_settings=SETTINGS
+    )
+
+
+@cache
+def _deflate(window_bits: int) -> PerMessageDeflate:
+    return PerMessageDeflate(
+        remote_no_context_takeover=True,
+        local_no_context_takeover=True,
+        remote_max_window_bits=15,
+        local_max_window_bits=window_bits,
+        compress_settings=SETTINGS,
+    )

@@ -15,7 +15,7 @@ from wsctl.server.body import read_body
 from wsctl.server.connection import Connection
 from wsctl.server.control import control_routes
 from wsctl.server.front_door import TRANSPORT
-from wsctl.server.handshake import SOCKETIO_PATH, Refusal, read_query
+from wsctl.server.handshake import Refusal, read_query
 from wsctl.server.platform import LOOPBACK_ORIGIN, Platform
 from wsctl.server.polling import PollingCarrier
 from wsctl.server.services.prices import PriceService
@@ -25,12 +25,10 @@ from wsctl.wire import engineio
 
 def build_app(platform: Platform, prices: PriceService) -> Starlette:
     """The ASGI application behind uvicorn's HTTP protocol."""
-    polling = Polling(platform)
-    routes = [
-        Route(SOCKETIO_PATH, polling),
-        Route(SOCKETIO_PATH.rstrip("/"), polling),
-        Route("/healthz", _healthy),
-    ]
+    routes = [Route("/healthz", _healthy)]
+    for path in platform.applications:
+        polling = Polling(platform, path)
+        routes += [Route(path, polling), Route(path.rstrip("/"), polling)]
     if platform.options.control:
         routes += control_routes(platform, prices)
     cors = Middleware(
@@ -55,8 +53,9 @@ async def _healthy(request: Request) -> Response:
 class Polling:
     """Engine.IO over HTTP requests. An ASGI application: unlike a function it is given every method."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, path: str) -> None:
         self._platform = platform
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.answer(Request(scope, receive))
@@ -90,7 +89,7 @@ class Polling:
         if self._platform.closing:
             return Response(status_code=503)
         peer = request.client
-        connection = self._platform.new_connection(f"{peer.host}:{peer.port}" if peer else "unknown")
+        connection = self._platform.new_connection(self._path, f"{peer.host}:{peer.port}" if peer else "unknown")
         carrier = PollingCarrier(on_fetched=connection.caught_up)
         connection.begin(carrier)
         return PlainTextResponse(carrier.fetch())

@@ -1,7 +1,7 @@
 """The fan-out point: numbers every message of a channel, encodes it once per form, writes it once per connection."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from wsctl.clock import Clock
 from wsctl.model.event import HEARTBEAT
@@ -17,10 +17,23 @@ class Writable(Protocol):
         """Queue bytes for the socket."""
 
 
+class Encoding(NamedTuple):
+    """How a subscriber wants its messages; those who want the same are sent the same bytes."""
+
+    form: str
+    """of the payload: full or compact"""
+    window_bits: int | None
+    """of permessage-deflate; None: not compressed"""
+
+
 class Subscriber(Protocol):
     """What the hub needs of a connection."""
 
     form: str
+
+    @property
+    def encoding(self) -> Encoding:
+        """Of the frames written to `direct`."""
 
     @property
     def direct(self) -> Writable | None:
@@ -47,7 +60,7 @@ class Message:
         self.payload = payload
         self.stamp = stamp
         self._texts: dict[str, str] = {}
-        self._frames: dict[str, bytes] = {}
+        self._frames: dict[Encoding, bytes] = {}
 
     def text(self, form: str) -> str:
         """The Engine.IO packet in a form."""
@@ -57,16 +70,16 @@ class Message:
             text = self._texts[form] = "4" + encode_event(self.name, body)
         return text
 
-    def frame(self, form: str) -> bytes:
-        """The WebSocket frame in a form."""
-        frame = self._frames.get(form)
+    def frame(self, encoding: Encoding) -> bytes:
+        """The WebSocket frame in an encoding."""
+        frame = self._frames.get(encoding)
         if frame is None:
-            frame = self._frames[form] = text_frame(self.text(form))
+            frame = self._frames[encoding] = text_frame(self.text(encoding.form), encoding.window_bits)
         return frame
 
 
 class Audience:
-    """The subscribers of a channel in one form: those written to directly, and those whose messages are held."""
+    """The subscribers of a channel in one encoding: those written to directly, and those whose messages are held."""
 
     __slots__ = ("direct", "held")
 
@@ -76,7 +89,6 @@ class Audience:
 
     def place(self, subscriber: Subscriber) -> None:
         """Put a subscriber where its `direct` says."""
-        self.remove(subscriber)
         if (transport := subscriber.direct) is None:
             self.held[subscriber] = None
         else:
@@ -107,7 +119,21 @@ class Channel:
         self.last_sent = now
         """monotonic seconds of the last message or heartbeat"""
         self.snapshot_source = snapshot_source
-        self.audiences: dict[str, Audience] = {form: Audience() for form in FORMS}
+        self.audiences: dict[Encoding, Audience] = {}
+
+    def place(self, subscriber: Subscriber) -> None:
+        """Put a subscriber, new or not, where its encoding and its `direct` say."""
+        self.remove(subscriber)
+        encoding = subscriber.encoding
+        audience = self.audiences.get(encoding)
+        if audience is None:
+            audience = self.audiences[encoding] = Audience()
+        audience.place(subscriber)
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Forget a subscriber, if it is there."""
+        for audience in self.audiences.values():
+            audience.remove(subscriber)
 
     def subscribers(self) -> list[Subscriber]:
         """Everyone who listens."""
@@ -133,12 +159,12 @@ class Hub:
         channel.last_sent = self.clock.monotonic()
         stamp = Stamp(channel_name, channel.epoch, channel.seq, self.clock.now(), source_at)
         message = channel.latest = Message(channel, name, payload, stamp)
-        for form, audience in channel.audiences.items():
+        for encoding, audience in channel.audiences.items():
             # copies: a write that fills a buffer moves its connection to `held` within this very loop, and it has
             # this message already
             direct, held = tuple(audience.direct.values()), tuple(audience.held)
             if direct:
-                frame = message.frame(form)
+                frame = message.frame(encoding)
                 for transport in direct:
                     transport.write(frame)
                 channel.delivered += len(direct)
@@ -148,7 +174,7 @@ class Hub:
     def join(self, subscriber: Subscriber, channel_name: str) -> None:
         """Subscribe a connection and push the channel's current state, if it has one yet."""
         channel = self.channels[channel_name]
-        channel.audiences[subscriber.form].place(subscriber)
+        channel.place(subscriber)
         self.push_snapshot(subscriber, channel)
 
     def push_snapshot(self, subscriber: Subscriber, channel: Channel) -> None:
@@ -161,12 +187,12 @@ class Hub:
 
     def leave(self, subscriber: Subscriber, channel_name: str) -> None:
         """Unsubscribe a connection."""
-        self.channels[channel_name].audiences[subscriber.form].remove(subscriber)
+        self.channels[channel_name].remove(subscriber)
 
     def move(self, subscriber: Subscriber, channel_names: Iterable[str]) -> None:
         """Put a subscriber anew where its `direct` says, after that changed."""
         for name in channel_names:
-            self.channels[name].audiences[subscriber.form].place(subscriber)
+            self.channels[name].place(subscriber)
 
     def beat(self, silence: float) -> None:
         """Send a heartbeat on every channel silent for `silence` seconds: it makes a lost last message visible."""

@@ -47,6 +47,8 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     jwt_secret: str = defaults.JWT_SECRET
     cors_origins: tuple[str, ...] = ()
     """pages of these origins may connect, besides those of loopback"""
+    conformance: bool = False
+    """serve what the protocol authors' test suites ask for, instead of the platform"""
     compress: bool = False
     """offer permessage-deflate"""
     control: bool = False

@@ -5,14 +5,17 @@ import contextlib
 import re
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from wsctl.clock import Clock
+from wsctl.server import conformance
 from wsctl.server.admission import Admission
 from wsctl.server.client import Client, Closing
-from wsctl.server.connection import Application, Connection
+from wsctl.server.connection import Application, Connection, Handler
+from wsctl.server.handshake import SOCKETIO_PATH
 from wsctl.server.hub import Hub
 from wsctl.server.options import ServeOptions
 from wsctl.server.polling import PollingCarrier
@@ -71,6 +74,12 @@ class Platform:
         self.outage_until = 0.0
         """monotonic seconds until which new TCP connections are accepted and reset"""
         self.closing = False
+        self.applications: dict[str, Callable[[Connection], Application]] = {SOCKETIO_PATH: partial(Client, self)}
+        """what speaks above Engine.IO, by path"""
+        self.handlers: dict[str, Callable[[], Handler]] = {}
+        """what takes WebSocket messages without Engine.IO, by path"""
+        if options.conformance:
+            conformance.install(self)
         self._emptied = asyncio.Event()
         self._on_log = on_log
 
@@ -93,15 +102,12 @@ class Platform:
         """An id that cannot be guessed."""
         return secrets.token_urlsafe(15)
 
-    def new_connection(self, address: str) -> Connection:
-        """Start a session; its carrier follows."""
+    def new_connection(self, path: str, address: str) -> Connection:
+        """Start a session at one of the application's paths; its carrier follows."""
         connection = Connection(self, self.new_sid(), address)
-        connection.application = self._new_application(connection)
+        connection.application = self.applications[path](connection)
         self.connections[connection.sid] = connection
         return connection
-
-    def _new_application(self, connection: Connection) -> Application:
-        return Client(self, connection)
 
     # Called by clients and connections
 

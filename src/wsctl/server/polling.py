@@ -15,6 +15,8 @@ class PollingCarrier:
     """What one polling session has not fetched yet, and its pending poll."""
 
     name = "polling"
+    window_bits = None
+    """nothing is compressed"""
 
     def __init__(self, on_fetched: Callable[[], None]) -> None:
         self.waiting = 0

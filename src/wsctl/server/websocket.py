@@ -5,10 +5,13 @@ No task, queue or ASGI call per connection: the transport is written to directly
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 from websockets.http11 import Request, Response
@@ -17,8 +20,9 @@ from websockets.server import ServerProtocol
 
 from wsctl.server import limits
 from wsctl.server.client import Closing
-from wsctl.server.connection import Candidate
-from wsctl.server.handshake import SOCKETIO_PATH, Refusal, read_query
+from wsctl.server.connection import Handler
+from wsctl.server.framing import offer_deflate
+from wsctl.server.handshake import Refusal, read_query
 from wsctl.server.hub import Writable
 from wsctl.server.sockets import linger
 from wsctl.server.upgrade import Upgrade
@@ -34,25 +38,6 @@ _silent = logging.getLogger("wsctl.server.websocket")
 _silent.disabled = True  # connects and disconnects are reported by the platform, with their reason
 
 
-class Handler(Protocol):
-    """Who gets the messages of an accepted WebSocket."""
-
-    def begin(self, carrier: Candidate) -> None:
-        """The WebSocket is open."""
-
-    def receive(self, frame: engineio.Frame) -> None:
-        """Take one message."""
-
-    def lost(self, reason: str) -> None:
-        """The WebSocket is gone."""
-
-    def fell_behind(self) -> None:
-        """More than `limits.WRITE_LIMIT` bytes wait for the reader."""
-
-    def caught_up(self) -> None:
-        """The reader took them."""
-
-
 class WebSocketProtocol(asyncio.Protocol):
     """One WebSocket connection; the carrier of a Connection, or a candidate for one."""
 
@@ -62,7 +47,11 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def __init__(self, platform: "Platform", **_uvicorn: Any) -> None:
         self._platform = platform
-        self._ws = ServerProtocol(max_size=platform.options.max_payload, logger=_silent)
+        self._ws = ServerProtocol(
+            extensions=[offer_deflate()] if platform.options.compress else None,
+            max_size=platform.options.max_payload,
+            logger=_silent,
+        )
         self._handler: Handler | None = None
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._close_timer: asyncio.TimerHandle | None = None
@@ -132,6 +121,12 @@ class WebSocketProtocol(asyncio.Protocol):
         return self._transport if self._ws.state is State.OPEN else None
 
     @property
+    def window_bits(self) -> int | None:
+        """Of permessage-deflate, where the client agreed to it."""
+        deflate = self._ws.extensions[0] if self._ws.extensions else None
+        return deflate.local_max_window_bits if isinstance(deflate, PerMessageDeflate) else None
+
+    @property
     def waiting(self) -> int:
         """Bytes the socket has not taken."""
         return self._transport.get_write_buffer_size()
@@ -174,29 +169,32 @@ class WebSocketProtocol(asyncio.Protocol):
         self._ws.send_response(response)
         if self._ws.state is State.OPEN:  # else it was no sound WebSocket handshake, and accept() says so
             self._flush()
-            self._handler = target if target is not None else self._platform.new_connection(self._address())
+            self._handler = target()
             self._handler.begin(self)
 
-    def _judge(self, request: Request) -> Handler | tuple[HTTPStatus, bytes] | None:
-        """Who will handle the messages (None: a new connection), or status and body of the refusal."""
+    def _judge(self, request: Request) -> Callable[[], Handler] | tuple[HTTPStatus, bytes]:
+        """What makes who will handle the messages, or status and body of the refusal."""
         if self._platform.closing:
             return HTTPStatus.SERVICE_UNAVAILABLE, b'{"message":"shutting down"}'
         url = _split(request.path)
-        if url.path.rstrip("/") + "/" != SOCKETIO_PATH:
+        path = url.path.rstrip("/") + "/"
+        if path not in self._platform.applications and path not in self._platform.handlers:
             return HTTPStatus.NOT_FOUND, b'{"message":"nothing here; Socket.IO is at /socket.io/"}'
         if not all(map(self._platform.allows_origin, request.headers.get_all("Origin"))):
             return HTTPStatus.FORBIDDEN, Refusal.FORBIDDEN.body()
+        if path in self._platform.handlers:
+            return self._platform.handlers[path]
         query = read_query(dict(parse_qsl(url.query)), transports=("websocket",))
         if isinstance(query, Refusal):
             return HTTPStatus.BAD_REQUEST, query.body()
         if query.sid is None:
-            return None
+            return partial(self._platform.new_connection, path, self._address())
         connection = self._platform.connections.get(query.sid)
         if connection is None:
             return HTTPStatus.BAD_REQUEST, Refusal.UNKNOWN_SID.body()
         if not connection.upgradable:
             return HTTPStatus.BAD_REQUEST, Refusal.BAD_REQUEST.body()
-        return Upgrade(connection)
+        return partial(Upgrade, connection)
 
     def _refusal(self, status: HTTPStatus, body: bytes) -> Response:
         response = self._ws.reject(status, body.decode())
