@@ -13,20 +13,19 @@ from typing import Any
 
 from bench.contenders import CONTENDERS, Contender, ContenderError, Load, Running, running
 from bench.runs import (
-    SATURATED,
     facts,
     listed,
     machine,
     measured_by,
     one_of,
     positive,
+    problem,
     raise_file_limit,
     talk,
     whole,
 )
 from bench.table import Round, medians_table, ratios, ratios_table, summarise
 
-TOLERANCE = 0.05  # of the asked message rate; outside of it a round is invalid
 OVERHEAD = 90.0  # seconds that a receiver may take beside warm-up and window
 NAMES = listed(one_of(list(CONTENDERS)))
 
@@ -105,7 +104,7 @@ def run_round(contender: Contender, options: argparse.Namespace) -> Round:
         return {"problem": entry["error"]}
     entry["delivered_per_s"] = entry["messages"] / entry["seconds"]
     entry["cpu_us"] = entry["cpu_seconds"] / max(entry["messages"], 1) * 1e6
-    entry["problem"] = problem(entry, options)
+    entry["problem"] = problem(entry, options.clients, options.clients * options.rate)
     return entry
 
 
@@ -116,19 +115,6 @@ def receive(contender: Contender, server: Running, options: argparse.Namespace) 
     for name in ("clients", "rate", "warmup", "seconds"):
         arguments += [f"--{name}", str(getattr(options, name))]
     return measured_by("bench.receivers", arguments, options.warmup + options.seconds + OVERHEAD)
-
-
-def problem(entry: Round, options: argparse.Namespace) -> str | None:
-    """Why a round does not count, or None."""
-    share = entry["delivered_per_s"] / (options.clients * options.rate)
-    if abs(share - 1) > TOLERANCE:
-        hint = ", the server is saturated" if entry["server_share"] > SATURATED else ""
-        return f"{share:.0%} of the asked messages delivered{hint}"
-    if entry["lost"] or entry["receiving"] < options.clients:
-        return f"{entry['lost']} connections lost, {entry['receiving']} of {options.clients} receiving"
-    if entry["receiver_share"] > SATURATED:
-        return f"receiver saturated at {entry['receiver_share']:.2f} cores"
-    return None
 
 
 def describe(entry: Round) -> str:

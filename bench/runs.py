@@ -12,8 +12,10 @@ from typing import Any
 
 import psutil
 
-from bench.contenders import start, stop, versions
+from bench.contenders import CONTENDERS, Load, running, start, stop, versions
+from bench.table import Round
 
+TOLERANCE = 0.05  # of the asked message rate; outside of it a round is invalid
 SATURATED = 0.9  # of a core; a generator beyond it would be what was measured
 
 
@@ -91,6 +93,36 @@ def measured_by(module: str, arguments: Sequence[str], seconds: float) -> dict[s
     finally:
         stop(process)
     return json.loads(out) if out else {"error": f"{module} exited with {process.returncode}"}
+
+
+def served(load: Load, arguments: Sequence[str], seconds: float) -> Round:
+    """What the byte counter (wire_receiver.py) measured at a fresh `wsctl serve`, judged."""
+    with running(CONTENDERS["wsctl"], load) as server:
+        target = ["--url", server.url, "--pid", str(server.pid)]
+        target += ["--clients", str(load.clients), "--rate", f"{load.rate:g}", "--symbols", str(len(load.symbols))]
+        entry = measured_by("bench.wire_receiver", [*target, *arguments], seconds)
+    if "error" in entry:
+        return {"problem": entry["error"]}
+    entry["delivered_per_s"] = entry["messages"] / entry["seconds"]
+    entry["cpu_us"] = entry["cpu_seconds"] / max(entry["messages"], 1) * 1e6
+    entry["problem"] = problem(entry, load.clients, load.clients * load.rate)
+    return entry
+
+
+def problem(entry: Round, clients: int, asked: float) -> str | None:
+    """Why a round does not count, or None; `asked` messages per second in all."""
+    share = entry["delivered_per_s"] / asked
+    if entry["lost"]:
+        cause = f": {entry['cause']}" if entry.get("cause") else ""
+        return f"{entry['lost']} connections lost{cause}"
+    if entry["receiver_share"] > SATURATED:
+        return f"receiver saturated at {entry['receiver_share']:.2f} cores"
+    if abs(share - 1) > TOLERANCE:
+        hint = ", the server is saturated" if entry["server_share"] > SATURATED else ""
+        return f"{share:.0%} of the asked messages delivered{hint}"
+    if entry["receiving"] < clients:
+        return f"{entry['receiving']} of {clients} receiving"
+    return None
 
 
 def talk(text: str) -> None:

@@ -22,6 +22,7 @@ from bench.runs import (
     measured_by,
     one_of,
     positive,
+    problem,
     raise_file_limit,
     talk,
     whole,
@@ -30,7 +31,6 @@ from bench.table import Round, aligned, verdict
 
 MORE = {"wsctl": ("--control",), "node": ()}
 NAMES = listed(one_of(list(MORE)))
-DELIVERED = 0.95  # of the asked messages, at least
 SLOWEST_OPENING = 200  # connections per second, below which a round is given up
 OVERHEAD = 60.0  # seconds that a round may take beside opening, idling, warm-up and window
 P95_MS = 15.0
@@ -128,20 +128,8 @@ def run_round(contender: Contender, cell: Cell, options: argparse.Namespace) -> 
     entry["delivered_per_s"] = entry["messages"] / entry["seconds"]
     entry["delivered_share"] = entry["delivered_per_s"] / messages
     entry["cpu_us"] = entry["cpu_seconds"] / max(entry["messages"], 1) * 1e6
-    entry["problem"] = problem(entry, connections)
+    entry["problem"] = problem(entry, connections, messages)
     return entry
-
-
-def problem(entry: Round, connections: int) -> str | None:
-    """Why a round does not count, or None."""
-    if entry["receiver_share"] > SATURATED:
-        return f"generator saturated at {entry['receiver_share']:.2f} cores"
-    if entry["delivered_share"] < DELIVERED:
-        hint = ", the server is saturated" if entry["server_share"] > SATURATED else ""
-        return f"{entry['delivered_share']:.0%} of the asked messages delivered{hint}"
-    if entry["lost"] or entry["receiving"] < connections:
-        return f"{entry['lost']} connections lost, {entry['receiving']} of {connections} receiving"
-    return None
 
 
 def describe(entry: Round) -> str:
