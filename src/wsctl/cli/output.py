@@ -1,11 +1,12 @@
-"""Lines to stdout without ever blocking the event loop."""
+"""Lines to stdout or a file without ever blocking the event loop."""
 
 import os
 import sys
 import threading
 from collections import deque
+from pathlib import Path
 
-from wsctl.errors import WsctlError
+from wsctl.errors import UsageError, WsctlError
 
 LIMIT = 64 * 1024 * 1024
 """bytes that may wait for whoever reads our output"""
@@ -14,7 +15,8 @@ LIMIT = 64 * 1024 * 1024
 class LineOutput:
     """A daemon thread writes; a reader that stops reading can neither stall the loop nor keep the process alive."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._lines: deque[bytes] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
@@ -55,7 +57,6 @@ class LineOutput:
             raise WsctlError(f"cannot write the output: {reason}") from self._error
 
     def _write(self) -> None:
-        fd = sys.stdout.fileno()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._lines or self._closing)
@@ -64,12 +65,22 @@ class LineOutput:
                 batch = b"".join(line + b"\n" for line in self._lines)
                 self._lines.clear()
             try:
-                _write_all(fd, batch)
+                _write_all(self._fd, batch)
             except OSError as error:
                 self._error = error
                 return
             with self._changed:
                 self._waiting -= len(batch)
+
+
+def open_lines(path: Path) -> LineOutput:
+    """Lines to a file, from its beginning; `-` is stdout. Raises UsageError when it cannot be opened."""
+    if str(path) == "-":
+        return LineOutput(sys.stdout.fileno())
+    try:
+        return LineOutput(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _write_all(fd: int, data: bytes) -> None:

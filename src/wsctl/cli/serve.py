@@ -8,6 +8,9 @@ import typer
 from wsctl.cli.options import by_default, duration, given, names
 from wsctl.server import defaults
 
+AROUND = {"config", "ready_file", "metrics", "metrics_file"}
+"""options of the command that are none of the feed's"""
+
 
 def serve(
     context: typer.Context,
@@ -91,6 +94,10 @@ def serve(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="YAML with these options, underscored; the command line wins.")
     ] = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Say once a second how it is doing.")] = False,
+    metrics_file: Annotated[
+        Path | None, typer.Option(metavar="FILE|-", help="Write a metrics sample a second here, as JSON Lines.")
+    ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help='Write {"url", "pid"} here once listening.')
     ] = None,
@@ -103,7 +110,7 @@ def serve(
     from wsctl.cli.serving import read_config, serve_until_stopped
     from wsctl.server.options import ServeOptions
 
-    chosen: dict[str, Any] = {name: context.params[name] for name in given(context) - {"config", "ready_file"}}
+    chosen: dict[str, Any] = {name: context.params[name] for name in given(context) - AROUND}
     if "cors_origin" in chosen:
         chosen["cors_origins"] = tuple(chosen.pop("cors_origin"))
     if conformance:
@@ -119,4 +126,6 @@ def serve(
         if name in chosen:
             chosen[name] = str(chosen[name])
     options = ServeOptions(**{**read_config(config), **chosen})
-    raise typer.Exit(run(serve_until_stopped(options, ready_file)))
+    raise typer.Exit(
+        run(serve_until_stopped(options, ready_file=ready_file, metrics=metrics, metrics_file=metrics_file))
+    )

@@ -88,7 +88,7 @@ async def _redraw(refresh: Callable[[], None]) -> None:
 
 
 async def _print_lines(watching: Watching, tally: Tally) -> None:
-    output = LineOutput()
+    output = LineOutput(sys.stdout.fileno())
     try:
         async for item in watching:
             tally.add(item)

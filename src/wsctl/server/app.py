@@ -17,6 +17,7 @@ from wsctl.errors import UsageError
 from wsctl.server import defaults
 from wsctl.server.front_door import HttpProtocol
 from wsctl.server.http import build_app
+from wsctl.server.metrics import Sample, Sampler
 from wsctl.server.options import ServeOptions
 from wsctl.server.platform import ConnectionLog, Platform
 from wsctl.server.services.prices import PriceService
@@ -45,11 +46,13 @@ class MockFeed:
         *,
         clock: Clock | None = None,
         on_log: Callable[[ConnectionLog], None] = lambda log: None,
+        on_sample: Callable[[Sample], None] | None = None,
     ) -> None:
         self.seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
         self.options = structs.replace(options, seed=self.seed)
         self._clock = clock or SystemClock()
         self._on_log = on_log
+        self._on_sample = on_sample
         self.url = ""
         self.symbols: tuple[str, ...] = ()
 
@@ -77,6 +80,9 @@ class MockFeed:
             asyncio.create_task(self.prices.run(), name="prices"),
             asyncio.create_task(self._beat(), name="heartbeats"),
         ]
+        if self._on_sample is not None:
+            sampler = Sampler(self.platform, self._on_sample)
+            self._tasks.append(asyncio.create_task(sampler.run(), name="metrics"))
         self._server = server
         listening = asyncio.create_task(server.listening.wait())
         await asyncio.wait((listening, self._tasks[0]), return_when=asyncio.FIRST_COMPLETED)

@@ -156,6 +156,7 @@ class Client:
             other.dismiss(Closing.EVICTED, retry=False)
 
     def _serve(self, namespace: str, name: str, args: list[Any], id: int | None) -> None:
+        self.platform.counters.events += 1
         if not self._allowance.take(self.platform.clock.monotonic()):
             self.dismiss(Closing.LIMIT, retry=False)
             return

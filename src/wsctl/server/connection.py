@@ -145,7 +145,7 @@ class Connection:
             try:
                 self.receive_packet(engineio.decode(frame))
             except WireError as error:
-                self.end(f"malformed packet: {error}", code=1002)
+                self.malformed(error)
 
     def receive_packet(self, packet: engineio.Packet) -> None:
         """Take a packet from the session's carrier. Raises WireError for one that breaks the protocol."""
@@ -261,6 +261,11 @@ class Connection:
             carrier.close(code)
         if isinstance(carrier, PollingCarrier):
             self.platform.see_off(self.sid, carrier)
+
+    def malformed(self, error: Exception) -> None:
+        """The client broke the protocol: disconnect it."""
+        self.platform.counters.malformed += 1
+        self.end(f"malformed packet: {error}", code=1002)
 
     def _client_left(self) -> None:
         """The client closed the session: a pending poll is answered with a NOOP, a WebSocket closed."""

@@ -35,13 +35,14 @@ class Backlog:
             is_book = message.name == ORDERBOOK_UPDATE  # a lone delta would leave the reader's book wrong
             last_skipped = newest if is_book else newest - 1
             if first <= last_skipped:
-                _declare(hub, subscriber, channel, first, last_skipped, reason)
+                hub.skipped += last_skipped - first + 1
+                _declare(subscriber, channel, first, last_skipped, reason)
             if is_book:
                 hub.push_snapshot(subscriber, channel)
             else:
                 subscriber.offer(message)
 
 
-def _declare(hub: Hub, subscriber: Subscriber, channel: Channel, first: int, last: int, reason: str) -> None:
+def _declare(subscriber: Subscriber, channel: Channel, first: int, last: int, reason: str) -> None:
     payload = {"channel": channel.name, "epoch": channel.epoch, "from": first, "to": last, "reason": reason}
     subscriber.send_event(SKIPPED, payload)

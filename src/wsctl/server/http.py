@@ -18,6 +18,7 @@ from wsctl.server.front_door import TRANSPORT
 from wsctl.server.handshake import Refusal, read_query
 from wsctl.server.platform import LOOPBACK_ORIGIN, Platform
 from wsctl.server.polling import PollingCarrier
+from wsctl.server.prometheus import metrics_route
 from wsctl.server.services.prices import PriceService
 from wsctl.server.sockets import linger
 from wsctl.wire import engineio
@@ -25,7 +26,7 @@ from wsctl.wire import engineio
 
 def build_app(platform: Platform, prices: PriceService) -> Starlette:
     """The ASGI application behind uvicorn's HTTP protocol."""
-    routes = [Route("/healthz", _healthy)]
+    routes = [Route("/healthz", _healthy), metrics_route(platform)]
     for path in platform.applications:
         polling = Polling(platform, path)
         routes += [Route(path, polling), Route(path.rstrip("/"), polling)]
@@ -152,7 +153,7 @@ class Polling:
                 if connection.carrier is not None:
                     connection.receive_packet(packet)
         except (WireError, UnicodeDecodeError) as error:
-            connection.end(f"malformed packet: {error}")
+            connection.malformed(error)
             return _refuse(Refusal.BAD_REQUEST)
         return PlainTextResponse("ok")
 

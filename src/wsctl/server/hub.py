@@ -147,6 +147,13 @@ class Hub:
         self.clock = clock
         self.epoch = epoch
         self.channels: dict[str, Channel] = {}
+        self.skipped = 0
+        """messages left out, with a declared skip, for readers that were behind"""
+
+    @property
+    def delivered(self) -> int:
+        """Messages handed to connections, over all channels."""
+        return sum(channel.delivered for channel in self.channels.values())
 
     def open(self, name: str, snapshot_source: SnapshotSource | None = None) -> None:
         """Make a channel."""

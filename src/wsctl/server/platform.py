@@ -17,6 +17,7 @@ from wsctl.server.client import Client, Closing
 from wsctl.server.connection import Application, Connection, Handler
 from wsctl.server.handshake import SOCKETIO_PATH
 from wsctl.server.hub import Hub
+from wsctl.server.metrics import Counters
 from wsctl.server.options import ServeOptions
 from wsctl.server.polling import PollingCarrier
 from wsctl.server.requests import Requests
@@ -64,6 +65,7 @@ class Platform:
         self.loop = loop
         self.hub = Hub(clock, epoch=secrets.token_hex(4))
         self.admission = Admission(options)
+        self.counters = Counters()
         self.requests = Requests(self.hub, clock, max_subscriptions=options.max_subscriptions)
         self.connections: dict[str, Connection] = {}
         """by the Engine.IO session's id"""
@@ -114,16 +116,21 @@ class Platform:
     def joined(self, client: Client) -> None:
         """A client is in."""
         self.clients[client.id] = client
+        self.counters.note_join(client.name)
         self._log("connected", client)
 
     def refused(self, client: Client, reason: str) -> None:
         """A client was not let in."""
+        self.counters.refused += 1
         self._log("refused", client, reason)
 
     def left(self, client: Client, reason: str) -> None:
         """A client that had joined is gone."""
         del self.clients[client.id]
         self.admission.leave(client)
+        self.counters.left += 1
+        self.counters.evicted += reason == Closing.EVICTED
+        self.counters.slow += reason == Closing.SLOW
         self._log("disconnected", client, reason)
 
     def see_off(self, sid: str, carrier: PollingCarrier) -> None:
