@@ -27,6 +27,10 @@ def subscribe(
         float | None, typer.Option(parser=duration, metavar="TIME", help="Stop after this long, such as 10s.")
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after this many messages.")] = None,
+    bots: Annotated[bool, typer.Option("--bots", help="Watch the bots of the user that the token names.")] = False,
+    notifications: Annotated[
+        bool, typer.Option("--notifications", help="Watch that user's notifications and balances, and announcements.")
+    ] = False,
     ordered: Annotated[
         bool, typer.Option("--ordered", help="Hand messages out in sequence, waiting 1 s at most for a late one.")
     ] = False,
@@ -47,6 +51,13 @@ def subscribe(
     if shown not in FORMATS:
         raise typer.BadParameter(f"--format is {shown!r}; expected table or jsonl")
     options = WatchOptions(
-        target=found.target, symbols=names(symbols), duration=duration, count=count, ordered=ordered, **watch
+        target=found.target,
+        symbols=names(symbols),
+        duration=duration,
+        count=count,
+        bots=bots,
+        notifications=notifications,
+        ordered=ordered,
+        **watch,
     )
     raise typer.Exit(run(watch_feed(options, configured=found.configured, table=shown == "table")))

@@ -15,6 +15,8 @@ from rich.text import Text
 from wsctl.checks.ordering import ChannelReport, OrderingCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
+from wsctl.report.account import account_view
+from wsctl.report.words import plain
 from wsctl.spec.units import format_duration
 from wsctl.watch.tally import Row, Tally
 
@@ -56,10 +58,10 @@ _AROUND_ROWS = 6
 def live_view(tally: Tally, source: str, *, rows: int | None = None) -> RenderableType:
     """The prices, and below them what became of the connection; no more than so many rows."""
     shown = list(tally.rows.values())[: None if rows is None else max(1, rows)]
-    lines: list[RenderableType] = [_price_table(tally, shown)]
+    lines: list[RenderableType] = [] if tally.account.bots and not tally.rows else [_price_table(tally, shown)]
     if len(shown) < len(tally.rows):
         lines.append(Text(f"… and {len(tally.rows) - len(shown)} more; a taller window shows them", style="dim"))
-    return Group(*lines, _connection_line(tally, source))
+    return Group(*lines, *account_view(tally.account), _connection_line(tally, source))
 
 
 def summary(tally: Tally, *, incomparable: int = 0) -> str:
@@ -117,7 +119,7 @@ def _ordering_table(check: OrderingCheck) -> Table:
     table.add_column("verdict", no_wrap=True)
     for name, report in check.channels.items():
         counts = [Text(str(count(report)), style=_style_of(head, count(report))) for head, count in columns]
-        table.add_row(_plain(name), *counts, _percent(report.verified_percent), _verdict(report.verdict))
+        table.add_row(plain(name), *counts, _percent(report.verified_percent), _verdict(report.verdict))
     return table
 
 
@@ -133,22 +135,17 @@ def _ordering_sentences(check: OrderingCheck) -> RenderableType:
         ]
         if report.verified_percent is not None:
             counted.append(Text(f"{_percent(report.verified_percent)} verified"))
-        lines.append(Text.assemble(_plain(name), "  ", _verdict(report.verdict)))
+        lines.append(Text.assemble(plain(name), "  ", _verdict(report.verdict)))
         lines.append(Padding(Text(", ").join(counted), (0, 0, 0, 2)))
     return Group(*lines)
 
 
 def _findings(report: ChannelReport) -> Iterator[RenderableType]:
     for finding in report.findings[:FINDINGS_SHOWN]:
-        yield Padding(Text.assemble((finding.kind, "red"), _plain(f": {finding.message}")), (0, 0, 0, 2))
+        yield Padding(Text.assemble((finding.kind, "red"), plain(f": {finding.message}")), (0, 0, 0, 2))
     rest = report.objections - min(len(report.findings), FINDINGS_SHOWN)
     if rest:
         yield Text(f"  … and {rest} more (--format json lists more)", style="dim")
-
-
-def _plain(text: str) -> Text:
-    """A text from outside: its control characters are not for the terminal."""
-    return Text("".join(character if character.isprintable() else "�" for character in text))
 
 
 def _style_of(head: str, count: int) -> str:
@@ -182,7 +179,7 @@ def _price_table(tally: Tally, rows: Sequence[Row]) -> Table:
     now = tally.clock.now()
     for row in rows:
         label = row.label if by_label[row.label] == 1 else _unmistakable(row)
-        table.add_row(_plain(label), *_cells(tally, row, now))
+        table.add_row(plain(label), *_cells(tally, row, now))
     if not rows:
         table.add_row(Text("waiting for the first message", style="dim"))
     return table
@@ -243,7 +240,7 @@ def _connection_line(tally: Tally, source: str) -> Text:
     if tally.reconnects:
         parts.insert(1, _count(tally.reconnects, "reconnect"))
     oddities = "".join(f"  {oddity}" for oddity in _oddities(tally.ordering.metrics()))
-    return Text.assemble(("● ", style), _plain("  ".join(parts)), (oddities, "yellow"))
+    return Text.assemble(("● ", style), plain("  ".join(parts)), (oddities, "yellow"))
 
 
 _COLUMNS: tuple[tuple[str, Callable[[ChannelReport], int], bool], ...] = (

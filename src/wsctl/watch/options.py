@@ -2,9 +2,11 @@
 
 from msgspec import Struct
 
+from wsctl.client.identity import user_of
 from wsctl.client.subscription import Subscription
 from wsctl.client.target import Reconnect, Target
 from wsctl.errors import UsageError
+from wsctl.model.channel import ANNOUNCEMENT
 
 
 class WatchOptions(Struct, frozen=True, kw_only=True):
@@ -15,6 +17,10 @@ class WatchOptions(Struct, frozen=True, kw_only=True):
     """prices of these, by `price:subscribe`"""
     channels: tuple[str, ...] = ()
     """any channels, by `channel:subscribe`"""
+    bots: bool = False
+    """all bots of the user that the token names"""
+    notifications: bool = False
+    """that user's notifications and balances, and announcements"""
     events: tuple[str, ...] = ()
     """look at these events only; none: at all"""
     seq_path: str | None = None
@@ -36,8 +42,17 @@ class WatchOptions(Struct, frozen=True, kw_only=True):
         asked = []
         if self.symbols:
             asked.append(Subscription("price:subscribe", self.symbols))
-        if self.channels:
-            asked.append(Subscription("channel:subscribe", self.channels))
+        channels = self.channels
+        if self.notifications:
+            user = user_of(self.target)
+            channels = (ANNOUNCEMENT, f"user:{user}:notifications", f"user:{user}:balance", *channels)
+        if channels:
+            asked.append(Subscription("channel:subscribe", channels))
+        if self.bots:
+            asked.append(Subscription("bot:subscribe"))
         if not asked and not self.events:
-            raise UsageError("nothing to watch", hint="name a symbol (BTC/USDT), a --channel or an --event")
+            raise UsageError(
+                "nothing to watch",
+                hint="name a symbol (BTC/USDT), a --channel or an --event; or --bots, --notifications",
+            )
         return asked

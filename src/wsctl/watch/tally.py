@@ -13,6 +13,7 @@ from wsctl.model.channel import symbol_of
 from wsctl.model.event import PRICE_UPDATE
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
+from wsctl.watch.account import Account
 
 RATE_WINDOW = 5.0
 """seconds over which a rate is taken"""
@@ -76,6 +77,7 @@ class Tally:
         self.clock = clock
         self.ordering = OrderingCheck()
         self.latency = LatencyCheck()
+        self.account = Account()
         self.rows: dict[tuple[str, str], Row] = {}
         self.messages = 0
         self.reconnects = 0
@@ -120,6 +122,8 @@ class Tally:
         if is_control(seen) or seen.kind in (Kind.HEARTBEAT, Kind.SKIPPED):
             return
         self.messages += 1
+        if self.account.add(seen):
+            return
         for symbol, price in _prices(seen):
             self._row(symbol, seen, price)
 
