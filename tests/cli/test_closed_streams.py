@@ -89,7 +89,6 @@ def test_a_watch_on_a_full_disk(feed: Server, full: int) -> None:
 
 
 @needs_full
-@pytest.mark.xfail(reason="only lines are written with an eye on it")
 @pytest.mark.parametrize("arguments", [("emit", "time:sync", "--wait", "50ms"), ("ordering-check", "-")], ids=" ".join)
 def test_an_answer_on_a_full_disk(feed: Server, full: int, arguments: tuple[str, ...]) -> None:
     """Whatever prints once says so in the same words."""

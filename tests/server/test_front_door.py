@@ -73,7 +73,6 @@ def test_a_large_post_between_others_on_one_connection() -> None:
     run(test)
 
 
-@pytest.mark.xfail(reason="what came in one read with the beginning of a head is counted as that head")
 def test_a_head_that_begins_behind_a_large_post() -> None:
     """The beginning of a next request, in one write with a large body, is not counted together with it."""
 

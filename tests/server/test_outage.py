@@ -114,7 +114,6 @@ def test_a_kept_connection_is_reset_during_the_outage(method: str) -> None:
     run(test)
 
 
-@pytest.mark.xfail(reason="a handshake over a connection from before the outage is let in")
 def test_no_websocket_over_a_kept_connection_during_the_outage() -> None:
     """Nor does a kept-alive connection become a WebSocket while the outage lasts: it is reset."""
 
