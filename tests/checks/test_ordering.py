@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsctl.checks.ordering import FINDINGS_KEPT, WINDOW_MESSAGES, ChannelReport, OrderingCheck
+from wsctl.checks.channel_report import FINDINGS_KEPT, ChannelReport
+from wsctl.checks.ordering import OrderingCheck
+from wsctl.checks.sequence import WINDOW_MESSAGES
 from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation, decode, encode
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsctl.checks.ordering import WINDOW_MESSAGES, OrderingCheck
+from wsctl.checks.ordering import OrderingCheck
+from wsctl.checks.sequence import WINDOW_MESSAGES
 from wsctl.checks.sequencer import Sequencer
 from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation

@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from wsctl.checks.ordering import is_control
+from wsctl.checks.sequence import is_control
 from wsctl.model.observation import Kind, Observation
 
 SHORTEST: Final = 1e-6

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import NamedTuple
 
-from wsctl.checks.ordering import WINDOW_MESSAGES, WINDOW_SECONDS, is_control, left_out, name_of, next_seq
+from wsctl.checks.sequence import WINDOW_MESSAGES, WINDOW_SECONDS, is_control, left_out, name_of, next_seq
 from wsctl.model.observation import Kind, Observation
 
 

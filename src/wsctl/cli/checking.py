@@ -1,14 +1,15 @@
 """What ordering-check does around the check: a live feed or recorded Observations, and the report."""
 
+import io
+import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 
 from wsctl.checks.ordering import OrderingCheck
-from wsctl.cli.console import print_text, reader_may_leave, say
+from wsctl.cli.console import print_text, reader_may_leave, say, to_json
 from wsctl.cli.run import interruptible
 from wsctl.cli.subscribing import start_watching, tell
 from wsctl.clock import SystemClock
@@ -64,14 +65,20 @@ def check_tape(path: Path, *, as_json: bool) -> ExitCode:
     return _report(check, as_json=as_json)
 
 
+def _drawn(check: OrderingCheck) -> str:
+    """The report as text: Rich's own way to stdout knows nothing of readers that leave and disks that fill."""
+    terminal = sys.stdout.isatty()
+    drawing = io.StringIO()
+    width = shutil.get_terminal_size().columns if terminal else 120
+    Console(file=drawing, width=width, force_terminal=terminal).print(OrderingReport(check))
+    return drawing.getvalue().rstrip("\n")
+
+
 def _report(check: OrderingCheck, *, as_json: bool) -> ExitCode:
     check.close()
     with reader_may_leave():  # the verdict stands, read or not
         if as_json:
-            print_text(msgspec.json.encode(check.as_json()).decode())
+            print_text(to_json(check.as_json()))
         else:
-            console = Console(width=None if sys.stdout.isatty() else 120)
-            with console.capture() as captured:
-                console.print(OrderingReport(check))
-            print_text(captured.get().rstrip("\n"))
+            print_text(_drawn(check))
     return ExitCode.PASSED if check.verdict is Verdict.PASS else ExitCode.FINDINGS

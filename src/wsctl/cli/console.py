@@ -1,9 +1,13 @@
 """Talk for people, on stderr; data goes to stdout."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from wsctl.errors import WsctlError
 
 _HARMLESS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 """control characters that a feed may send: a terminal would obey them"""
@@ -20,9 +24,23 @@ def complain(message: str, hint: str | None = None) -> None:
 
 
 def print_text(text: str) -> None:
-    """Data on stdout. Raises BrokenPipeError once the reader has left."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Data on stdout; half a surrogate pair, which UTF-8 cannot say, becomes `?`.
+
+    Raises BrokenPipeError once the reader has left, and WsctlError when it cannot be written (a full disk).
+    """
+    try:
+        sys.stdout.write(text.encode(errors="replace").decode() + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise WsctlError(f"cannot write the output: {(error.strerror or str(error)).lower()}") from error
+
+
+def to_json(value: Any) -> str:
+    """JSON on one line, whatever texts a feed sent."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @contextmanager

@@ -3,9 +3,7 @@
 import json
 from typing import Any
 
-import msgspec
-
-from wsctl.cli.console import print_text, say
+from wsctl.cli.console import print_text, say, to_json
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
@@ -17,10 +15,10 @@ from wsctl.watch.emission import emit
 async def emit_event(target: Target, event: str, arguments: list[str], wait: float) -> ExitCode:
     """Send it and print what comes back; an acknowledgement that says `ok: false` is a finding."""
     answers = await emit(target, event, [_argument(text) for text in arguments], wait=wait, clock=SystemClock())
-    if answers.acknowledgement is None:
+    if answers.acknowledgement is None and answers.ended is None:
         say(f"{event} was not acknowledged within {format_duration(wait)}")
-    else:
-        print_text(msgspec.json.encode({"acknowledgement": answers.acknowledgement}).decode())
+    elif answers.acknowledgement is not None:
+        print_text(to_json({"acknowledgement": answers.acknowledgement}))
     for seen in answers.events:
         print_text(observation.encode(seen).decode())
     if answers.left_out:

@@ -79,7 +79,8 @@ async def serve_until_stopped(
             await until_terminated(feed.wait())
         finally:
             if feed.platform.connections:
-                say(f"stopping: telling {len(feed.platform.connections)} clients")
+                clients = len(feed.platform.connections)
+                say(f"stopping: telling {clients} client{'s' * (clients > 1)}")
             if ready_file is not None:
                 _remove(ready_file)
             ledger = feed.platform.hub.ledger().values()

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wsctl.cli.options import duration
+from wsctl.errors import UsageError
 from wsctl.model.channel import is_name
 from wsctl.server import defaults
 
@@ -32,5 +33,7 @@ def token(
 
     if not is_name(user):
         raise typer.BadParameter(f"{user!r} is not a user id; letters, digits and . _ / - are taken")
+    if not jwt_secret:
+        raise UsageError("the JWT secret is empty; expected some text")
     expires_at = None if ttl is None else time.time() + ttl
     typer.echo(mint(user, jwt_secret, admin=admin, expires_at=expires_at))

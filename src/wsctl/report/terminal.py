@@ -12,7 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from wsctl.checks.ordering import ChannelReport, OrderingCheck
+from wsctl.checks.channel_report import ChannelReport
+from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.report.account import account_view

@@ -35,6 +35,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._platform = platform
         self._unfinished: int | None = 0
         """bytes of a head that is not complete; None once it is"""
+        self._requests = 0
+        """requests that came to their end"""
         self._refused = False
         self._latest = b""
         self._deadline: asyncio.TimerHandle | None = None
@@ -53,11 +55,14 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._latest = data
+        ended = self._requests
         super().data_received(data)
-        if self._unfinished is not None:
+        if self._unfinished is None:
+            return
+        if self._requests == ended:  # else it is not known where in it the unfinished head begins
             self._unfinished += len(data)
-            if self._unfinished > MAX_HEAD:
-                self._refuse()
+        if self._unfinished > MAX_HEAD:
+            self._refuse()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
@@ -98,6 +103,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """It is there as a whole."""
+        self._requests += 1
         self._clear_deadline()
         if not self._refused:
             super().on_message_complete()

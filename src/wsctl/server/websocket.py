@@ -161,6 +161,9 @@ class WebSocketProtocol(asyncio.Protocol):
     # Inside
 
     def _open(self, request: Request) -> None:
+        if self._platform.out:
+            self.abort(reset=True)
+            return
         target = self._judge(request)
         if isinstance(target, tuple):
             self._ws.send_response(self._refusal(*target))

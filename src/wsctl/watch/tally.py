@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from wsctl.checks.latency import LatencyCheck
-from wsctl.checks.ordering import OrderingCheck, is_control, name_of
+from wsctl.checks.ordering import OrderingCheck
+from wsctl.checks.sequence import is_control, name_of
 from wsctl.clock import Clock
 from wsctl.model.channel import symbol_of
 from wsctl.model.event import PRICE_UPDATE

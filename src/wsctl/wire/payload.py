@@ -171,6 +171,6 @@ def _compile(path: str | None) -> Callable[[Payload], Any] | None:
         try:
             return expression.search(body)
         except JMESPathError as error:  # an expression that parses and cannot be applied, such as abs(symbol)
-            raise UsageError(f"path {path!r} cannot be applied: {str(error).splitlines()[0].lower()}") from error
+            raise UsageError(f"path {path!r} cannot be applied: {str(error).splitlines()[0]}") from error
 
     return search

@@ -1,0 +1,53 @@
+"""A recording is judged as it is: options about a live feed make no sense with it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import wsctl
+
+LIVE = "is about a live feed; a recording is judged as it is"
+HELP = "\n  hint: wsctl ordering-check --help\n"
+LINE = (
+    '{"received_at":1.0,"conn":"c1","channel":"c","event":"e","epoch":"x","seq":%d,'
+    '"sent_at":null,"latency_ms":null,"data":{}}\n'
+)
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    """A recording of three messages in order."""
+    (tmp_path / "tape.jsonl").write_text("".join(LINE % seq for seq in (1, 2, 3)))
+    return tmp_path
+
+
+def test_options_about_a_live_feed(tape: Path) -> None:
+    """With a recording each of them is a usage error that names it."""
+    options = {
+        "--tape tape.jsonl --url http://127.0.0.1:1": "--url",
+        "--url http://127.0.0.1:1 --tape tape.jsonl --format json": "--url",
+        "--tape tape.jsonl --event price:update": "--event",
+        "--tape tape.jsonl --duration 10s": "--duration",
+        "--tape tape.jsonl --trace": "--trace",
+        "- --event price:update": "--event",
+    }
+    with ThreadPoolExecutor(3) as pool:
+        results = pool.map(lambda line: wsctl("ordering-check", *line.split(), cwd=tape), options)
+    for (line, name), result in zip(options.items(), results, strict=True):
+        assert result == (2, "", f"wsctl: error: {name} {LIVE}{HELP}"), line
+
+
+def test_two_recordings(tape: Path) -> None:
+    """stdin beside --tape is one recording too many."""
+    result = wsctl("ordering-check", "-", "--tape", "tape.jsonl", cwd=tape)
+    message = "give symbols to check a feed, or --tape to check a recording, not both"
+    assert result == (2, "", f"wsctl: error: {message}{HELP}")
+
+
+def test_what_is_configured_is_not_given(tape: Path) -> None:
+    """A target in the environment or in wsctl.yaml stands in nobody's way."""
+    (tape / "wsctl.yaml").write_text("feeds:\n  local: {url: 'http://127.0.0.1:3000'}\n")
+    env = {"WSCTL_URL": "http://127.0.0.1:1", "WSCTL_TOKEN": "x"}
+    result = wsctl("ordering-check", "--tape", "tape.jsonl", cwd=tape, env=env)
+    assert (result.code, result.err) == (0, "")
