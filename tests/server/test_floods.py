@@ -30,7 +30,7 @@ def test_a_flood_of_pings(loop: asyncio.AbstractEventLoop, who: str, monkeypatch
             async with raw_websocket(running, receive_buffer=4096) as raw:
                 if who == "joined":
                     await raw.text("40")
-                    await until(lambda: all(one.joined_at for one in running.platform.connections.values()))
+                    await until(lambda: running.platform.clients)
                 flooded = list(running.platform.sockets)[1]
                 async with flooding(raw):
                     while flooded in running.platform.sockets:
