@@ -77,7 +77,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clients", type=whole, default=500, help="subscribers (%(default)s)")
     parser.add_argument("--rate", type=positive, default=20.0, help="updates per second (%(default)g)")
     parser.add_argument("--rounds", type=whole, default=5, help="rounds per form (%(default)s)")
-    parser.add_argument("--every", type=whole, default=100, help="parse every k-th message (%(default)s)")
+    parser.add_argument("--every", type=whole, default=101, help="parse every k-th message (%(default)s)")
     parser.add_argument("--warmup", type=positive, default=1.0, help="seconds before the window (%(default)g)")
     parser.add_argument("--seconds", type=positive, default=3.0, help="measured window (%(default)g)")
     parser.add_argument("--seed", type=int, default=1, help="of the prices (%(default)s)")

@@ -105,7 +105,15 @@ def summarise(rounds: list[Round]) -> dict[str, Any] | None:
     valid = [entry for entry in rounds if not entry["problem"]]
     if not valid:
         return None
-    keys = ("bytes_per_message", "sent_per_message", "cpu_us", "delivered_per_s", "server_share", "receiver_share")
+    keys = (
+        "bytes_per_message",
+        "sent_per_message",
+        "cpu_us",
+        "delivered_per_s",
+        "server_share",
+        "receiver_share",
+        "others_share",
+    )
     middle = {key: median(entry[key] for entry in valid) for key in keys}
     middle |= {key: median(entry["latency"][key] for entry in valid) for key in ("p50", "p95")}
     middle["both_per_message"] = middle["bytes_per_message"] + middle["sent_per_message"]
@@ -117,7 +125,7 @@ def summarise(rounds: list[Round]) -> dict[str, Any] | None:
 def figures_table(found: dict[Case, dict[str, Any] | None]) -> str:
     """One line per case."""
     head = ["carrier", "msg/s", "rtt ms", "bytes down", "up", "both", "P50 ms", "P95 ms", "CPU µs/msg", "msg/poll"]
-    head += ["server", "receiver", "samples", "valid rounds"]
+    head += ["server", "receiver", "others", "samples", "valid rounds"]
     rows = [[carrier, f"{rate:g}", f"{rtt:g}", *figures(found[rate, rtt, carrier])] for rate, rtt, carrier in found]
     return aligned([head, *rows], left=1)
 
@@ -125,12 +133,12 @@ def figures_table(found: dict[Case, dict[str, Any] | None]) -> str:
 def figures(summary: dict[str, Any] | None) -> list[str]:
     """The cells of one line."""
     if summary is None:
-        return [*["–"] * 10, "none"]
+        return [*["–"] * 11, "none"]
     return [
         *(f"{summary[key]:.0f}" for key in ("bytes_per_message", "sent_per_message", "both_per_message")),
         *(f"{summary[key]:.1f}" for key in ("p50", "p95", "cpu_us")),
         f"{summary['per_poll']:.2f}" if summary["per_poll"] else "–",
-        *(f"{summary[key]:.2f}" for key in ("server_share", "receiver_share")),
+        *(f"{summary[key]:.2f}" for key in ("server_share", "receiver_share", "others_share")),
         f"{summary['samples']}",
         f"{summary['valid']} of {summary['rounds']}",
     ]
