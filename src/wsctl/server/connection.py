@@ -249,23 +249,27 @@ class Connection:
             self._restart_heartbeat(self.platform.options.ping_timeout, self._unanswered)
 
     def _unanswered(self) -> None:
-        self.end("ping timeout")
+        self.end("ping timeout", farewell=False)
 
     # The end
 
-    def end(self, reason: str, *, code: int = 1000) -> None:
-        """Disconnect without a notice."""
+    def end(self, reason: str, *, code: int = 1000, farewell: bool = True) -> None:
+        """Disconnect without a notice.
+
+        Over polling CLOSE comes with the pending poll; where none is pending, with the next one if there is a
+        `farewell`, else the session is unknown from now on.
+        """
         carrier = self.carrier
         self.lost(reason)
         if carrier is not None:
             carrier.close(code)
-        if isinstance(carrier, PollingCarrier):
+        if isinstance(carrier, PollingCarrier) and (farewell or carrier.polled):
             self.platform.see_off(self.sid, carrier)
 
     def malformed(self, error: Exception) -> None:
         """The client broke the protocol: disconnect it."""
         self.platform.counters.malformed += 1
-        self.end(f"malformed packet: {error}", code=1002)
+        self.end(f"malformed packet: {error}", code=1002, farewell=False)
 
     def _client_left(self) -> None:
         """The client closed the session: a pending poll is answered with a NOOP, a WebSocket closed."""

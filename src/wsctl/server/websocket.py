@@ -20,7 +20,7 @@ from websockets.server import ServerProtocol
 
 from wsctl.server import limits
 from wsctl.server.client import Closing
-from wsctl.server.connection import Handler
+from wsctl.server.connection import Candidate, Handler
 from wsctl.server.framing import offer_deflate
 from wsctl.server.handshake import Refusal, read_query
 from wsctl.server.hub import Writable
@@ -196,7 +196,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if connection is None:
             return HTTPStatus.BAD_REQUEST, Refusal.UNKNOWN_SID.body()
         if not connection.upgradable:
-            return HTTPStatus.BAD_REQUEST, Refusal.BAD_REQUEST.body()
+            return TurnedAway
         return partial(Upgrade, connection)
 
     def _refusal(self, status: HTTPStatus, body: bytes) -> Response:
@@ -255,6 +255,26 @@ class WebSocketProtocol(asyncio.Protocol):
         handler, self._handler = self._handler, None
         if handler is not None:
             handler.lost(reason)
+
+
+class TurnedAway:
+    """Closes a second WebSocket for a session: like the reference server, by an orderly close, not by a refusal."""
+
+    def begin(self, carrier: Candidate) -> None:
+        """The WebSocket is open."""
+        carrier.close(1000)
+
+    def receive(self, frame: engineio.Frame) -> None:
+        """Nothing it says matters."""
+
+    def lost(self, reason: str) -> None:
+        """Nothing to let go of."""
+
+    def fell_behind(self) -> None:
+        """Nothing is fanned out to it."""
+
+    def caught_up(self) -> None:
+        """Nothing is fanned out to it."""
 
 
 def _split(target: str) -> SplitResult:
