@@ -14,7 +14,9 @@ SKIPPED = "channel:skipped"
 CLOSING = "connection:closing"
 ERROR = "error"
 
-CONTROL = frozenset({CLOSING, ERROR, "bot:subscribed"})
+BOTS_SUBSCRIBED = "bot:subscribed"
+
+CONTROL = frozenset({CLOSING, ERROR, BOTS_SUBSCRIBED})
 """events about the connection or a request, not about a channel; nobody expects them to be numbered"""
 
 

@@ -65,11 +65,12 @@ class MockFeed:
         self.url = f"{'https' if tls else 'http'}://{_dialable(*sockets[0].getsockname()[:2])}"
 
         loop = asyncio.get_running_loop()
-        self.platform = Platform(self.options, self._clock, loop, self._on_log)
+        self.platform = Platform(self.options, self._clock, loop, self._on_log, source.symbols)
         self.prices = PriceService(
             self.platform.hub,
             source,
             self._clock,
+            self.platform.bots.on_price,
             throttle=self.options.throttle,
             wait=self.options.prices is not None,
         )

@@ -204,7 +204,7 @@ class Client:
         """Whether messages of a channel are held back."""
         return self._backlog.owes(channel)
 
-    def send_event(self, name: str, payload: Payload) -> None:
+    def send_event(self, name: str, payload: Any) -> None:
         """Send an event to this client only."""
         self._send([socketio.encode_event(name, payload)])
 

@@ -11,9 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from wsctl.errors import UsageError
+from wsctl.model.channel import is_name
 from wsctl.server.body import read_body
 from wsctl.server.client import Client, Closing
 from wsctl.server.platform import Platform
+from wsctl.server.services.notifications import Level
 from wsctl.server.services.prices import PriceService
 
 MAX_BODY = 64 * 1024
@@ -43,6 +45,22 @@ class Flash(msgspec.Struct, forbid_unknown_fields=True):
     outage: float = 0
 
 
+class Announce(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /control/announce: to everybody who listens."""
+
+    title: str
+    body: str = ""
+
+
+class Notify(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /control/notify: to one user."""
+
+    user: str
+    title: str
+    body: str = ""
+    level: Level = "info"
+
+
 class BadRequest(Exception):
     """The body is not what the endpoint takes."""
 
@@ -56,6 +74,8 @@ def control_routes(platform: Platform, prices: PriceService) -> list[Route]:
     control = Control(platform, prices)
     posts: dict[str, Handler] = {
         "price": control.price,
+        "announce": control.announce,
+        "notify": control.notify,
         "disconnect": control.disconnect,
         "flash": control.flash,
         "pause": control.pause,
@@ -81,6 +101,18 @@ class Control:
         body = await _read(request, SetPrice)
         self._prices.source.set_price(body.symbol, body.price)
         return {"ok": True}
+
+    async def announce(self, request: Request) -> Any:
+        """Tell everybody who listens to `announcement`."""
+        body = await _read(request, Announce)
+        return {"ok": True, "id": self._platform.notifications.announce(body.title, body.body)}
+
+    async def notify(self, request: Request) -> Any:
+        """Tell one user, listening or not."""
+        body = await _read(request, Notify)
+        if not is_name(body.user):
+            raise BadRequest(f"{body.user!r} is not a user id")
+        return {"ok": True, "id": self._platform.notifications.notify(body.user, body.level, body.title, body.body)}
 
     async def disconnect(self, request: Request) -> Any:
         """Disconnect clients in good order; they are told that they may come back."""

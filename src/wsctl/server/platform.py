@@ -21,6 +21,8 @@ from wsctl.server.metrics import Counters
 from wsctl.server.options import ServeOptions
 from wsctl.server.polling import PollingCarrier
 from wsctl.server.requests import Requests
+from wsctl.server.services.bots import BotService
+from wsctl.server.services.notifications import NotificationService
 
 if TYPE_CHECKING:
     from wsctl.server.websocket import WebSocketProtocol
@@ -59,6 +61,7 @@ class Platform:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
         on_log: Callable[[ConnectionLog], None],
+        symbols: tuple[str, ...],
     ) -> None:
         self.options = options
         self.clock = clock
@@ -66,7 +69,11 @@ class Platform:
         self.hub = Hub(clock, epoch=secrets.token_hex(4))
         self.admission = Admission(options)
         self.counters = Counters()
-        self.requests = Requests(self.hub, clock, max_subscriptions=options.max_subscriptions)
+        self.notifications = NotificationService(self.hub)
+        self.bots = BotService(self.hub, symbols, options.seed or 0, self.notifications)
+        self.requests = Requests(
+            self.hub, clock, self.bots, self.notifications, max_subscriptions=options.max_subscriptions
+        )
         self.connections: dict[str, Connection] = {}
         """by the Engine.IO session's id"""
         self.clients: dict[str, Client] = {}

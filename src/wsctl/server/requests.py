@@ -6,9 +6,11 @@ from typing import Any, Protocol
 
 from wsctl.clock import Clock
 from wsctl.model.channel import is_name, symbol_of, ticker
-from wsctl.model.event import ERROR
+from wsctl.model.event import BOTS_SUBSCRIBED, ERROR
 from wsctl.server.auth import User
 from wsctl.server.hub import Hub
+from wsctl.server.services.bots import BotService, bot_channels
+from wsctl.server.services.notifications import NotificationService
 from wsctl.spec.nearest import nearest
 from wsctl.wire.payload import Payload
 
@@ -28,7 +30,7 @@ class Client(Protocol):
     def unsubscribe(self, channel: str) -> None:
         """Leave a channel."""
 
-    def send_event(self, name: str, payload: Payload) -> None:
+    def send_event(self, name: str, payload: Any) -> None:
         """Send one event to this client only."""
 
 
@@ -50,8 +52,12 @@ class Denied(Exception):
 class Requests:
     """Serves client events against the hub."""
 
-    def __init__(self, hub: Hub, clock: Clock, *, max_subscriptions: int) -> None:
+    def __init__(
+        self, hub: Hub, clock: Clock, bots: BotService, notifications: NotificationService, *, max_subscriptions: int
+    ) -> None:
         self._hub = hub
+        self._bots = bots
+        self._notifications = notifications
         self._max_subscriptions = max_subscriptions
         self._clock = clock
         self.on_subscription: Callable[[], None] = lambda: None
@@ -59,6 +65,9 @@ class Requests:
         self._handlers: dict[str, Callable[[Client, list[Any]], Payload]] = {
             "price:subscribe": self._price_subscribe,
             "price:unsubscribe": self._price_unsubscribe,
+            "bot:subscribe": self._bot_subscribe,
+            "bot:subscribe:one": self._bot_subscribe_one,
+            "bot:unsubscribe": self._bot_unsubscribe,
             "channel:subscribe": self._channel_subscribe,
             "channel:unsubscribe": self._channel_unsubscribe,
             "time:sync": self._time_sync,
@@ -95,6 +104,41 @@ class Requests:
             client.unsubscribe(name)
         return {"ok": True, "unsubscribed": names}
 
+    def _bot_subscribe(self, client: Client, args: list[Any]) -> Payload:
+        """Status, trades and positions of all of the user's bots; answers their ids by event, too."""
+        user = _user_of(client, "bots")
+        self._bots.ensure(user.id)
+        ids = self._bots.bots_of(user.id)
+        for id in ids:
+            self._join_bot(client, id, ("status", "trades", "positions"))
+        client.send_event(BOTS_SUBSCRIBED, ids)
+        return {"ok": True, "subscribed": ids}
+
+    def _bot_subscribe_one(self, client: Client, args: list[Any]) -> Payload:
+        """All of one bot, its logs, too."""
+        ids = _names(args)
+        if len(ids) != 1:
+            raise Denied("bad_request", "expected the id of one bot")
+        self._check_owner(client, f"bot:{ids[0]}")
+        self._join_bot(client, ids[0], ("status", "trades", "positions", "logs"))
+        return {"ok": True, "subscribed": ids}
+
+    def _bot_unsubscribe(self, client: Client, args: list[Any]) -> Payload:
+        """Of the bots named; of all of the user's when none is."""
+        user = _user_of(client, "bots")
+        ids = _names(args) if args and args != [[]] else self._bots.bots_of(user.id)
+        for id in ids:
+            for channel in bot_channels(id).values():
+                client.unsubscribe(channel)
+        return {"ok": True, "unsubscribed": ids}
+
+    def _join_bot(self, client: Client, id: str, feeds: tuple[str, ...]) -> None:
+        channels = bot_channels(id)
+        for feed in feeds:
+            self._check_room(client, channels[feed])
+            client.subscribe(channels[feed])
+        self.on_subscription()
+
     def _time_sync(self, client: Client, args: list[Any]) -> Payload:
         return {"ok": True, "serverTime": round(self._clock.now() * 1000, 3)}
 
@@ -130,16 +174,27 @@ class Requests:
         return ticker(symbol)
 
     def _find_channel(self, client: Client, name: str) -> str:
+        if name.startswith(("user:", "bot:")):
+            self._check_owner(client, name)
         if name in self._hub.channels:
             return name
-        if name.startswith(("user:", "bot:")):
-            if client.user is None:
-                raise Denied("auth_required", f"{name} needs a token")
-            raise Denied("access_denied", "Access denied")
         symbol = symbol_of(name)
         if symbol is not None and ticker(symbol) not in self._hub.channels:
             raise self._unknown_symbol(symbol)
         raise Denied("unknown_channel", f"unknown channel {name!r}")
+
+    def _check_owner(self, client: Client, name: str) -> None:
+        """Private channels are their user's, and an admin's; those of a user come into being when first asked for."""
+        user = _user_of(client, name)
+        kind, id, *_ = [*name.split(":"), ""]
+        self._bots.ensure(user.id)
+        self._notifications.ensure(user.id)
+        if user.admin and kind == "user" and is_name(id):
+            self._bots.ensure(id)
+            self._notifications.ensure(id)
+        owner = id if kind == "user" else self._bots.owner_of(id)
+        if owner is None or (owner != user.id and not user.admin):
+            raise Denied("access_denied", "Access denied")
 
     def _unknown_symbol(self, symbol: str) -> Denied:
         return Denied("unknown_symbol", partial(self._advise, symbol))
@@ -150,6 +205,12 @@ class Requests:
         near = nearest(symbol, served)
         advice = f"did you mean {near}?" if near else f"served are {', '.join(served[:10])}"
         return f"unknown symbol {symbol!r}; {advice}"
+
+
+def _user_of(client: Client, what: str) -> User:
+    if client.user is None:
+        raise Denied("auth_required", f"{what} needs a token" if ":" in what else f"{what} need a token")
+    return client.user
 
 
 def _names(args: list[Any]) -> list[str]:

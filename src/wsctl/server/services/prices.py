@@ -1,7 +1,7 @@
 """The price service: plays a source's ticks in time and publishes them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from wsctl.clock import Clock
@@ -16,6 +16,10 @@ TIMER_STEP = 0.001
 """seconds: uvloop's timers know milliseconds"""
 
 
+OnPrice = Callable[[str, float, float, float, float], None]
+"""takes symbol, bid, ask, price and source time (unix seconds) of every price, throttled or not"""
+
+
 class PriceService:
     """Publishes tickers, order books and trades of every symbol of a source.
 
@@ -23,10 +27,13 @@ class PriceService:
     `throttle` is the interval in seconds in which only the newest price of a symbol is sent; 0: off.
     """
 
-    def __init__(self, hub: Hub, source: Source, clock: Clock, *, throttle: float, wait: bool) -> None:
+    def __init__(
+        self, hub: Hub, source: Source, clock: Clock, on_price: OnPrice, *, throttle: float, wait: bool
+    ) -> None:
         self.source = source
         self._hub = hub
         self._clock = clock
+        self._on_price = on_price
         self._throttle = Throttle(throttle, self._publish_price) if throttle else None
         self._prices: dict[str, Payload] = {}
         self._started = asyncio.Event()
@@ -103,6 +110,7 @@ class PriceService:
             self._publish_price(price, source_at)
         else:
             self._throttle.offer(tick.symbol, price, source_at)
+        self._on_price(tick.symbol, tick.bid, tick.ask, tick.price, source_at)
         if tick.bids or tick.asks:
             book = {"symbol": tick.symbol, "bids": tick.bids, "asks": tick.asks}
             self._hub.publish(orderbook(tick.symbol), ORDERBOOK_UPDATE, book, source_at)
