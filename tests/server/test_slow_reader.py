@@ -307,3 +307,27 @@ def test_the_kernel_hides_little_of_a_slow_reader(loop: Any) -> None:
             assert sent < LIMIT + 8 * UNSENT_LIMIT
 
     run(test, loop_factory=loop)
+
+
+def test_all_prices_after_a_sleep() -> None:
+    """On `price:public`, where a message is one symbol's price, a reader that slept gets the newest of every symbol."""
+
+    async def test() -> None:
+        async with feed(**FEED) as running, raw_websocket(running, receive_buffer=4096) as raw:
+            await raw.text("40", '42["channel:subscribe","price:public"]')
+            await until(lambda: running.platform.clients and only(running).channels)
+            await sleep_through(running, only(running))
+            seen: list[Any] = []
+            while not any(name == "channel:skipped" for name, _ in seen):
+                _, data = await raw.read_frame()
+                seen += [event] if (event := event_of(data.decode())) else []
+            snapshots = {}
+            while len(snapshots) < len(running.symbols):
+                _, data = await raw.read_frame()
+                event = event_of(data.decode())
+                if event is not None and event[1].get("snapshot"):
+                    snapshots[event[1]["symbol"]] = event[1]["seq"]
+            assert set(snapshots) == set(running.symbols)
+            assert set(snapshots.values()) == {seen[-1][1]["to"]}
+
+    run(test)

@@ -8,6 +8,7 @@ PRICE_UPDATE = "price:update"
 ORDERBOOK_UPDATE = "orderbook:update"
 TRADE_UPDATE = "trade:update"
 ANNOUNCEMENT = "announcement"
+BALANCE_UPDATE = "balance:update"
 
 HEARTBEAT = "channel:heartbeat"
 SKIPPED = "channel:skipped"

@@ -1,6 +1,7 @@
 """What one connection is owed while it cannot be written to: the newest message per channel, and what was left out."""
 
-from wsctl.model.event import ORDERBOOK_UPDATE, SKIPPED
+from wsctl.model.channel import PRICE_PUBLIC
+from wsctl.model.event import BALANCE_UPDATE, ORDERBOOK_UPDATE, SKIPPED
 from wsctl.server.hub import Channel, Hub, Message, Subscriber
 
 
@@ -28,19 +29,25 @@ class Backlog:
         self._owed.pop(channel, None)
 
     def pay(self, hub: Hub, subscriber: Subscriber, reason: str) -> None:
-        """Send what is owed: per channel a declared skip, then the newest message (of a book: a snapshot)."""
+        """Send what is owed: per channel a declared skip, then the newest message, or a snapshot where that is less."""
         owed, self._owed = self._owed, {}
         for channel, (first, message) in owed.items():
             newest = message.stamp.seq
-            is_book = message.name == ORDERBOOK_UPDATE  # a lone delta would leave the reader's book wrong
-            last_skipped = newest if is_book else newest - 1
+            partial = _is_partial(message)
+            last_skipped = newest if partial else newest - 1
             if first <= last_skipped:
                 hub.skipped += last_skipped - first + 1
                 _declare(subscriber, channel, first, last_skipped, reason)
-            if is_book:
+            if partial:
                 hub.push_snapshot(subscriber, channel)
             else:
                 subscriber.offer(message)
+
+
+def _is_partial(message: Message) -> bool:
+    """Whether a message alone would leave the reader with less than the channel's state: one change of a book, one
+    symbol's price of all, one asset's balance of all."""
+    return message.name in (ORDERBOOK_UPDATE, BALANCE_UPDATE) or message.channel.name == PRICE_PUBLIC
 
 
 def _declare(subscriber: Subscriber, channel: Channel, first: int, last: int, reason: str) -> None:

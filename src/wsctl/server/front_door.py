@@ -17,6 +17,8 @@ MAX_HEAD = 64 * 1024
 MAX_HEADERS = 100
 REQUEST_TIMEOUT = 30.0
 """seconds a client may take to send one HTTP request"""
+REFUSAL_TIMEOUT = 5.0
+"""seconds a client whose head was refused may take to read that"""
 
 TRANSPORT = "wsctl.transport"
 """key of a request's scope: the TCP transport it came over, so that a cut can reset it"""
@@ -104,15 +106,21 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """It is there as a whole."""
         self._requests += 1
-        self._clear_deadline()
         if not self._refused:
+            self._clear_deadline()
             super().on_message_complete()
 
     def _refuse(self) -> None:
         if not self._refused:
             self._refused = True
+            self._clear_deadline()
             self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            if self.transport.can_write_eof():
+                # More of the head may be on its way: closing now would reset the connection before the answer is read.
+                self.transport.write_eof()
+                self._deadline = self.loop.call_later(REFUSAL_TIMEOUT, self.transport.close)
+            else:
+                self.transport.close()
 
     def _set_deadline(self) -> None:
         if self._deadline is None:

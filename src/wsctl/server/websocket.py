@@ -244,6 +244,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _give_up(self, reason: str) -> None:
         """The client broke the rules of RFC 6455 and was told; what follows is thrown away."""
+        if self._handler is not None:
+            self._platform.counters.malformed += 1
         self._lost(reason)
         self._expect_close()
 

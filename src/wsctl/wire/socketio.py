@@ -19,6 +19,8 @@ Frame = str | bytes
 
 MAX_ATTACHMENTS = 10
 """as in socket.io-parser since CVE-2026-33151"""
+MAX_DEPTH = 200
+"""lists and objects inside one another; far from where our own recursion ends"""
 
 RESERVED_EVENTS = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
@@ -136,9 +138,22 @@ def _load(text: str) -> Any:
     if not text:
         return None
     try:
-        return _json_decode(text)
+        data = _json_decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise WireError(f"the packet's JSON cannot be read: {error}") from error
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(data):
+        raise WireError(f"the packet's JSON is nested deeper than {MAX_DEPTH}")
+    return data
+
+
+def _is_too_deep(data: Any) -> bool:
+    level = [data]
+    for _ in range(MAX_DEPTH + 1):
+        outer = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [inner for values in outer for inner in values if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _checked(packet: Packet) -> Packet:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from random import Random
 from typing import Literal, TypeAlias
 
+from wsctl.model.event import BALANCE_UPDATE
 from wsctl.server.hub import Hub
 from wsctl.server.services.notifications import Level, NotificationService
 from wsctl.server.services.portfolio import (
@@ -32,7 +33,6 @@ BOT_STATUS = "bot:status"
 BOT_TRADE = "bot:trade"
 BOT_POSITION = "bot:position"
 BOT_LOG = "bot:log"
-BALANCE_UPDATE = "balance:update"
 
 Status: TypeAlias = Literal["running", "stopped", "error"]
 
