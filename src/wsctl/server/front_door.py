@@ -71,6 +71,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._clear_deadline()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, unless the last word has been said."""
+        if not self._refused:
+            super().send_400_response(msg)
+
     def handle_websocket_upgrade(self) -> None:
         """Hand over to the WebSocket protocol, with what came in the same write as the handshake: uvicorn drops it."""
         if self._refused:
@@ -92,6 +97,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head is there."""
         self._unfinished = None
+        if self._refused:
+            return
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             self._refuse()
@@ -115,12 +122,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._refused = True
             self._clear_deadline()
             self.transport.write(_TOO_LARGE)
-            if self.transport.can_write_eof():
+            if self._answers_nothing and self.transport.can_write_eof():
                 # More of the head may be on its way: closing now would reset the connection before the answer is read.
                 self.transport.write_eof()
                 self._deadline = self.loop.call_later(REFUSAL_TIMEOUT, self.transport.close)
             else:
                 self.transport.close()
+
+    @property
+    def _answers_nothing(self) -> bool:
+        """Whether no earlier request waits for its answer: after our last word nothing can be written."""
+        return self.cycle is None or self.cycle.response_complete
 
     def _set_deadline(self) -> None:
         if self._deadline is None:

@@ -19,7 +19,7 @@ Frame = str | bytes
 
 MAX_ATTACHMENTS = 10
 """as in socket.io-parser since CVE-2026-33151"""
-MAX_DEPTH = 200
+MAX_DEPTH = 250
 """lists and objects inside one another; far from where our own recursion ends"""
 
 RESERVED_EVENTS = frozenset(
