@@ -9,7 +9,7 @@ from wsctl.model.channel import PRICE_PUBLIC, orderbook, ticker, trades
 from wsctl.model.event import ORDERBOOK_UPDATE, PRICE_UPDATE, TRADE_UPDATE
 from wsctl.server.hub import Hub
 from wsctl.server.services.throttle import Throttle
-from wsctl.server.sources.tick import Source, Tick
+from wsctl.server.sources.tick import Level, Source, Tick
 from wsctl.wire.payload import Payload
 
 TIMER_STEP = 0.001
@@ -18,6 +18,27 @@ TIMER_STEP = 0.001
 
 OnPrice = Callable[[str, float, float, float, float], None]
 """takes symbol, bid, ask, price and source time (unix seconds) of every price, throttled or not"""
+
+
+class PublishedBook:
+    """A symbol's order book as of its last message. The source's own is ahead: ticks are made before they are due."""
+
+    def __init__(self) -> None:
+        self._bids: dict[float, float] = {}
+        self._asks: dict[float, float] = {}
+
+    def apply(self, tick: Tick) -> None:
+        """Take a tick's changes; size 0 removes a level."""
+        for side, changes in ((self._bids, tick.bids), (self._asks, tick.asks)):
+            for price, size in changes:
+                if size:
+                    side[price] = size
+                else:
+                    side.pop(price, None)
+
+    def levels(self) -> dict[str, list[Level]]:
+        """Bids and asks, best first."""
+        return {"bids": sorted(self._bids.items(), reverse=True), "asks": sorted(self._asks.items())}
 
 
 class PriceService:
@@ -36,6 +57,7 @@ class PriceService:
         self._on_price = on_price
         self._throttle = Throttle(throttle, self._publish_price) if throttle else None
         self._prices: dict[str, Payload] = {}
+        self._books = {symbol: PublishedBook() for symbol in source.symbols}
         self._started = asyncio.Event()
         self._running = asyncio.Event()
         self._running.set()
@@ -112,6 +134,7 @@ class PriceService:
             self._throttle.offer(tick.symbol, price, source_at)
         self._on_price(tick.symbol, tick.bid, tick.ask, tick.price, source_at)
         if tick.bids or tick.asks:
+            self._books[tick.symbol].apply(tick)
             book = {"symbol": tick.symbol, "bids": tick.bids, "asks": tick.asks}
             self._hub.publish(orderbook(tick.symbol), ORDERBOOK_UPDATE, book, source_at)
         if tick.trade is not None:
@@ -136,5 +159,4 @@ class PriceService:
             yield PRICE_UPDATE, self._prices[symbol]
 
     def _current_book(self, symbol: str) -> Iterator[tuple[str, Payload]]:
-        bids, asks = self.source.book(symbol)
-        yield ORDERBOOK_UPDATE, {"symbol": symbol, "bids": bids, "asks": asks}
+        yield ORDERBOOK_UPDATE, {"symbol": symbol, **self._books[symbol].levels()}
