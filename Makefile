@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NODE_MODULES := tests/node/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format docs bench clean
+.PHONY: help setup demo serve test autobahn check format docs bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,10 @@ serve: $(STAMP) ## run the mock feed on port 3000
 test: $(STAMP) $(NODE_MODULES) ## run the tests
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m pytest
 
+autobahn: $(STAMP) ## WebSocket conformance: Autobahn's cases against serve's echo (half a minute)
+	$(BIN)/pip install --quiet --group autobahn
+	$(BIN)/python tests/autobahn.py
+
 check: $(STAMP) ## format, lint, types, import contract, generated docs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -50,6 +54,9 @@ docs: $(STAMP) ## write the generated docs anew
 
 bench: $(STAMP) $(NODE_MODULES) ## measure against peers in one run and print ratios
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.fanout
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.transport
+	$(BIN)/python -m bench.forms
 	$(BIN)/python -m bench.ordering
 	$(BIN)/python -m bench.startup
 

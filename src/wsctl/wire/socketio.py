@@ -148,7 +148,7 @@ def _load(text: str) -> Any:
 
 def _is_too_deep(data: Any) -> bool:
     level = [data]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         outer = (value.values() if isinstance(value, dict) else value for value in level)
         level = [inner for values in outer for inner in values if isinstance(inner, dict | list)]
         if not level:
