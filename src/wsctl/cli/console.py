@@ -15,7 +15,8 @@ _HARMLESS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(c
 
 def say(text: str) -> None:
     """One line of talk."""
-    print(text.translate(_HARMLESS), file=sys.stderr, flush=True)  # noqa: T201 - this is where talk goes out
+    sys.stderr.write(text.translate(_HARMLESS) + "\n")  # in one piece: print() writes the newline on its own
+    sys.stderr.flush()
 
 
 def complain(message: str, hint: str | None = None) -> None:

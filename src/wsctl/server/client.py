@@ -208,6 +208,10 @@ class Client:
         """Send an event to this client only."""
         self._send([socketio.encode_event(name, payload)])
 
+    def send_encoded(self, event: str) -> None:
+        """Send an event that is encoded already."""
+        self._send([event])
+
     def _send(self, messages: list[socketio.Frame]) -> None:
         self._connection.send(messages)
         if self._connection.waiting > limits.CLOSE_LIMIT:

@@ -48,6 +48,9 @@ class Subscriber(Protocol):
     def send_event(self, name: str, payload: Payload) -> None:
         """Send one event to this connection only."""
 
+    def send_encoded(self, event: str) -> None:
+        """Send an event that many are sent, encoded already."""
+
 
 class Message:
     """One stamped event, encoded at most once per form."""
@@ -207,10 +210,10 @@ class Hub:
         for channel in self.channels.values():
             if now - channel.last_sent >= silence:
                 channel.last_sent = now
-                payload = heartbeat(channel, self.clock.now())
+                packet = encode_event(HEARTBEAT, heartbeat(channel, self.clock.now()))
                 for subscriber in channel.subscribers():
                     if not subscriber.owes(channel):
-                        subscriber.send_event(HEARTBEAT, payload)
+                        subscriber.send_encoded(packet)
 
     def ledger(self) -> dict[str, dict[str, Any]]:
         """What was truly sent, per channel: the ground truth that instruments compare with."""
