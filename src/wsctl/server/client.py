@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from wsctl.server.platform import Platform
 
 
+PATIENCE = 1.0
+"""seconds that a client has to close after its DISCONNECT"""
+
+
 class Closing(StrEnum):
     """Reasons for which the server itself ends a connection, as `connection:closing` names them."""
 
@@ -240,7 +244,8 @@ class Client:
             self._connection.send([socketio.encode_event(CLOSING, notice)])
             if not retry:
                 self._connection.send(self._session.leave("/"))
-        self._connection.end(reason, code=1012 if retry else 1000)
+        # a close right behind the DISCONNECT may be handled before it, and then the client comes back
+        self._connection.end(reason, code=1012 if retry else 1000, patience=0.0 if retry else PATIENCE)
 
     def cut(self) -> None:
         """Reset the TCP connection, as a network failure would."""

@@ -34,7 +34,7 @@ class Carrier(Protocol):
     def send(self, packet: engineio.Frame) -> None:
         """Send one encoded Engine.IO packet."""
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, *, patience: float = 0.0) -> None:
         """End the transport in good order: WebSocket close code; polling ends with a CLOSE packet."""
 
     def abort(self, *, reset: bool = False) -> None:
@@ -253,16 +253,17 @@ class Connection:
 
     # The end
 
-    def end(self, reason: str, *, code: int = 1000, farewell: bool = True) -> None:
+    def end(self, reason: str, *, code: int = 1000, farewell: bool = True, patience: float = 0.0) -> None:
         """Disconnect without a notice.
 
         Over polling CLOSE comes with the pending poll; where none is pending, with the next one if there is a
-        `farewell`, else the session is unknown from now on.
+        `farewell`, else the session is unknown from now on. A WebSocket is closed after `patience` seconds, unless
+        the client does so first.
         """
         carrier = self.carrier
         self.lost(reason)
         if carrier is not None:
-            carrier.close(code)
+            carrier.close(code, patience=patience)
         if isinstance(carrier, PollingCarrier) and (farewell or carrier.polled):
             self.platform.see_off(self.sid, carrier)
 

@@ -79,10 +79,15 @@ class PollingCarrier:
         self._answer()
         return queue
 
-    def close(self, code: int) -> None:
-        """End with a CLOSE packet; polling has no close codes."""
+    def close(self, code: int, *, patience: float = 0.0) -> None:
+        """End: polling has no close codes, so a CLOSE packet says it, unless there are last words to be fetched.
+
+        With them it would do harm: JavaScript's client takes CLOSE before the events beside it, and python-socketio's
+        takes it for a dismissal, from which it does not come back. The poll after them finds the session unknown.
+        """
         self.closed = True
-        self.send(CLOSE)
+        if not self._queue:
+            self.send(CLOSE)
 
     def abort(self, *, reset: bool = False) -> None:
         """End at once: answer a pending poll, or reset the TCP connection it came over."""

@@ -141,8 +141,14 @@ class WebSocketProtocol(asyncio.Protocol):
             self._ws.send_text(packet.encode())
         self._flush()
 
-    def close(self, code: int) -> None:
-        """Send a close frame; the client answers it, or the transport is aborted after CLOSE_TIMEOUT."""
+    def close(self, code: int, *, patience: float = 0.0) -> None:
+        """Send a close frame; the client answers it, or the transport is aborted after CLOSE_TIMEOUT.
+
+        With `patience` the client has so many seconds to close first.
+        """
+        if patience:
+            self._close_timer = self._platform.loop.call_later(patience, self._lose_patience, code)
+            return
         if self._ws.state is State.OPEN:
             self._ws.send_close(code)
             self._flush()
@@ -248,6 +254,10 @@ class WebSocketProtocol(asyncio.Protocol):
             self._platform.counters.malformed += 1
         self._lost(reason)
         self._expect_close()
+
+    def _lose_patience(self, code: int) -> None:
+        self._close_timer = None
+        self.close(code)
 
     def _expect_close(self) -> None:
         if self._close_timer is None:
