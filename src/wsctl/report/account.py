@@ -1,9 +1,8 @@
 """A user's bots, balances and notices as people read them, below the prices."""
 
 import time
-from collections.abc import Iterator
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -13,27 +12,38 @@ from wsctl.watch.account import Account, Bot
 _LEVELS = {"warning": "yellow", "error": "red"}
 
 
-def account_view(account: Account) -> Iterator[RenderableType]:
+WIDE = 100
+"""columns from which the last trade is shown, too"""
+
+
+class AccountView:
     """What there is of it; nothing for an account that nothing came of."""
-    if account.bots:
-        yield _bot_table(account)
-    if account.balances:
-        yield _balance_line(account)
-    for at, level, text in account.notices:
-        moment = time.strftime("%H:%M:%S", time.localtime(at))
-        yield Text.assemble((f"{moment} ", "dim"), (f"{level:8} ", _LEVELS.get(level, "dim")), plain(text))
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        account = self._account
+        if account.bots:
+            yield _bot_table(account, wide=options.max_width >= WIDE)
+        if account.balances:
+            yield _balance_line(account)
+        for at, level, text in account.notices:
+            moment = time.strftime("%H:%M:%S", time.localtime(at))
+            yield Text.assemble((f"{moment} ", "dim"), (f"{level:8} ", _LEVELS.get(level, "dim")), plain(text))
 
 
-def _bot_table(account: Account) -> Table:
+def _bot_table(account: Account, *, wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("bot", overflow="fold", min_width=10)
     table.add_column("status", min_width=7, no_wrap=True)
     table.add_column("symbol", no_wrap=True)
     for name in ("size", "entry", "unrealized", "pnl", "trades"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("last trade", overflow="fold")
+    if wide:
+        table.add_column("last trade", overflow="fold")
     for bot in account.bots.values():
-        table.add_row(*_cells(bot))
+        table.add_row(*_cells(bot), *([plain(bot.last_trade or "")] if wide else []))
     return table
 
 
@@ -47,7 +57,6 @@ def _cells(bot: Bot) -> list[Text]:
         _gain(bot.unrealized),
         _gain(bot.pnl),
         Text(str(bot.trades)),
-        plain(bot.last_trade or ""),
     ]
 
 

@@ -16,7 +16,7 @@ from wsctl.checks.channel_report import ChannelReport
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
-from wsctl.report.account import account_view
+from wsctl.report.account import AccountView
 from wsctl.report.words import plain
 from wsctl.spec.units import format_duration
 from wsctl.watch.tally import Row, Tally
@@ -62,7 +62,7 @@ def live_view(tally: Tally, source: str, *, rows: int | None = None) -> Renderab
     lines: list[RenderableType] = [] if tally.account.bots and not tally.rows else [_price_table(tally, shown)]
     if len(shown) < len(tally.rows):
         lines.append(Text(f"… and {len(tally.rows) - len(shown)} more; a taller window shows them", style="dim"))
-    return Group(*lines, *account_view(tally.account), _connection_line(tally, source))
+    return Group(*lines, AccountView(tally.account), _connection_line(tally, source))
 
 
 def summary(tally: Tally, *, incomparable: int = 0) -> str:
