@@ -101,7 +101,7 @@ OPTIONS = {
         "bad path '[[': incomplete expression",
         "paths are JMESPath, such as meta.seq",
     ),
-    "subscribe A --symbols B": ("subscribe", "no such option: --symbols"),
+    "subscribe A --zzz B": ("subscribe", "no such option: --zzz"),
     "subscrib": ("wsctl", "no such command 'subscrib'. Did you mean 'subscribe'?"),
     "emit": ("emit", "missing argument 'EVENT'"),
     "emit x [1 --url http://127.0.0.1:1": (

@@ -53,6 +53,6 @@ class WatchOptions(Struct, frozen=True, kw_only=True):
         if not asked and not self.events:
             raise UsageError(
                 "nothing to watch",
-                hint="name a symbol (BTC/USDT), a --channel or an --event; or --bots, --notifications",
+                hint="name a symbol (BTC/USDT), a --channel or an --event",
             )
         return asked
