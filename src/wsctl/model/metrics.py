@@ -1,0 +1,94 @@
+"""Metrics: the vocabulary of named numbers that checks and steps yield, each with its unit and its meaning."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+Metrics = Mapping[str, float]
+"""Measured values by name, in base units. What was not measured is absent, never zero."""
+
+
+class Unit(StrEnum):
+    """Base units; everything inside wsctl and in result.json is in these."""
+
+    SECONDS = "seconds"
+    COUNT = "count"
+    RATIO = "ratio"
+    """0 to 1; people write and read per cent"""
+    BYTES = "bytes"
+    RATE = "per second"
+    CORES = "cores"
+    """1.0 is one core fully used"""
+
+
+class Metric(Struct, frozen=True):
+    """One name of the vocabulary."""
+
+    name: str
+    unit: Unit
+    meaning: str
+
+
+def _vocabulary() -> Mapping[str, Metric]:
+    seconds, count, ratio, size, rate, cores = Unit
+    listed = (
+        *_percentiles("latency", "received minus the server's timestamp, of updates"),
+        *_percentiles(
+            "latency.source", "received minus the time when the value was due at its source (simulated prices)"
+        ),
+        ("messages.received", count, "messages received: updates and snapshots"),
+        ("messages.rate", rate, "messages received per second, over the measured time, all clients together"),
+        ("messages.bytes", size, "payload of the messages received"),
+        ("connections.asked", count, "clients that were to connect"),
+        ("connections.opened", count, "clients that ever joined"),
+        ("connections.subscribed", count, "clients whose every subscription was served, at least once"),
+        ("connections.receiving", count, "clients connected at the end that received since they last subscribed"),
+        ("connections.polling", count, "of those, over long-polling"),
+        ("connections.peak", count, "most connections open at once"),
+        ("connections.refused", count, "attempts that the server refused, for whatever reason"),
+        ("connections.evicted", count, "connections closed with reason `evicted`"),
+        ("connections.closed", count, "connections that ended without our doing, the evicted ones included"),
+        ("connections.rate", rate, "clients that joined per second while they were first connecting"),
+        ("ordering.gaps", count, "holes in a sequence that were never filled"),
+        ("ordering.missing", count, "messages in them"),
+        ("ordering.duplicates", count, "messages that came again"),
+        ("ordering.reorders", count, "messages that came after a later one, inside the window"),
+        ("ordering.regressions", count, "falls of the sequence number within one epoch"),
+        ("ordering.resets", count, "changes of epoch"),
+        ("ordering.skipped", count, "messages declared left out"),
+        ("reconnect.cut", count, "clients that were open, subscribed and receiving, and that the fault cut"),
+        ("reconnect.recovered", count, "of those, back in time: open, subscribed, fresh, consistent, and held"),
+        ("reconnect.success_rate", ratio, "recovered of cut"),
+        ("reconnect.success_rate_lower", ratio, "what that proves: the one-sided 95 % bound (Clopper-Pearson)"),
+        ("reconnect.attempts", count, "attempts per recovered client, on average"),
+        ("reconnect.time.p95", seconds, "from the fault to consistent again; a client not back counts as infinite"),
+        ("reconnect.time.p99", seconds, "from the fault to consistent again; a client not back counts as infinite"),
+        ("reconnect.herd_factor", ratio, "attempts in the busiest 100 ms over those of an average 100 ms"),
+        ("limit.evicted_oldest_first", ratio, "evictions that hit the oldest connection of their user"),
+        ("limit.survivors_receiving", ratio, "connections not evicted that received after the last eviction"),
+        ("limit.evictions_rate", rate, "evictions per second, over the measured time"),
+        ("auth.refused", count, "handshakes refused with `Authentication error`"),
+        ("auth.denied", count, "requests refused with access_denied or auth_required"),
+        ("acks.ok", count, "acknowledgements that said yes"),
+        ("acks.refused", count, "acknowledgements that said no"),
+        ("fanout.spread.p99", seconds, "from the first to the last client that one message reached"),
+        ("fanout.reach", ratio, "clients that a message reached, of those subscribed to its channel all the time"),
+        ("silence.max", seconds, "the longest time without a message on any channel listened to"),
+        ("generator.cpu", cores, "what wsctl's own clients used"),
+        ("generator.rss", size, "largest memory of wsctl's own clients"),
+        ("generator.lag.p99", seconds, "how late timers of wsctl's own clients fired"),
+        ("server.cpu", cores, "what the server used; services that wsctl started only"),
+        ("server.rss", size, "largest memory of the server; services that wsctl started only"),
+        ("errors", count, "attempts that failed, malformed messages, subscriptions that were not served"),
+    )
+    return {name: Metric(name, unit, meaning) for name, unit, meaning in listed}
+
+
+def _percentiles(family: str, meaning: str) -> tuple[tuple[str, Unit, str], ...]:
+    words = {"p50": "half of all are below", "p95": "95 % are below", "p99": "99 % are below", "max": "the largest"}
+    return tuple((f"{family}.{name}", Unit.SECONDS, f"{meaning}: {word}") for name, word in words.items())
+
+
+METRICS: Mapping[str, Metric] = _vocabulary()
+"""Every metric there is, by name."""

@@ -1,0 +1,1 @@
+"""Many connections of one process: paced connects, sequence checks on every message, histograms."""
