@@ -1,4 +1,4 @@
-"""Expectations: a metric and a bound, as people write them: `latency.p95 < 50 ms`, `reconnect.success_rate >= 99.8 %`."""
+"""Expectations: a metric and a bound, as people write them: `latency.p95 < 50 ms`, `ordering.gaps == 0`."""
 
 import operator
 import re
@@ -147,5 +147,5 @@ def _scaled(value: float, names: tuple[str, ...]) -> str:
 
 def _cut(value: float, decimals: int) -> float:
     """Rounded down, so that 100 % means all."""
-    scale = 10**decimals
+    scale: int = 10**decimals
     return int(value * scale + 1e-9) / scale
