@@ -1,5 +1,6 @@
 """Expectations: a metric and a bound, as people write them: `latency.p95 < 50 ms`, `ordering.gaps == 0`."""
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -111,9 +112,11 @@ _EXAMPLES: Final[Mapping[Unit, str]] = {
 
 def shown(metric: str, value: float | None) -> str:
     """A measured value as people read it: `52.3 ms`, `99.87 %`; a dash where nothing was measured."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "–"
     unit = METRICS[metric].unit if metric in METRICS else Unit.COUNT
+    if math.isinf(value):
+        return "never" if unit is Unit.SECONDS else "infinite"
     match unit:
         case Unit.SECONDS:
             return _shown_seconds(value)
@@ -130,11 +133,9 @@ def shown(metric: str, value: float | None) -> str:
 
 
 def _shown_seconds(value: float) -> str:
-    if value == float("inf"):
-        return "never"
-    if value < 0.001:
+    if abs(value) < 0.001:
         return f"{value * 1e6:.0f} µs"
-    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
+    return f"{value * 1000:.1f} ms" if abs(value) < 1 else f"{value:.2f} s"
 
 
 def _scaled(value: float, names: tuple[str, ...]) -> str:

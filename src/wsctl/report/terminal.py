@@ -17,14 +17,12 @@ from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.report.account import AccountView
-from wsctl.report.words import plain
+from wsctl.report.words import counted, plain, verdict_word, whole_seconds
 from wsctl.spec.units import format_duration
 from wsctl.watch.tally import Row, Tally
 
 FINDINGS_SHOWN = 10
 """findings listed below the table, per channel"""
-
-_STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNVERIFIABLE: "yellow"}
 
 
 class LiveTable:
@@ -67,7 +65,7 @@ def live_view(tally: Tally, source: str, *, rows: int | None = None) -> Renderab
 
 def summary(tally: Tally, *, incomparable: int = 0) -> str:
     """One line about a whole watch; what was not measured is not in it."""
-    parts = [f"{_count(tally.messages, 'message')} in {format_duration(tally.elapsed)}"]
+    parts = [f"{counted(tally.messages, 'message')} in {format_duration(tally.elapsed)}"]
     latency = tally.latency
     if latency.p50 is not None and latency.p95 is not None:
         parts.append(f"latency p50 {_milliseconds(latency.p50 * 1000)}, p95 {_milliseconds(latency.p95 * 1000)}")
@@ -75,13 +73,13 @@ def summary(tally: Tally, *, incomparable: int = 0) -> str:
         parts.append(f"{incomparable} latencies left out: the clocks cannot be compared")
     metrics = tally.ordering.metrics()
     if metrics:
-        missing = f" ({_count(metrics['ordering.missing'], 'message')})" if metrics["ordering.missing"] else ""
-        parts.append(f"{_count(metrics['ordering.gaps'], 'gap')}{missing}")
+        missing = f" ({counted(metrics['ordering.missing'], 'message')})" if metrics["ordering.missing"] else ""
+        parts.append(f"{counted(metrics['ordering.gaps'], 'gap')}{missing}")
         parts += _oddities(metrics)
     elif tally.messages:
         parts.append("no sequence numbers: gaps cannot be seen")
     if tally.reconnects:
-        parts.append(_count(tally.reconnects, "reconnect"))
+        parts.append(counted(tally.reconnects, "reconnect"))
     return "; ".join(parts)
 
 
@@ -89,7 +87,7 @@ def _oddities(metrics: Mapping[str, int]) -> list[str]:
     """What else is odd about the order, as far as there is any of it."""
     names = ("duplicate", "reorder", "regression", "reset")
     counts = {name: metrics.get(f"ordering.{name}s", 0) for name in names}
-    return [_count(count, name) for name, count in counts.items() if count]
+    return [counted(count, name) for name, count in counts.items() if count]
 
 
 class OrderingReport:
@@ -107,7 +105,7 @@ class OrderingReport:
             yield Text()
         for report in check.channels.values():
             yield from _findings(report)
-        yield Text.assemble("verdict: ", _verdict(check.verdict), _why(check))
+        yield Text.assemble("verdict: ", verdict_word(check.verdict), _why(check))
 
 
 def _ordering_table(check: OrderingCheck) -> Table:
@@ -120,24 +118,24 @@ def _ordering_table(check: OrderingCheck) -> Table:
     table.add_column("verdict", no_wrap=True)
     for name, report in check.channels.items():
         counts = [Text(str(count(report)), style=_style_of(head, count(report))) for head, count in columns]
-        table.add_row(plain(name), *counts, _percent(report.verified_percent), _verdict(report.verdict))
+        table.add_row(plain(name), *counts, _percent(report.verified_percent), verdict_word(report.verdict))
     return table
 
 
 def _ordering_sentences(check: OrderingCheck) -> RenderableType:
     lines: list[RenderableType] = []
     for name, report in check.channels.items():
-        counted = [
-            Text(_count(count(report), head.removesuffix("s")), style=_style_of(head, count(report)))
+        parts = [
+            Text(counted(count(report), head.removesuffix("s")), style=_style_of(head, count(report)))
             if head.endswith("s")
             else Text(f"{count(report)} {head}", style=_style_of(head, count(report)))
             for head, count, always in _COLUMNS
             if always or count(report)
         ]
         if report.verified_percent is not None:
-            counted.append(Text(f"{_percent(report.verified_percent)} verified"))
-        lines.append(Text.assemble(plain(name), "  ", _verdict(report.verdict)))
-        lines.append(Padding(Text(", ").join(counted), (0, 0, 0, 2)))
+            parts.append(Text(f"{_percent(report.verified_percent)} verified"))
+        lines.append(Text.assemble(plain(name), "  ", verdict_word(report.verdict)))
+        lines.append(Padding(Text(", ").join(parts), (0, 0, 0, 2)))
     return Group(*lines)
 
 
@@ -237,9 +235,9 @@ def _connection_line(tally: Tally, source: str) -> Text:
         state, style = "closed", "dim"
     else:
         state, style = stage_line(stage) or f"ended: {stage.reason}", "red"
-    parts = [state, source, _seconds(tally.elapsed)]
+    parts = [state, source, whole_seconds(tally.elapsed)]
     if tally.reconnects:
-        parts.insert(1, _count(tally.reconnects, "reconnect"))
+        parts.insert(1, counted(tally.reconnects, "reconnect"))
     oddities = "".join(f"  {oddity}" for oddity in _oddities(tally.ordering.metrics()))
     return Text.assemble(("● ", style), plain("  ".join(parts)), (oddities, "yellow"))
 
@@ -272,23 +270,10 @@ def _why(check: OrderingCheck) -> str:
     return " (no sequence numbers where they are looked for; --seq-path says where they are)"
 
 
-def _verdict(verdict: Verdict) -> Text:
-    return Text(verdict.value, style=_STYLES.get(verdict, ""))
-
-
 def _percent(value: float | None) -> str:
     """Rounded down, so that 100 means all."""
     return "" if value is None else f"{int(value * 100) / 100:g} %"
 
 
-def _seconds(elapsed: float) -> str:
-    """Whole seconds: anything finer would only flicker."""
-    return f"{int(elapsed)} s" if elapsed < 60 else format_duration(int(elapsed))
-
-
 def _milliseconds(value: float) -> str:
     return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
