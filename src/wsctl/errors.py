@@ -5,6 +5,7 @@
     ├── TargetError         the other side is not there, or gone for good          exit 3
     │   ├── Unreachable     nothing answers, or nothing that speaks the dialect
     │   ├── Refused         it answers and does not let us in
+    │   │   └── Denied      it let us in, and not to what was asked for
     │   └── Gone            it was there and will not be again
     └── WireError           bytes that break a protocol; caught where a session is driven
 
@@ -74,6 +75,10 @@ class Unreachable(TargetError):
 
 class Refused(TargetError):
     """The target answers and does not let us in (a token, a limit)."""
+
+
+class Denied(Refused):
+    """The target let us in and refuses what was asked for: a channel of somebody else."""
 
 
 class Gone(TargetError):

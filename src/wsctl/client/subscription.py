@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from wsctl.client.connection import AckTimeout, Connection, Lost
-from wsctl.errors import Refused, UsageError
+from wsctl.errors import Denied, UsageError
 
 ACK_TIMEOUT = 2.0
 """seconds to wait for an acknowledgement; feeds of others give none"""
@@ -63,13 +63,13 @@ async def subscribe(connection: Connection, subscriptions: Sequence[Subscription
 def settle(answers: Sequence[Answer], *, first: bool) -> tuple[bool, str | None]:
     """Whether the server acknowledges at all, and a note on what is not as asked for.
 
-    Raises Refused when a subscription was in vain for want of access, and UsageError when on the first connection
+    Raises Denied when a subscription was in vain for want of access, and UsageError when on the first connection
     all were in vain: there would be nothing to watch.
     """
     denied = next((answer for answer in answers if answer.in_vain and answer.code in _ACCESS), None)
     if denied is not None:
         hint = "--token, --token-file or $WSCTL_TOKEN" if denied.code == "auth_required" else None
-        raise Refused(f"{denied.subscription.event} was refused: {denied}", hint=hint)
+        raise Denied(f"{denied.subscription.event} was refused: {denied}", hint=hint)
     if first and answers and all(answer.in_vain for answer in answers):
         message = "; ".join(dict.fromkeys(str(answer) for answer in answers))
         raise UsageError(message, hint=_names_hint(answers, message))

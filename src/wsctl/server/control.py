@@ -115,12 +115,16 @@ class Control:
         return {"ok": True, "id": self._platform.notifications.notify(body.user, body.level, body.title, body.body)}
 
     async def disconnect(self, request: Request) -> Any:
-        """Disconnect clients in good order; they are told that they may come back."""
+        """Disconnect clients in good order; they are told that they may come back.
+
+        Here and in `flash` the answer is the truth on who was hit: the `client` ids of their handshakes, and when.
+        """
         body = await _read(request, Disconnect)
         chosen = self._pick(body.percent, [one for one in self._everyone() if _matches(one, body)])
+        at = self._platform.clock.now()
         for client in chosen:
             client.dismiss(Closing.REQUESTED, retry=True)
-        return {"ok": True, "disconnected": len(chosen)}
+        return {"ok": True, "disconnected": len(chosen), "at": at, "clients": [client.name for client in chosen]}
 
     async def flash(self, request: Request) -> Any:
         """Reset connections as a network failure would; new ones are accepted and reset during the outage."""
@@ -128,10 +132,11 @@ class Control:
         if not 0 <= body.outage <= LONGEST_OUTAGE:
             raise BadRequest(f"outage is {body.outage:g} s; expected 0 to {LONGEST_OUTAGE:g}")
         chosen = self._pick(body.percent, self._everyone())
+        at = self._platform.clock.now()
         self._platform.outage_until = self._platform.clock.monotonic() + body.outage
         for client in chosen:
             client.cut()
-        return {"ok": True, "cut": len(chosen)}
+        return {"ok": True, "cut": len(chosen), "at": at, "clients": [client.name for client in chosen]}
 
     async def pause(self, request: Request) -> Any:
         """Stop prices; closing heartbeats go out, so that counts can be compared."""

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from wsctl.server import defaults
+from wsctl.spec.kinds import Duration, Names
 
 
 class ServeOptions(Struct, frozen=True, kw_only=True):
@@ -14,7 +15,7 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """address to bind; None: 127.0.0.1 and, where IPv6 exists, [::1] on the same port"""
     port: int = defaults.PORT
     """0 picks a free one"""
-    symbols: tuple[str, ...] | None = None
+    symbols: Names | None = None
     """None: the default symbols, or those of the prices file"""
     rate: float = defaults.RATE
     """updates per second and symbol"""
@@ -24,11 +25,11 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """CSV of recorded trades: time_ms,symbol,price,quantity"""
     price_speed: float = 1.0
     price_loop: bool = False
-    throttle: float = 0.0
+    throttle: Duration = 0.0
     """only the newest price of each interval per symbol; 0: off"""
-    ping_interval: float = 25.0
-    ping_timeout: float = 60.0
-    connect_timeout: float = 45.0
+    ping_interval: Duration = 25.0
+    ping_timeout: Duration = 60.0
+    connect_timeout: Duration = 45.0
     """how long a client may take to join a namespace"""
     max_payload: int = defaults.MAX_PAYLOAD
     """largest message or request body taken from a client"""
@@ -45,7 +46,7 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     accept_any_token: bool = False
     """take any token as the user of its unverified `sub`"""
     jwt_secret: str = defaults.JWT_SECRET
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: Names = ()
     """pages of these origins may connect, besides those of loopback"""
     conformance: bool = False
     """serve what the protocol authors' test suites ask for, instead of the platform"""

@@ -53,6 +53,15 @@ def load_yaml(text: str, file: str) -> Document:
             loader.dispose()
 
 
+def read_scalar(text: str) -> Any:
+    """What a plain text means as a YAML value: a number, true or false, nothing, or the text itself."""
+    tag = _Loader("").resolve(yaml.ScalarNode, text, (True, False))
+    try:
+        return _scalar(tag, text)
+    except (ValueError, KeyError):
+        return text
+
+
 def _translate(error: yaml.MarkedYAMLError, file: str) -> UsageError:
     mark = error.problem_mark or error.context_mark
     place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
@@ -106,23 +115,13 @@ class _Builder:
         return built
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        """By hand, as PyYAML's constructors are those of YAML 1.1 (010 is 8) and fail oddly on bad values."""
         text: str = node.value
         try:
-            match node.tag.removeprefix("tag:yaml.org,2002:"):
-                case "str":
-                    return text
-                case "null":
-                    return None
-                case "bool":
-                    return {"true": True, "false": False}[text.lower()]
-                case "int":
-                    return int(text, {"0x": 16, "0o": 8}.get(text[:2], 10))
-                case "float":
-                    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            return _scalar(node.tag, text)
+        except _UnknownTag as error:
+            raise self._error(node, f"unknown tag {node.tag}") from error
         except (ValueError, KeyError) as error:
             raise self._error(node, f"{text[:40]!r} does not fit its type") from error
-        raise self._error(node, f"unknown tag {node.tag}")
 
     def _sequence(self, node: yaml.Node, path: Path) -> list[Any]:
         if not isinstance(node, yaml.SequenceNode) or node.tag != "tag:yaml.org,2002:seq":
@@ -152,6 +151,26 @@ class _Builder:
     def _error(self, node: yaml.Node, message: str) -> UsageError:
         mark = _mark(node)
         return UsageError(f"{self._file}:{mark.line}:{mark.column}: {message}")
+
+
+class _UnknownTag(Exception):
+    """A tag that is not of the core schema."""
+
+
+def _scalar(tag: str, text: str) -> Any:
+    """By hand, as PyYAML's constructors are those of YAML 1.1 (010 is 8) and fail oddly on bad values."""
+    match tag.removeprefix("tag:yaml.org,2002:"):
+        case "str":
+            return text
+        case "null":
+            return None
+        case "bool":
+            return {"true": True, "false": False}[text.lower()]
+        case "int":
+            return int(text, {"0x": 16, "0o": 8}.get(text[:2], 10))
+        case "float":
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    raise _UnknownTag(tag)
 
 
 def _mark(node: yaml.Node) -> Mark:

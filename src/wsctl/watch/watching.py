@@ -22,7 +22,15 @@ class Watching:
     Yields Observations and stages of the connection, and raises what Feed raises, after everything that came before.
     """
 
-    def __init__(self, options: WatchOptions, clock: Clock, random: Random, *, connect: Connect | None = None) -> None:
+    def __init__(
+        self,
+        options: WatchOptions,
+        clock: Clock,
+        random: Random,
+        *,
+        connect: Connect | None = None,
+        client_id: str | None = None,
+    ) -> None:
         self.feed = Feed(
             options.target,
             options.subscriptions(),
@@ -33,6 +41,7 @@ class Watching:
             clock=clock,
             random=random,
             connect=connect,
+            client_id=client_id,
         )
         self._events = frozenset(options.events)
         self._duration = options.duration

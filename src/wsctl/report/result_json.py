@@ -1,0 +1,46 @@
+"""result.json: what came of a run for scripts, which rely on its names and shapes."""
+
+import json
+import math
+from inspect import cleandoc
+from typing import Any
+
+import msgspec
+
+from wsctl.model.run import RunResult
+
+
+def result_json(result: RunResult) -> bytes:
+    """The file: keys in the order of the model, metrics by name, numbers in base units.
+
+    What JSON cannot say is said otherwise: a number that is not finite is null, half a surrogate pair is `?`.
+    """
+    sayable = _sayable(msgspec.to_builtins(result, order="deterministic"))
+    return json.dumps(sayable, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def result_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the file. All keys are always there; more may come."""
+    (schema,), definitions = msgspec.json.schema_components([RunResult], ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        definition["description"] = cleandoc(definition["description"])
+        if "properties" in definition:
+            definition["required"] = list(definition["properties"])
+            for value in definition["properties"].values():
+                value.pop("default", None)
+    about = definitions["RunResult"]["properties"]
+    about["wsctl"] = {"const": "run"}
+    about["version"] = {"const": 1}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": definitions}
+
+
+def _sayable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {_sayable(key): _sayable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sayable(one) for one in value]
+    return value

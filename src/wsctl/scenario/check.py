@@ -1,0 +1,184 @@
+"""What types cannot see in a scenario: names that are not there, metrics that nobody measures, steps that are too short."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import structs
+
+from wsctl.errors import UsageError
+from wsctl.model.expectation import Expectation, expect
+from wsctl.scenario.spec import (
+    ACTIONS,
+    COMMANDS,
+    ActionSpec,
+    ClientSpec,
+    DisconnectSpec,
+    FlashSpec,
+    ScenarioSpec,
+    StepSpec,
+    SubscribeSpec,
+    WatchSpec,
+)
+from wsctl.scenario.steps import kind_of
+from wsctl.spec.document import Document, Path
+from wsctl.spec.nearest import nearest
+from wsctl.spec.units import format_duration
+
+_MANY = ("users", "connect_rate", "warmup", "spread", "slow", "slow_for")
+"""options of subscribe that need `clients`"""
+_ONE = ("notifications", "events", "max_silence", "seq_path", "time_path", "channel_path")
+"""options that one client has and many have not"""
+
+
+def check(document: Document, spec: ScenarioSpec) -> None:
+    """Raise UsageError, located, for the first thing that makes no sense."""
+    names: dict[str, Path] = {}
+    for path, step in spec.every_step():
+        _check_shape(document, path, step)
+        if step.parallel:
+            continue
+        assert step.name is not None
+        if step.name in names:
+            first = document.where(names[step.name])
+            raise document.value_error((*path, "name"), f"step {step.name!r} is there twice; first in {first}")
+        names[step.name] = (*path, "name")
+        _Step(document, path, step, spec).check()
+
+
+def _check_shape(document: Document, path: Path, step: StepSpec) -> None:
+    """A step is one command with a name, or a list of such steps."""
+    given = [*step.commands, *(("parallel",) if step.parallel else ())]
+    if len(given) != 1:
+        what = f"both {given[0]} and {given[1]}" if given else "no command"
+        raise document.value_error(path, f"a step with {what}; expected one of {', '.join((*COMMANDS, 'parallel'))}")
+    if not step.parallel:
+        if step.name is None:
+            raise document.value_error(path, "a step without a name; expected a few words that say what it shows")
+    elif len(path) > 2:
+        raise document.value_error(path, "parallel inside parallel; expected steps with a command")
+    elif step.during or step.expect:
+        key = "during" if step.during else "expect"
+        raise document.key_error((*path, key), f"{key} beside parallel; expected inside one of its steps")
+
+
+class _Step:
+    """The checks of one step that has a command."""
+
+    def __init__(self, document: Document, path: Path, step: StepSpec, spec: ScenarioSpec) -> None:
+        self._document = document
+        self._path = path
+        self._step = step
+        self._spec = spec
+        self._command, self._options = step.command
+        self._at = (*path, self._command)
+
+    def check(self) -> None:
+        """Each in turn."""
+        self._check_target(self._at, self._options.target)
+        self._check_client(self._options)
+        if isinstance(self._options, WatchSpec):
+            self._check_listening(self._options)
+        if isinstance(self._options, SubscribeSpec):
+            self._check_clients(self._options)
+        for index, action in enumerate(self._step.during):
+            self._check_action((*self._path, "during", index), action)
+        self._check_expectations()
+
+    def _check_target(self, path: Path, target: str | None) -> None:
+        services = self._spec.services
+        if target is not None and target not in services:
+            hint = _did_you_mean(target, services) or "services: names them"
+            raise self._document.value_error((*path, "target"), f"there is no service {target!r}", hint=hint)
+        if target is None and len(services) > 1:
+            raise self._document.value_error(path, f"no target; expected one of {', '.join(services)}")
+
+    def _check_client(self, options: ClientSpec) -> None:
+        if options.user is not None and options.token is not None:
+            raise self._document.key_error((*self._at, "token"), "both user and token; expected one of them")
+
+    def _check_listening(self, options: WatchSpec) -> None:
+        names = ("symbols", "channels", "events", "bots", "notifications")
+        if not any(getattr(options, name, ()) for name in names):
+            raise self._document.value_error(self._at, "nothing to listen to; expected symbols or channels")
+
+    def _check_clients(self, options: SubscribeSpec) -> None:
+        """One client and many have different options."""
+        unasked = {field.name: field.default for field in structs.fields(SubscribeSpec)}
+        many = options.clients is not None
+        for name in _ONE if many else _MANY:
+            if getattr(options, name) != unasked[name]:
+                only = "is for one client; it cannot stand beside clients" if many else "needs clients"
+                raise self._document.key_error((*self._at, name), f"{name} {only}")
+        if many and options.transport not in (None, "websocket"):
+            raise self._document.value_error(
+                (*self._at, "transport"), f"clients connect over WebSocket only; transport is {options.transport}"
+            )
+        if not many and not options.reconnect.resubscribe:
+            raise self._document.key_error((*self._at, "reconnect", "resubscribe"), "resubscribe: false needs clients")
+        if many and options.clients is not None and options.slow > options.clients:
+            raise self._document.value_error(
+                (*self._at, "slow"), f"slow is {options.slow}; expected no more than the {options.clients} clients"
+            )
+
+    def _check_action(self, path: Path, action: ActionSpec) -> None:
+        given = list(action.kinds)
+        if len(given) != 1:
+            what = f"both {given[0]} and {given[1]}" if given else "nothing"
+            raise self._document.value_error(path, f"{what} at a time; expected one of {', '.join(ACTIONS)}")
+        name, options = action.kind
+        self._check_target((*path, name), options.target)
+        if not isinstance(self._options, WatchSpec):
+            raise self._document.key_error((*self._path, "during"), f"during beside {self._command}, which is over at once")
+        self._check_length(path, action.at, name, options)
+
+    def _check_length(self, path: Path, at: float, name: str, options: Any) -> None:
+        """An action must happen, and what comes of it be seen, before the step ends."""
+        assert isinstance(self._options, WatchSpec)
+        duration = self._options.duration
+        needed, why = at, ""
+        if isinstance(options, FlashSpec | DisconnectSpec) and self._looks_at("reconnect."):
+            outage = options.outage if isinstance(options, FlashSpec) else 0.0
+            needed = at + outage + options.within + options.hold
+            why = f" with {name} at {_time(at)}" + (f", outage {_time(outage)}" if outage else "")
+            why += f", within {_time(options.within)} and hold {_time(options.hold)}"
+        if needed > duration or (not why and needed == duration):
+            expected = f"at least {_time(needed)}{why}" if why else f"more than {_time(needed)}, when {name} happens"
+            where = (*self._at, "duration") if (*self._at, "duration") in self._document.values else path
+            raise self._document.value_error(where, f"the step is too short: duration is {_time(duration)}; expected {expected}")
+
+    def _looks_at(self, family: str) -> bool:
+        return any(metric.startswith(family) for metric in self._step.expect)
+
+    def _check_expectations(self) -> None:
+        measured = kind_of(self._step).measures(self._step)
+        for metric, bounds in self._step.expect.items():
+            path = (*self._path, "expect", metric)
+            several = bounds if isinstance(bounds, tuple) else (bounds,)
+            for bound in several:
+                self._check_expectation(path, metric, bound)
+            if metric not in measured:
+                self._object_to_unmeasured(path, metric, measured)
+
+    def _check_expectation(self, path: Path, metric: str, bound: str | float) -> Expectation:
+        try:
+            return expect(metric, bound)
+        except UsageError as error:
+            raise self._document.key_error(path, error.message, hint=error.hint) from error
+
+    def _object_to_unmeasured(self, path: Path, metric: str, measured: Iterable[str]) -> None:
+        if metric.startswith("reconnect.") and isinstance(self._options, WatchSpec):
+            hint = "it takes a flash or a disconnect in during"
+        else:
+            family = metric.partition(".")[0]
+            alike = [name for name in measured if name.partition(".")[0] == family]
+            hint = f"measured are {', '.join(sorted(alike or measured))}"
+        raise self._document.key_error(path, f"{metric} is not measured by this {self._command} step", hint=hint)
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else None
+
+
+def _time(seconds: float) -> str:
+    return format_duration(seconds)

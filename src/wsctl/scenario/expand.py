@@ -1,0 +1,180 @@
+"""Before a scenario is typed: `${VARIABLES}` filled in, the matrix multiplied out, defaults handed to the steps.
+
+All of it on plain data, places kept: a message about a value that came from `defaults` points there.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from wsctl.scenario.spec import COMMANDS, EmitSpec, OrderingCheckSpec, SubscribeSpec
+from wsctl.spec.document import Document, Mark, Path, kind_of
+from wsctl.spec.loader import read_scalar
+from wsctl.spec.nearest import nearest
+
+_VARIABLE = re.compile(r"\$(\$)?\{([^{}]*)\}")
+_NAME = re.compile(r"(?P<name>matrix\.[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
+_MOST_COMBINATIONS = 100
+
+Lookup = Callable[[Path, str], Any]
+"""the value of what stands in `${…}`; the path is where"""
+
+_SPECS: Mapping[str, type[msgspec.Struct]] = dict(
+    zip(COMMANDS, (SubscribeSpec, OrderingCheckSpec, EmitSpec), strict=True)
+)
+
+
+def expand(document: Document, environ: Mapping[str, str]) -> Iterator[Document]:
+    """The scenarios that a file stands for: one, or one per combination of its matrix.
+
+    Raises UsageError for a variable that is not set and has no default, a bad matrix, and bad defaults.
+    """
+    for combination in _combinations(document, environ):
+        yield _with_defaults(_filled(document, environ, combination))
+
+
+def _combinations(document: Document, environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    matrix = document.data.get("matrix") if isinstance(document.data, dict) else None
+    if matrix is None:
+        yield {}
+        return
+    if not isinstance(matrix, dict) or not matrix:
+        raise document.value_error(("matrix",), f"matrix is {kind_of(matrix)}; expected names with lists of values")
+    for name, values in matrix.items():
+        if not isinstance(values, list) or not values:
+            raise document.value_error(("matrix", name), f"matrix.{name} is {kind_of(values)}; expected a list of values")
+    count = 1
+    for values in matrix.values():
+        count *= len(values)
+    if count > _MOST_COMBINATIONS:
+        raise document.key_error(("matrix",), f"the matrix has {count} combinations; at most {_MOST_COMBINATIONS} are run")
+    lookup = _lookup(document, environ, {})
+    filled = [[_fill(value, ("matrix", name), lookup) for value in values] for name, values in matrix.items()]
+    for values in itertools.product(*filled):
+        yield dict(zip(matrix, values, strict=True))
+
+
+def _filled(document: Document, environ: Mapping[str, str], combination: Mapping[str, Any]) -> Document:
+    """The document with its variables filled in; the matrix gone, and in the name which combination it is."""
+    data = _fill(document.data, (), _lookup(document, environ, combination))
+    if combination:
+        del data["matrix"]
+        if isinstance(data.get("name"), str):
+            which = ", ".join(f"{name} {_shown(value)}" for name, value in combination.items())
+            data["name"] += f" ({which})"
+    return structs.replace(document, data=data)
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _lookup(document: Document, environ: Mapping[str, str], combination: Mapping[str, Any]) -> Lookup:
+    def find(path: Path, expression: str) -> Any:
+        match = _NAME.fullmatch(expression)
+        if match is None:
+            raise document.value_error(
+                path, f"bad variable ${{{expression}}}; expected something like ${{TOKEN}} or ${{TOKEN:-default}}"
+            )
+        name, default = match["name"], match["default"]
+        if name.startswith("matrix."):
+            value = combination.get(name.removeprefix("matrix."), default)
+            if value is None:
+                raise document.value_error(
+                    path, f"${{{name}}} is not in the matrix", hint=_did_you_mean(name, combination)
+                )
+            return value
+        value = environ.get(name) or default
+        if value is None:
+            raise document.value_error(
+                path, f"environment variable {name} is not set", hint=f"set it, or give a default: ${{{name}:-…}}"
+            )
+        return value
+
+    return find
+
+
+def _did_you_mean(name: str, combination: Iterable[str]) -> str | None:
+    close = nearest(name, [f"matrix.{known}" for known in combination])
+    return f"did you mean {close}?" if close else None
+
+
+def _fill(value: Any, path: Path, lookup: Lookup) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(inner, (*path, key), lookup) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_fill(inner, (*path, index), lookup) for index, inner in enumerate(value)]
+    return _fill_text(value, path, lookup) if isinstance(value, str) else value
+
+
+def _fill_text(text: str, path: Path, lookup: Lookup) -> Any:
+    """A text that is nothing but a variable becomes the variable's value, which may be a number; `$${` is a plain `${`."""
+    alone = _VARIABLE.fullmatch(text)
+    if alone is not None and not alone[1]:
+        value = lookup(path, alone[2])
+        return read_scalar(value) if isinstance(value, str) else value
+
+    def fill(match: re.Match[str]) -> str:
+        return f"${{{match[2]}}}" if match[1] else _shown(lookup(path, match[2]))
+
+    return _VARIABLE.sub(fill, text)
+
+
+def _with_defaults(document: Document) -> Document:
+    """Hand `defaults` to each step whose command knows the option and was not given it."""
+    data = document.data
+    defaults = data.get("defaults") if isinstance(data, dict) else None
+    if defaults is None:
+        return document
+    known = {name: {option.encode_name for option in structs.fields(spec)} for name, spec in _SPECS.items()}
+    if not isinstance(defaults, dict):
+        raise document.value_error(("defaults",), f"defaults is {kind_of(defaults)}; expected options of steps")
+    for option in defaults:
+        if not any(option in options for options in known.values()):
+            close = nearest(option, set().union(*known.values()))
+            raise document.key_error(
+                ("defaults", option),
+                f"unknown key {option!r} in defaults; no step has such an option",
+                hint=f"did you mean {close}?" if close else None,
+            )
+    keys, values = dict(document.keys), dict(document.values)
+
+    def inherit(path: Path, options: dict[str, Any], allowed: set[str]) -> dict[str, Any]:
+        inherited = {name: value for name, value in defaults.items() if name in allowed and name not in options}
+        for name in inherited:
+            _move(keys, ("defaults", name), (*path, name))
+            _move(values, ("defaults", name), (*path, name))
+        return {**inherited, **options}
+
+    steps = _steps_with(data.get("steps"), ("steps",), known, inherit)
+    return Document(document.file, {**data, "steps": steps}, keys, values)
+
+
+def _steps_with(steps: Any, path: Path, known: Mapping[str, set[str]], inherit: Callable[..., Any]) -> Any:
+    if not isinstance(steps, list):
+        return steps  # not what it should be: told when it is typed
+    changed = []
+    for index, step in enumerate(steps):
+        if isinstance(step, dict):
+            step = {
+                key: inherit((*path, index, key), value, known[key])
+                if key in known and isinstance(value, dict)
+                else _steps_with(value, (*path, index, key), known, inherit)
+                if key == "parallel"
+                else value
+                for key, value in step.items()
+            }
+        changed.append(step)
+    return changed
+
+
+def _move(marks: dict[Path, Mark], source: Path, target: Path) -> None:
+    """The places of a value, and of all inside it, under its new path as well."""
+    depth = len(source)
+    for path, mark in list(marks.items()):
+        if path[:depth] == source:
+            marks[(*target, *path[depth:])] = mark

@@ -1,0 +1,61 @@
+"""From what a step measured to its result: each expectation judged, and the step by the gravest of them."""
+
+import math
+from collections.abc import Iterable
+
+from msgspec import structs
+
+from wsctl.model.expectation import Expectation, Judged, expect
+from wsctl.model.finding import Verdict
+from wsctl.model.run import StepResult, overall
+from wsctl.scenario.spec import StepSpec
+from wsctl.scenario.steps.kind import Outcome
+
+SATURATED = "wsctl's own clients could not keep up: their latencies are about themselves"
+NOT_OURS = "a server that wsctl did not start cannot be looked into"
+
+
+def expectations(step: StepSpec) -> list[Expectation]:
+    """What a step expects; each bound of a list for itself."""
+    return [
+        expect(metric, bound)
+        for metric, bounds in step.expect.items()
+        for bound in (bounds if isinstance(bounds, tuple) else (bounds,))
+    ]
+
+
+def judge(step: StepSpec, outcome: Outcome, *, duration: float, ours: bool) -> StepResult:
+    """The result of a step that ran to its end. `ours`: wsctl started the server, so that server.* could be measured."""
+    judged = tuple(_judged(expectation, outcome, ours) for expectation in expectations(step))
+    verdicts = [one.verdict for one in judged]
+    if outcome.verdict is not None:
+        verdicts.append(outcome.verdict)
+    return StepResult(
+        name=step.name or "",
+        verdict=overall(verdicts or [Verdict.PASS]),
+        duration=duration,
+        metrics=storable(outcome.metrics),
+        expectations=judged,
+        reason=outcome.reason,
+        notes=(*outcome.notes, *_notes(outcome, judged)),
+        findings=outcome.findings,
+    )
+
+
+def storable(metrics: dict[str, float]) -> dict[str, float | None]:
+    """As JSON can say them."""
+    return {name: value if math.isfinite(value) else None for name, value in sorted(metrics.items())}
+
+
+def _judged(expectation: Expectation, outcome: Outcome, ours: bool) -> Judged:
+    judged = expectation.judge(outcome.metrics)
+    if not ours and expectation.metric.startswith("server.") and judged.observed is None:
+        return structs.replace(judged, verdict=Verdict.SKIPPED, reason=NOT_OURS)
+    if outcome.saturated and expectation.metric.startswith(("latency.", "fanout.spread")):
+        return structs.replace(judged, verdict=Verdict.INVALID, reason=SATURATED)
+    return judged
+
+
+def _notes(outcome: Outcome, judged: Iterable[Judged]) -> tuple[str, ...]:
+    invalid = any(one.verdict is Verdict.INVALID for one in judged)
+    return (SATURATED,) if outcome.saturated and not invalid else ()

@@ -1,0 +1,112 @@
+"""A run: scenarios one after the other, as events for reports to listen to."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from wsctl.client.probe import speaks_socketio
+from wsctl.clock import Clock
+from wsctl.errors import Unreachable
+from wsctl.model.finding import Verdict
+from wsctl.model.run import Listener, Outline, RunEnded, RunEvent, RunResult, RunStarted, ScenarioEnded, ScenarioResult, overall
+from wsctl.scenario.options import RunOptions
+from wsctl.scenario.read import Scenario
+from wsctl.scenario.scenario_run import ScenarioRun
+
+_PROBE_INTERVAL = 0.5
+"""seconds between two looks whether the target is up"""
+_GOOD = (Verdict.PASS, Verdict.SKIPPED)
+
+
+class Runner:
+    """`result = await Runner(options, clock, listener).run(scenarios)`.
+
+    Whatever breaks the run, `RunEnded` with a true result is told before it is raised: reports are never lost.
+    """
+
+    def __init__(self, options: RunOptions, clock: Clock, listener: Listener) -> None:
+        self._options = options
+        self._clock = clock
+        self._listener = listener
+        self._ended: list[ScenarioResult] = []
+        self._current: ScenarioRun | None = None
+
+    async def run(self, scenarios: Sequence[Scenario]) -> RunResult:
+        """Raises Unreachable when --url does not come up, CancelledError when interrupted."""
+        self._began, self._started_at = self._clock.monotonic(), self._clock.now()
+        planned = list(self._planned(scenarios))
+        await self._wait_for_target()
+        shown = None if self._options.target is None else self._options.target.shown
+        self._listener(RunStarted(tuple(_outline(scenario, name) for scenario, name in planned), shown))
+        interrupted = True
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                await self._run_all(planned)
+            interrupted = False
+        except TimeoutError:
+            interrupted = False
+            self._note_unfinished(planned, f"not done within the {self._options.timeout:g} s of --timeout")
+        finally:
+            if interrupted:
+                self._note_unfinished(planned, "interrupted")
+            result = self._result(shown, interrupted)
+            self._listener(RunEnded(result))
+        return result
+
+    def kill(self) -> None:
+        """End every service at once."""
+        if self._current is not None:
+            self._current.kill()
+
+    async def _run_all(self, planned: Sequence[tuple[Scenario, str]]) -> None:
+        for scenario, name in planned:
+            self._current = ScenarioRun(scenario, self._options, self._clock, self._tell, name=name)
+            result = await self._current.run()
+            if self._options.fail_fast and result.verdict not in _GOOD:
+                return
+
+    def _tell(self, event: RunEvent) -> None:
+        if isinstance(event, ScenarioEnded):
+            self._ended.append(event.result)
+        self._listener(event)
+
+    def _note_unfinished(self, planned: Sequence[tuple[Scenario, str]], reason: str) -> None:
+        """Scenarios that never began are told as well: a report that leaves them out would look complete."""
+        ended = {result.name for result in self._ended}
+        for scenario, name in planned:
+            if name not in ended:
+                left = ScenarioResult(name=name, file=scenario.file, verdict=Verdict.SKIPPED, duration=0.0, reason=reason)
+                self._tell(ScenarioEnded(left))
+
+    def _planned(self, scenarios: Sequence[Scenario]) -> Iterator[tuple[Scenario, str]]:
+        rounds = self._options.repeat
+        for number in range(1, rounds + 1):
+            for scenario in scenarios:
+                yield scenario, scenario.name if rounds == 1 else f"{scenario.name} [{number} of {rounds}]"
+
+    async def _wait_for_target(self) -> None:
+        target = self._options.target
+        if target is None:
+            return
+        deadline = self._clock.monotonic() + self._options.wait
+        while not await speaks_socketio(target):
+            if self._clock.monotonic() >= deadline:
+                waited = f" within {self._options.wait:g} s" if self._options.wait else ""
+                hint = None if self._options.wait else "--wait 30s waits for it to come up"
+                raise Unreachable(f"nothing that speaks Socket.IO answered at {target.shown}{waited}", hint=hint)
+            await asyncio.sleep(_PROBE_INTERVAL)
+
+    def _result(self, shown: str | None, interrupted: bool) -> RunResult:
+        verdicts = [result.verdict for result in self._ended]
+        return RunResult(
+            verdict=overall([Verdict.ERROR, *verdicts] if interrupted else verdicts),
+            duration=self._clock.monotonic() - self._began,
+            started_at=self._started_at,
+            target=shown,
+            interrupted=interrupted,
+            scenarios=tuple(self._ended),
+        )
+
+
+def _outline(scenario: Scenario, name: str) -> Outline:
+    steps = tuple(step.name or "" for _, step in scenario.spec.every_step() if not step.parallel)
+    return Outline(name=name, file=scenario.file, steps=steps)

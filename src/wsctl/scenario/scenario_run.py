@@ -1,0 +1,187 @@
+"""One scenario, run: services up, steps, services down, evidence kept where something failed."""
+
+import asyncio
+import re
+import shutil
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from msgspec import structs
+
+from wsctl.client.target import Target
+from wsctl.clock import Clock
+from wsctl.errors import WsctlError
+from wsctl.model import observation
+from wsctl.model.finding import Verdict
+from wsctl.model.run import (
+    Listener,
+    ScenarioEnded,
+    ScenarioResult,
+    ScenarioStarted,
+    ServiceStarted,
+    StepEnded,
+    StepResult,
+    StepStarted,
+    overall,
+)
+from wsctl.scenario.options import RunOptions
+from wsctl.scenario.read import Scenario
+from wsctl.scenario.services import Service
+from wsctl.scenario.skipping import skip_reason, users_of
+from wsctl.scenario.spec import StepSpec
+from wsctl.scenario.step_run import StepRun
+from wsctl.scenario.steps import kind_of
+from wsctl.server.auth import mint
+from wsctl.server.defaults import JWT_SECRET
+
+INTERRUPTED = "interrupted"
+_KEPT = (Verdict.PASS, Verdict.SKIPPED)
+"""verdicts that need no evidence"""
+
+
+class ScenarioRun:
+    """A scenario under way. `result()` is true at any time, so that a run that breaks half-way can be reported."""
+
+    def __init__(self, scenario: Scenario, options: RunOptions, clock: Clock, tell: Listener, *, name: str) -> None:
+        self.name = name
+        self._scenario = scenario
+        self._spec = scenario.spec
+        self._options = options
+        self._clock = clock
+        self._tell = tell
+        self._began = clock.monotonic()
+        self._results: dict[str, StepResult] = {}
+        self._running: dict[str, float] = {}
+        """steps under way, and when they began"""
+        self._services: dict[str, Service] = {}
+        self._folder = Path()
+        self._evidence: tuple[str, ...] = ()
+
+    async def run(self) -> ScenarioResult:
+        """Run it, and tell of each thing that happens. Raises what is wsctl's own fault, the result told before."""
+        self._tell(ScenarioStarted(self.name))
+        reason: str | None = INTERRUPTED
+        try:
+            reason = await self._run()
+        finally:
+            result = self._result(reason)
+            self._tell(ScenarioEnded(result))
+        return result
+
+    def kill(self) -> None:
+        """End the services at once."""
+        for service in self._services.values():
+            service.kill()
+
+    async def _run(self) -> str | None:
+        """The steps; answers why there are none, if so."""
+        self._folder = self._make_folder()
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    if self._options.target is None:
+                        await self._start_services(stack)
+                except WsctlError as error:
+                    return error.message
+                for step in self._spec.steps:
+                    await asyncio.gather(*(self._step(one) for one in step.parallel or (step,)))
+            return None
+        finally:
+            self._keep_evidence()
+
+    async def _start_services(self, stack: AsyncExitStack) -> None:
+        for name in self._spec.services:
+            options = self._scenario.document.data["services"][name]["serve"] or {}
+            service = self._services[name] = Service(name, options, self._folder)
+            await stack.enter_async_context(service)
+            self._tell(ServiceStarted(name, service.url))
+
+    async def _step(self, step: StepSpec) -> None:
+        name = step.name or ""
+        self._running[name] = self._clock.monotonic()
+        self._tell(StepStarted(name, kind_of(step).seconds(step)))
+        result, seen = await self._judged(step)
+        del self._running[name]
+        if result.verdict not in _KEPT and seen and self._options.out is not None:
+            path = self._folder / f"{_slug(name)}.jsonl"
+            path.write_bytes(b"".join(observation.encode(one) + b"\n" for one in seen))
+            result = structs.replace(result, evidence=(str(path.relative_to(self._options.out)),))
+        self._results[name] = result
+        self._tell(StepEnded(result))
+
+    async def _judged(self, step: StepSpec) -> tuple[StepResult, tuple[observation.Observation, ...]]:
+        if self._options.target is not None and (reason := skip_reason(step, self._spec)) is not None:
+            return StepResult(name=step.name or "", verdict=Verdict.SKIPPED, duration=0.0, reason=reason), ()
+        _, options = step.command
+        service = self._services.get(self._spec.service_of(options.target) or "")
+        tokens = {user: self._token(user, options.target) for user in users_of(step)}
+        target = self._target(service)
+        token = options.token if options.token is not None else tokens.get(options.user or "")
+        if token is not None:
+            target = structs.replace(target, token=token)
+        if options.transport is not None:
+            target = structs.replace(target, transport=options.transport)
+        running = StepRun(
+            step,
+            target=target,
+            tokens=tokens,
+            service=service,
+            services=self._services,
+            clock=self._clock,
+            tell=self._tell,
+        )
+        return await running.run(), running.observations
+
+    def _target(self, service: Service | None) -> Target:
+        if service is not None:
+            return Target(url=service.url, direct=True, insecure=True)
+        assert self._options.target is not None, "a scenario without services needs --url"
+        return self._options.target
+
+    def _token(self, user: str, target: str | None) -> str:
+        if self._options.target is not None:
+            return self._spec.tokens[user]
+        service = self._spec.services[self._spec.service_of(target) or ""]
+        return mint(user, service.serve.jwt_secret or JWT_SECRET)
+
+    def _result(self, reason: str | None) -> ScenarioResult:
+        """What is known by now; steps under way count as interrupted."""
+        now = self._clock.monotonic()
+        for name, began in self._running.items():
+            self._results[name] = StepResult(name=name, verdict=Verdict.ERROR, duration=now - began, reason=INTERRUPTED)
+        steps = tuple(self._results.values())
+        verdicts = [step.verdict for step in steps]
+        return ScenarioResult(
+            name=self.name,
+            file=self._scenario.file,
+            verdict=overall(verdicts if reason is None else [Verdict.ERROR, *verdicts]),
+            duration=now - self._began,
+            steps=steps,
+            reason=reason,
+            evidence=self._evidence,
+        )
+
+    def _make_folder(self) -> Path:
+        if self._options.out is None:
+            return Path(tempfile.mkdtemp(prefix="wsctl-"))
+        folder = self._options.out / _slug(self.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def _keep_evidence(self) -> None:
+        """Logs of a scenario that failed are kept where there is an --out; everything else goes."""
+        out = self._options.out
+        complete = not self._running and len(self._results) == sum(1 for _, step in self._spec.every_step() if not step.parallel)
+        passed = complete and all(result.verdict in _KEPT for result in self._results.values())
+        if out is None or passed:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            return
+        for name in self._services:
+            (self._folder / f"{name}.ready").unlink(missing_ok=True)
+        self._evidence = tuple(str(service.log.relative_to(out)) for service in self._services.values())
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80] or "scenario"

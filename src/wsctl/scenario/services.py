@@ -1,0 +1,160 @@
+"""Services: programs of wsctl's own that run as long as a scenario, each a child process."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import psutil
+
+from wsctl.errors import TargetError, WsctlError
+
+START_TIMEOUT = 20.0
+"""seconds until a service must listen"""
+STOP_TIMEOUT = 5.0
+"""seconds that it may take to end when told to"""
+_LAST_LINES = 5
+"""lines of its log that an error repeats"""
+
+
+class Service:
+    """`wsctl serve` as a child: `async with Service("feed", options, folder) as service: service.url …`.
+
+    It runs in a session of its own, so that Ctrl-C in a terminal ends it by our hand only. Its log is
+    `NAME.log` in the folder. Entering raises WsctlError when it does not come up, with what it said last.
+    """
+
+    def __init__(self, name: str, options: dict[str, Any], folder: Path) -> None:
+        self.name = name
+        self.url = ""
+        self.log = folder / f"{name}.log"
+        self._options = options
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        config, ready = self._folder / f"{self.name}.json", self._folder / f"{self.name}.ready"
+        _write_private(config, msgspec.json.encode(self._options))
+        port = [] if "port" in self._options else ["--port", "0"]
+        command = ["serve", "--config", str(config), *port, "--control", "--ready-file", str(ready)]
+        with self.log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "wsctl",
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self.url = await self._wait_until_ready(self._process, ready)
+            self.usage = Usage(self._process.pid)
+        except BaseException:
+            await self._stop()
+            raise
+        finally:
+            config.unlink(missing_ok=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    def check(self) -> None:
+        """Raise TargetError if it is not running any more."""
+        if self._process is not None and self._process.returncode is not None:
+            raise TargetError(f"service {self.name} ended by itself ({_ending(self._process)}){self._last_words()}")
+
+    def kill(self) -> None:
+        """End it at once: the last resort of a process that is leaving."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process, ready: Path) -> str:
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                while not ready.exists():
+                    if process.returncode is not None:
+                        raise WsctlError(f"service {self.name} did not start ({_ending(process)}){self._last_words()}")
+                    await asyncio.sleep(0.02)
+        except TimeoutError as error:
+            message = f"service {self.name} did not listen within {START_TIMEOUT:g} s{self._last_words()}"
+            raise WsctlError(message) from error
+        url: str = msgspec.json.decode(ready.read_bytes())["url"]
+        return url
+
+    async def _stop(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await process.wait()
+        except (TimeoutError, asyncio.CancelledError) as error:
+            self.kill()
+            await process.wait()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    def _last_words(self) -> str:
+        with self.log.open("rb") as log:
+            lines = deque((line.decode(errors="replace").rstrip() for line in log), maxlen=_LAST_LINES)
+        said = "\n".join(f"  {line}" for line in lines if line)
+        return f":\n{said}" if said else ""
+
+
+class Usage:
+    """CPU and memory of a process: `begin()`, then `sample()` now and then, then `metrics()`."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._began: tuple[float, float] | None = None
+        self._latest: tuple[float, float] | None = None
+        self._rss = 0
+
+    def begin(self, now: float) -> None:
+        """Measure from here on; `now` in monotonic seconds."""
+        self._rss = 0
+        self._began = self._latest = (now, self._cpu())
+
+    def sample(self, now: float) -> None:
+        """Look. Raises psutil.Error when the process is gone."""
+        self._latest = (now, self._cpu())
+        self._rss = max(self._rss, self._process.memory_info().rss)
+
+    def metrics(self) -> dict[str, float]:
+        """server.cpu (1.0 is one core) and server.rss (the largest seen, bytes); nothing before the first sample."""
+        if self._began is None or self._latest is None or self._latest[0] <= self._began[0] or not self._rss:
+            return {}
+        seconds, used = (end - begin for end, begin in zip(self._latest, self._began, strict=True))
+        return {"server.cpu": used / seconds, "server.rss": float(self._rss)}
+
+    def _cpu(self) -> float:
+        times = self._process.cpu_times()
+        return times.user + times.system
+
+
+def _ending(process: asyncio.subprocess.Process) -> str:
+    code = process.returncode
+    if code is not None and code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit {code}"
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """For our eyes only: options may hold a secret."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)

@@ -1,0 +1,40 @@
+"""What cannot be shown on a server that wsctl did not start: said with the reason, never counted as passed."""
+
+import msgspec
+
+from wsctl.scenario.spec import ScenarioSpec, StepSpec, SubscribeSpec
+from wsctl.server.options import ServeOptions
+
+_HARMLESS = frozenset({"host", "port", "symbols", "rate", "seed", "jwt_secret", "control"})
+"""options of serve that another feed may well differ in"""
+
+
+def skip_reason(step: StepSpec, spec: ScenarioSpec) -> str | None:
+    """Why a step cannot run against --url; None where it can."""
+    if step.during:
+        return f"{step.during[0].kind[0]} needs control over the server"
+    _, options = step.command
+    service = spec.services.get(spec.service_of(options.target) or "")
+    if service is not None and (asked := _asked(service.serve)):
+        return f"it is about a server with {', '.join(asked)}"
+    missing = [user for user in users_of(step) if user not in spec.tokens]
+    if missing:
+        return f"no token for {', '.join(missing)}: tokens: names {', '.join(spec.tokens) or 'none'}"
+    return None
+
+
+def users_of(step: StepSpec) -> tuple[str, ...]:
+    """The users that a step connects as."""
+    _, options = step.command
+    many = options.users if isinstance(options, SubscribeSpec) else ()
+    return tuple(dict.fromkeys((*((options.user,) if options.user else ()), *many)))
+
+
+def _asked(options: ServeOptions) -> list[str]:
+    """The options that make the server behave in its own way, such as `limit_policy: reject-newest`."""
+    unasked = ServeOptions()
+    return [
+        f"{field.name}: {getattr(options, field.name)}"
+        for field in msgspec.structs.fields(ServeOptions)
+        if field.name not in _HARMLESS and getattr(options, field.name) != getattr(unasked, field.name)
+    ]

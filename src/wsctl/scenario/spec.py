@@ -1,0 +1,210 @@
+"""What a scenario file may say: the typed specs that validation, messages, JSON Schema and docs come from."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from wsctl.server.options import ServeOptions
+from wsctl.spec.document import Path
+from wsctl.spec.typed import Duration, Names
+
+Percent = Annotated[float, Meta(ge=0, le=100)]
+
+
+class ReconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What clients do after a loss."""
+
+    attempts: Annotated[int, Meta(ge=0, description="Failed attempts in a row before a client gives up; 0: a loss ends it.")] = 10
+    delay: Annotated[Duration, Meta(gt=0, description="First limit of the back-off, which has full jitter.")] = 1.0
+    delay_max: Annotated[Duration, Meta(gt=0, description="Last limit of the back-off.")] = 30.0
+    always: Annotated[bool, Meta(description="Come back even where the server says not to: the naive client.")] = False
+    resubscribe: Annotated[bool, Meta(description="Subscribe anew on each connection; false stands for clients that forget to. Takes `clients`.")] = True
+
+
+class ClientSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a step's client goes and who it is."""
+
+    target: Annotated[str | None, Meta(description="Name of the service to aim at; not needed where there is one.")] = None
+    user: Annotated[str | None, Meta(description="Connect as this user: with a token of `tokens`, or one minted with the service's secret.")] = None
+    token: Annotated[str | None, Meta(description="A token as it is, instead of a user; for tokens that must be refused.")] = None
+    transport: Annotated[Literal["auto", "websocket", "polling"] | None, Meta(description="How to connect. auto, if not given: WebSocket, else long-polling; with `clients` WebSocket.")] = None
+
+
+class WatchSpec(ClientSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to listen to, and for how long."""
+
+    symbols: Annotated[Names, Meta(description="Prices of these symbols.")] = ()
+    channels: Annotated[Names, Meta(description="Any channels, such as symbol:BTC/USDT:trades.")] = ()
+    events: Annotated[Names, Meta(description="Look at events of these names only.")] = ()
+    duration: Annotated[Duration, Meta(gt=0, description="How long to listen, from the moment that everybody is subscribed.")]
+    seq_path: Annotated[str | None, Meta(description="Where feeds of others keep the sequence number (JMESPath).")] = None
+    time_path: Annotated[str | None, Meta(description="Where they keep the time of sending.")] = None
+    channel_path: Annotated[str | None, Meta(description="Where they keep the channel.")] = None
+    reconnect: Annotated[ReconnectSpec, Meta(description="What clients do after a loss.")] = ReconnectSpec()
+
+
+class SubscribeSpec(WatchSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Listen to a feed, with one client or with many."""
+
+    bots: Annotated[bool, Meta(description="The bots of the user.")] = False
+    notifications: Annotated[bool, Meta(description="The user's notifications and balances, and announcements.")] = False
+    max_silence: Annotated[Duration | None, Meta(gt=0, description="Fail as soon as a channel is silent for longer than this. One client only.")] = None
+    clients: Annotated[int | None, Meta(ge=1, description="So many connections, held by a process of their own. Not given: one, by the client that `wsctl subscribe` uses.")] = None
+    users: Annotated[Names, Meta(description="The clients connect as these users, in turn.")] = ()
+    connect_rate: Annotated[float, Meta(gt=0, description="New clients per second.")] = 500.0
+    warmup: Annotated[Duration, Meta(ge=0, description="Latencies this soon after the start are left out.")] = 0.0
+    spread: Annotated[bool, Meta(description="Each client listens to one of the symbols, in turn, instead of all.")] = False
+    format: Annotated[Literal["full", "compact"], Meta(description="Form of the prices to ask for.")] = "full"
+    slow: Annotated[int, Meta(ge=0, description="So many of the clients stop reading once measuring begins.")] = 0
+    slow_for: Annotated[Duration, Meta(gt=0, description="For how long they do.")] = 5.0
+
+
+class OrderingCheckSpec(WatchSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Judge the order of what comes: fails with any finding, and is unverifiable without sequence numbers."""
+
+
+class EmitSpec(ClientSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Send one event and look at the answer."""
+
+    event: Annotated[str, Meta(min_length=1, description="Event name, such as bot:subscribe:one.")]
+    args: Annotated[tuple[Any, ...], Meta(description="Its arguments.")] = ()
+    wait: Annotated[Duration, Meta(gt=0, description="How long to wait for what comes back.")] = 2.0
+
+
+class FlashSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cut connections as a network failure would, and refuse new ones for a while."""
+
+    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    percent: Annotated[Percent, Meta(description="Share of the connections.")] = 100.0
+    outage: Annotated[Duration, Meta(ge=0, description="For how long new connections are accepted and reset.")] = 0.0
+    within: Annotated[Duration, Meta(gt=0, description="W: a client that is not back this long after the outage has failed.")] = 30.0
+    hold: Annotated[Duration, Meta(ge=0, description="H: how long a client must stay well to count as back.")] = 5.0
+
+
+class DisconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Close connections in good order; clients are told that they may come back."""
+
+    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    percent: Annotated[Percent, Meta(description="Share of the connections.")] = 100.0
+    user: Annotated[str | None, Meta(description="Those of this user only.")] = None
+    within: Annotated[Duration, Meta(gt=0, description="W, as in flash.")] = 30.0
+    hold: Annotated[Duration, Meta(ge=0, description="H, as in flash.")] = 5.0
+
+
+class PriceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Move a market."""
+
+    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    symbol: Annotated[str, Meta(description="Which.")]
+    price: Annotated[float, Meta(gt=0, description="Where to.")]
+
+
+class AnnounceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tell everybody who listens to `announcement`."""
+
+    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    title: Annotated[str, Meta(description="What to say.")]
+    body: Annotated[str, Meta(description="And at length.")] = ""
+
+
+class NotifySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tell one user."""
+
+    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    user: Annotated[str, Meta(description="Whom.")]
+    title: Annotated[str, Meta(description="What to say.")]
+    body: Annotated[str, Meta(description="And at length.")] = ""
+    level: Annotated[Literal["info", "warning", "error"], Meta(description="How grave it is.")] = "info"
+
+
+class TargetSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which service."""
+
+    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+
+
+class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that happens while a step runs: a time, and one of the others."""
+
+    at: Annotated[Duration, Meta(ge=0, description="When, counted from the moment that everybody is subscribed.")]
+    flash: Annotated[FlashSpec | None, Meta(description="Cut connections as a network failure would.")] = None
+    disconnect: Annotated[DisconnectSpec | None, Meta(description="Close connections in good order.")] = None
+    price: Annotated[PriceSpec | None, Meta(description="Move a market.")] = None
+    announce: Annotated[AnnounceSpec | None, Meta(description="Tell everybody.")] = None
+    notify: Annotated[NotifySpec | None, Meta(description="Tell one user.")] = None
+    pause: Annotated[TargetSpec | None, Meta(description="Stop prices; closing heartbeats go out.")] = None
+    resume: Annotated[TargetSpec | None, Meta(description="Let prices go on.")] = None
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """What happens, by name; a sound action has one."""
+        return {name: options for name in ACTIONS if (options := getattr(self, name)) is not None}
+
+    @property
+    def kind(self) -> tuple[str, Any]:
+        """The name and the options of what happens."""
+        return next(iter(self.kinds.items()))
+
+
+ACTIONS = ("flash", "disconnect", "price", "announce", "notify", "pause", "resume")
+"""the keys that say what happens"""
+
+Bounds = str | float | tuple[str | float, ...]
+
+
+class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """One step: a name, one command, and what is expected of it. Or several at once."""
+
+    name: Annotated[str | None, Meta(description="What it shows, in a few words; required but for `parallel`.")] = None
+    subscribe: Annotated[SubscribeSpec | None, Meta(description="Listen, with one client or with many.")] = None
+    ordering_check: Annotated[OrderingCheckSpec | None, Meta(description="Judge the order of what comes.")] = None
+    emit: Annotated[EmitSpec | None, Meta(description="Send one event and look at the answer.")] = None
+    parallel: Annotated[tuple["StepSpec", ...], Meta(description="Steps that run at the same time.")] = ()
+    during: Annotated[tuple[ActionSpec, ...], Meta(description="What happens meanwhile.")] = ()
+    expect: Annotated[dict[str, Bounds], Meta(description="Metrics and their bounds, such as `latency.p95: < 50 ms`; several bounds in a list.")] = {}
+
+    @property
+    def commands(self) -> dict[str, ClientSpec]:
+        """What it does, by name; a sound step has one, or `parallel`."""
+        given = {"subscribe": self.subscribe, "ordering-check": self.ordering_check, "emit": self.emit}
+        return {name: options for name, options in given.items() if options is not None}
+
+    @property
+    def command(self) -> tuple[str, ClientSpec]:
+        """The name and the options of what it does."""
+        return next(iter(self.commands.items()))
+
+
+class ServiceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that runs as long as the scenario."""
+
+    serve: Annotated[ServeOptions, Meta(description="A mock feed; the options of `wsctl serve`, underscored.")]
+
+
+class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A scenario file."""
+
+    name: Annotated[str, Meta(min_length=1, description="What is shown, in a sentence.")]
+    description: Annotated[str, Meta(description="Why, and what to make of it.")] = ""
+    tags: Annotated[Names, Meta(description="For --tag.")] = ()
+    matrix: Annotated[dict[str, tuple[Any, ...]], Meta(description="Runs the scenario once for each combination; `${matrix.NAME}` is the value.")] = {}
+    defaults: Annotated[dict[str, Any], Meta(description="Options for every step that knows them.")] = {}
+    tokens: Annotated[dict[str, str], Meta(description="Tokens of users, for feeds whose secret is not ours.")] = {}
+    services: Annotated[dict[str, ServiceSpec], Meta(description="Started before the first step, stopped after the last; each has a name.")] = {}
+    steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, description="One after the other.")]
+
+    def service_of(self, target: str | None) -> str | None:
+        """The service that a step or an action aims at: the one it names, or the only one; None where there is none."""
+        return target if target is not None else next(iter(self.services), None)
+
+    def every_step(self) -> Iterator[tuple[Path, StepSpec]]:
+        """Each step with its place, those of `parallel` after the one that holds them."""
+        for index, step in enumerate(self.steps):
+            yield ("steps", index), step
+            for inner, parallel in enumerate(step.parallel):
+                yield ("steps", index, "parallel", inner), parallel
+
+
+COMMANDS = ("subscribe", "ordering-check", "emit")
+"""the keys that say what a step does"""

@@ -1,0 +1,148 @@
+"""One step, run: its engine, what happens `during` it, and an eye on the server meanwhile."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import psutil
+from msgspec import structs
+
+from wsctl.client.control import Control
+from wsctl.client.target import Target
+from wsctl.clock import Clock
+from wsctl.errors import TargetError, WsctlError
+from wsctl.model.finding import Verdict
+from wsctl.model.metrics import Metrics
+from wsctl.model.observation import Observation
+from wsctl.model.run import ActionDone, Listener, StepProgress, StepResult
+from wsctl.scenario.actions import NeverFired, perform
+from wsctl.scenario.judge import judge
+from wsctl.scenario.services import Service
+from wsctl.scenario.spec import ActionSpec, StepSpec
+from wsctl.scenario.steps import kind_of
+from wsctl.scenario.steps.kind import Context, Outcome
+
+LOOK_INTERVAL = 0.25
+"""seconds between two looks at the server's process"""
+
+
+class StepRun:
+    """A step and everything around it. `service` is what it aims at; None: a server that wsctl did not start."""
+
+    def __init__(
+        self,
+        step: StepSpec,
+        *,
+        target: Target,
+        tokens: dict[str, str],
+        service: Service | None,
+        services: dict[str, Service],
+        clock: Clock,
+        tell: Listener,
+    ) -> None:
+        self.observations: tuple[Observation, ...] = ()
+        """evidence, once it has run"""
+        self._step = step
+        self._name = step.name or ""
+        self._service = service
+        self._services = services
+        self._clock = clock
+        self._tell = tell
+        self._context = Context(
+            target=target, tokens=tokens, clock=clock, progress=self._progress, measuring=self._begin
+        )
+        self._acting: asyncio.Task[None] | None = None
+        self._left = sorted(step.during, key=lambda action: action.at)
+        self._unfired: str | None = None
+
+    async def run(self) -> StepResult:
+        """The step's result, also where the target was not there. Raises what is wsctl's own fault."""
+        began = self._clock.monotonic()
+        try:
+            outcome = await self._work()
+        except WsctlError as error:
+            if not isinstance(error, TargetError):
+                raise
+            return self._broken(error.message, began)
+        if self._unfired is None and self._left:
+            name, _ = self._left[0].kind
+            self._unfired = f"{name} never happened: the step was over before" + (f" ({outcome.reason})" if outcome.reason else "")
+        self.observations = outcome.observations
+        result = judge(self._step, outcome, duration=self._clock.monotonic() - began, ours=self._service is not None)
+        if self._unfired is not None:
+            result = structs.replace(result, verdict=Verdict.ERROR, reason=self._unfired)
+        return result
+
+    async def _work(self) -> Outcome:
+        """The engine, for as long as the server lives; with the server's own figures."""
+        engine = asyncio.ensure_future(kind_of(self._step).run(self._step, self._context))
+        looking = asyncio.create_task(self._look())
+        try:
+            await asyncio.wait((engine, looking), return_when=asyncio.FIRST_COMPLETED)
+            if not engine.done():
+                await _cancelled(engine)
+                looking.result()  # raises why
+            outcome = await engine
+        finally:
+            await _cancelled(engine)
+            await _cancelled(looking)
+            if self._acting is not None:
+                await _cancelled(self._acting)
+        if self._service is not None:
+            outcome.metrics |= self._service.usage.metrics()
+        return outcome
+
+    async def _look(self) -> None:
+        """Sample the server's process; raises TargetError once it is gone."""
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL)
+            for service in self._services.values():
+                service.check()
+            if self._service is not None and self._acting is not None:
+                with suppress(psutil.Error):  # it is just ending: the next check says so
+                    self._service.usage.sample(self._clock.monotonic())
+
+    def _begin(self) -> None:
+        """Everybody is subscribed."""
+        if self._acting is None:
+            if self._service is not None:
+                with suppress(psutil.Error):
+                    self._service.usage.begin(self._clock.monotonic())
+            self._acting = asyncio.create_task(self._act())
+
+    async def _act(self) -> None:
+        began = self._clock.monotonic()
+        while self._left:
+            action = self._left[0]
+            await asyncio.sleep(began + action.at - self._clock.monotonic())
+            try:
+                await self._perform(action)
+            except NeverFired as error:
+                self._unfired = str(error)
+                return
+            self._left.pop(0)
+
+    async def _perform(self, action: ActionSpec) -> None:
+        name, options = action.kind
+        service = self._services[options.target] if options.target is not None else self._service
+        assert service is not None, "without a service the step was skipped"
+        async with Control(service.url) as control:
+            outcome, fault = await perform(control, action)
+        self._tell(ActionDone(self._name, name, outcome))
+        if fault is not None and self._context.on_fault is not None:
+            await self._context.on_fault(fault)
+
+    def _progress(self, metrics: Metrics) -> None:
+        server = {} if self._service is None else self._service.usage.metrics()
+        self._tell(StepProgress(self._name, {**metrics, **server}))
+
+    def _broken(self, reason: str, began: float) -> StepResult:
+        seconds = self._clock.monotonic() - began
+        return StepResult(name=self._name, verdict=Verdict.ERROR, duration=seconds, reason=reason)
+
+
+async def _cancelled(task: "asyncio.Future[Any]") -> None:
+    """The task, ended; what it raised is not asked here."""
+    task.cancel()
+    await asyncio.wait({task})

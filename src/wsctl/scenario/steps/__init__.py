@@ -1,0 +1,20 @@
+"""The kinds of steps, one file each: `KINDS` is where a new one is registered."""
+
+from collections.abc import Mapping
+
+from wsctl.scenario.spec import StepSpec
+from wsctl.scenario.steps.emit import EmitStep
+from wsctl.scenario.steps.kind import StepKind
+from wsctl.scenario.steps.ordering_check import OrderingCheckStep
+from wsctl.scenario.steps.subscribe import SubscribeStep
+
+KINDS: Mapping[str, StepKind] = {
+    "subscribe": SubscribeStep(),
+    "ordering-check": OrderingCheckStep(),
+    "emit": EmitStep(),
+}
+
+
+def kind_of(step: StepSpec) -> StepKind:
+    """The kind of a step that has a command."""
+    return KINDS[step.command[0]]

@@ -1,0 +1,66 @@
+"""What a kind of step is, what it gets to work with, and what it hands back."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from wsctl.client.target import Target
+from wsctl.clock import Clock
+from wsctl.model.finding import Finding, Verdict
+from wsctl.model.metrics import Metrics
+from wsctl.model.observation import Observation
+from wsctl.scenario.spec import StepSpec
+
+
+class Fault(Struct, frozen=True):
+    """Connections that the server says were cut, by their clients' handshake ids. Times are unix seconds."""
+
+    at: float
+    back_at: float
+    """when connections are taken again"""
+    clients: tuple[str, ...]
+
+
+class Context(Struct, kw_only=True):
+    """What a running step may use."""
+
+    target: Target
+    """where to, and as whom"""
+    tokens: dict[str, str]
+    """of every user that the step names"""
+    clock: Clock
+    progress: Callable[[Metrics], None]
+    """to be told what is measured so far"""
+    measuring: Callable[[], None]
+    """to be told once everybody is subscribed: `during` counts from then"""
+    on_fault: Callable[[Fault], Awaitable[None]] | None = None
+    """set by the step that wants to know who was cut"""
+
+
+class Outcome(Struct, kw_only=True):
+    """What a step measured and found."""
+
+    metrics: dict[str, float]
+    verdict: Verdict | None = None
+    """of its own, beside its expectations; None: it has none"""
+    reason: str | None = None
+    saturated: bool = False
+    """wsctl's own clients could not keep up: what they say of latency is about themselves"""
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    observations: tuple[Observation, ...] = field(default=())
+    """kept as evidence when the step does not pass"""
+
+
+class StepKind(Protocol):
+    """One command as a step; its module registers it in `wsctl.scenario.steps`."""
+
+    def measures(self, step: StepSpec) -> frozenset[str]:
+        """The metrics that a step of this kind can yield."""
+
+    def seconds(self, step: StepSpec) -> float:
+        """How long it takes, about, once it measures."""
+
+    async def run(self, step: StepSpec, context: Context) -> Outcome:
+        """Do it. Raises TargetError when the target is not there or gone for good."""

@@ -1,0 +1,104 @@
+"""What steps with one client share: the client that `wsctl subscribe` uses, and everything that it measures."""
+
+import random
+import time
+import uuid
+from collections import deque
+
+from msgspec import structs
+
+from wsctl.client.target import Reconnect, Target
+from wsctl.errors import Refused
+from wsctl.model.lifecycle import Lifecycle, Stage
+from wsctl.model.observation import Observation
+from wsctl.scenario.spec import ReconnectSpec, StepSpec, SubscribeSpec, WatchSpec
+from wsctl.scenario.steps.kind import Context, Fault, Outcome
+from wsctl.watch.measures import CLIENT, Measures
+from wsctl.watch.options import WatchOptions
+from wsctl.watch.watching import Watching
+
+OBSERVATIONS_KEPT = 10_000
+"""the latest, for evidence"""
+PROGRESS_INTERVAL = 0.25
+"""seconds"""
+
+
+def watch_options(spec: WatchSpec, target: Target) -> WatchOptions:
+    """The options of the engine that a step's options mean."""
+    if spec.transport is not None:
+        target = structs.replace(target, transport=spec.transport)
+    subscribing = spec if isinstance(spec, SubscribeSpec) else None
+    if subscribing is not None and subscribing.format != "full":
+        target = structs.replace(target, auth={**(target.auth or {}), "format": subscribing.format})
+    return WatchOptions(
+        target=target,
+        symbols=spec.symbols,
+        channels=spec.channels,
+        events=spec.events,
+        bots=subscribing is not None and subscribing.bots,
+        notifications=subscribing is not None and subscribing.notifications,
+        max_silence=subscribing.max_silence if subscribing is not None else None,
+        seq_path=spec.seq_path,
+        time_path=spec.time_path,
+        channel_path=spec.channel_path,
+        duration=spec.duration,
+        reconnect=reconnect_of(spec.reconnect),
+    )
+
+
+def reconnect_of(spec: ReconnectSpec) -> Reconnect:
+    """The client's own options."""
+    return Reconnect(attempts=spec.attempts, delay=spec.delay, delay_max=spec.delay_max, always=spec.always)
+
+
+async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tuple[Measures, Outcome]:
+    """Watch until the time is up. Raises what a Feed raises but for a refusal, which is measured."""
+    client_id = uuid.uuid4().hex
+    measures = Measures(context.clock, **recovery_of(step))
+    kept: deque[Observation] = deque(maxlen=OBSERVATIONS_KEPT)
+
+    async def on_fault(fault: Fault) -> None:
+        measures.reconnection.fault(fault.at, fault.back_at, [CLIENT] if client_id in fault.clients else [])
+
+    context.on_fault = on_fault
+    reason = None
+    watching = Watching(options, context.clock, random.Random(), client_id=client_id)  # noqa: S311 (spreads attempts)
+    told_at = 0.0
+    try:
+        async with watching:
+            async for item in watching:
+                measures.add(item)
+                if isinstance(item, Observation):
+                    kept.append(item)
+                    if (now := time.monotonic()) - told_at > PROGRESS_INTERVAL:
+                        told_at = now
+                        context.progress(measures.metrics())
+                elif _is_start(item):
+                    context.measuring()
+    except Refused as error:
+        measures.refused(error)
+        reason = error.message
+    measures.longest_silence = watching.longest_silence
+    measures.close()
+    if watching.silent:
+        reason = f"nothing came on {', '.join(watching.silent)} for longer than max_silence"
+    outcome = Outcome(
+        metrics=measures.metrics(),
+        reason=reason,
+        findings=tuple(measures.findings[:100]),
+        notes=measures.reconnection.notes(),
+        observations=tuple(kept),
+    )
+    return measures, outcome
+
+
+def recovery_of(step: StepSpec) -> dict[str, float]:
+    """W and H of the step's faults: the longest that any of them grants."""
+    faults = [fault for action in step.during for fault in (action.flash, action.disconnect) if fault is not None]
+    if not faults:
+        return {}
+    return {"within": max(fault.within for fault in faults), "hold": max(fault.hold for fault in faults)}
+
+
+def _is_start(item: Lifecycle) -> bool:
+    return item.stage is Stage.SUBSCRIBED

@@ -1,0 +1,107 @@
+"""A subscribe step: one client, as `wsctl subscribe` has it, or a swarm of them."""
+
+from collections.abc import Iterable
+
+from wsctl.client.target import Target
+from wsctl.errors import UsageError, WsctlError
+from wsctl.model.finding import Verdict
+from wsctl.model.metrics import METRICS
+from wsctl.scenario.spec import StepSpec, SubscribeSpec
+from wsctl.scenario.steps.kind import Context, Fault, Outcome
+from wsctl.scenario.steps.listening import listen, reconnect_of, recovery_of, watch_options
+from wsctl.swarm import messages
+from wsctl.swarm.options import SwarmOptions
+from wsctl.swarm.remote import RemoteSwarm
+from wsctl.watch.measures import MEASURED
+
+_NOT_BY_MANY = ("silence.", "connections.polling")
+
+
+class SubscribeStep:
+    """`wsctl subscribe` as a step."""
+
+    def measures(self, step: StepSpec) -> frozenset[str]:
+        """By one client or by many; reconnection where somebody is cut, limits where there are users."""
+        options = _options(step)
+        if options.clients is None:
+            measured = MEASURED | {"server.cpu", "server.rss"}
+            if options.max_silence is None:
+                measured -= {"silence.max"}
+        else:
+            measured = frozenset(name for name in METRICS if not name.startswith(_NOT_BY_MANY))
+            if options.user is None and not options.users:
+                measured = _without(measured, "limit.")
+        cuts = any(action.flash is not None or action.disconnect is not None for action in step.during)
+        return measured if cuts else _without(measured, "reconnect.")
+
+    def seconds(self, step: StepSpec) -> float:
+        """How long it listens, and how long the clients take to set out."""
+        options = _options(step)
+        return options.duration + (options.clients or 0) / options.connect_rate
+
+    async def run(self, step: StepSpec, context: Context) -> Outcome:
+        """Listen."""
+        options = _options(step)
+        if options.clients is not None:
+            return await _swarm(swarm_options(options, context), step, context)
+        _, outcome = await listen(watch_options(options, context.target), step, context)
+        if outcome.reason is not None and not step.expect:
+            outcome.verdict = Verdict.FAIL
+        return outcome
+
+
+def swarm_options(options: SubscribeSpec, context: Context) -> SwarmOptions:
+    """The options of the swarm that a step's options mean."""
+    users = options.users or ((options.user,) if options.user else ())
+    target: Target = context.target
+    return SwarmOptions(
+        target=target,
+        clients=options.clients or 1,
+        subscriptions=tuple(watch_options(options, target).subscriptions()),
+        spread=options.spread,
+        tokens=tuple(context.tokens[user] for user in users),
+        users=users,
+        connect_rate=options.connect_rate,
+        duration=options.duration,
+        warmup=options.warmup,
+        reconnect=reconnect_of(options.reconnect),
+        resubscribe=options.reconnect.resubscribe,
+        format=options.format,
+        slow=options.slow,
+        slow_for=options.slow_for,
+    )
+
+
+async def _swarm(options: SwarmOptions, step: StepSpec, context: Context) -> Outcome:
+    """Many clients, in a process of their own."""
+    async with RemoteSwarm(options) as swarm:
+
+        async def on_fault(fault: Fault) -> None:
+            await swarm.fault(fault.at, fault.back_at, fault.clients)
+
+        context.on_fault = on_fault
+        async for message in swarm:
+            match message:
+                case messages.Settled():
+                    context.measuring()
+                    context.progress(message.metrics)
+                case messages.Progress():
+                    context.progress(message.metrics)
+                case messages.Done():
+                    return Outcome(
+                        metrics=dict(message.metrics),
+                        saturated=message.saturated,
+                        findings=message.findings,
+                        notes=message.notes,
+                        observations=message.samples,
+                    )
+    raise WsctlError("the swarm ended without a result")
+
+
+def _without(measured: Iterable[str], family: str) -> frozenset[str]:
+    return frozenset(name for name in measured if not name.startswith(family))
+
+
+def _options(step: StepSpec) -> SubscribeSpec:
+    assert step.subscribe is not None
+    return step.subscribe

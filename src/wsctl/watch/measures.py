@@ -1,0 +1,163 @@
+"""Measures: everything that one watched client says about its feed, as metrics of the vocabulary."""
+
+from typing import Any
+
+from wsctl.checks.latency import Histogram, LatencyCheck
+from wsctl.checks.ordering import OrderingCheck
+from wsctl.checks.reconnection import ReconnectionCheck
+from wsctl.checks.sequence import is_control, name_of
+from wsctl.clock import Clock
+from wsctl.errors import Denied, Refused
+from wsctl.model import event
+from wsctl.model.finding import Finding
+from wsctl.model.lifecycle import Lifecycle, Stage
+from wsctl.model.metrics import METRICS
+from wsctl.model.observation import Kind, Observation
+
+CLIENT = "c1"
+"""the one client's name in Observations and Lifecycles"""
+AUTHENTICATION_ERROR = "Authentication error"
+"""the connect error that a bad token gets"""
+_LONGEST_SOURCE = 3600.0
+"""seconds; a value due longer ago than this was recorded once, and its age is no latency"""
+
+_FAMILIES = ("connections.", "auth.", "latency.", "ordering.", "reconnect.", "silence.")
+_NEVER = frozenset({"connections.rate"})
+MEASURED = frozenset(
+    {name for name in METRICS if name.startswith(_FAMILIES)} - _NEVER
+    | {"messages.received", "messages.rate", "errors"}
+)
+"""what one client can measure"""
+
+
+class Measures:
+    """Feed it what a Watching yields; read `metrics()` at any time."""
+
+    def __init__(self, clock: Clock, *, within: float = 30.0, hold: float = 5.0) -> None:
+        self.ordering = OrderingCheck()
+        self.latency = LatencyCheck()
+        self.reconnection = ReconnectionCheck(within=within, hold=hold)
+        self.findings: list[Finding] = []
+        self.longest_silence: float | None = None
+        """seconds; None: nobody listened for silence"""
+        self._source = Histogram()
+        self._clock = clock
+        self._counts = dict.fromkeys(("opened", "subscribed", "refused", "evicted", "closed", "denied", "unauthorised"), 0)
+        self._errors = 0
+        self._received = 0
+        self._measured_from: tuple[float, int] | None = None
+        """monotonic seconds, and messages by then: when the subscription was first served"""
+        self._ended_at: float | None = None
+        self._connected = False
+        self._transport: str | None = None
+        self._heard = False
+        """a message came since the latest subscription"""
+        self._positions: dict[str, int] = {}
+        """highest seq by channel"""
+
+    def add(self, item: Observation | Lifecycle) -> None:
+        """Take what happened."""
+        if isinstance(item, Lifecycle):
+            self._add_stage(item)
+        else:
+            self._add_observation(item)
+
+    def refused(self, error: Refused) -> None:
+        """The feed did not let us in, or not to what was asked for."""
+        if isinstance(error, Denied):
+            self._counts["denied"] += 1
+        else:
+            self._counts["refused"] += 1
+            self._counts["unauthorised"] += AUTHENTICATION_ERROR in error.message
+
+    def close(self) -> None:
+        """No more will come."""
+        self._ended_at = self._clock.monotonic()
+        self._keep(self.ordering.close())
+        self.reconnection.close(self._clock.now())
+
+    def metrics(self) -> dict[str, float]:
+        """What was measured, in base units; what was not is absent."""
+        counts = self._counts
+        found: dict[str, float] = {
+            "connections.asked": 1,
+            "connections.opened": min(1, counts["opened"]),
+            "connections.subscribed": min(1, counts["subscribed"]),
+            "connections.receiving": int(self._connected and self._heard),
+            "connections.polling": int(self._connected and self._heard and self._transport == "polling"),
+            "connections.peak": min(1, counts["opened"]),
+            "connections.refused": counts["refused"],
+            "connections.evicted": counts["evicted"],
+            "connections.closed": counts["closed"],
+            "auth.refused": counts["unauthorised"],
+            "auth.denied": counts["denied"],
+            "messages.received": self._received,
+            "errors": self._errors,
+        }
+        if self._measured_from is not None:
+            since, before = self._measured_from
+            seconds = (self._ended_at or self._clock.monotonic()) - since
+            if seconds > 0:
+                found["messages.rate"] = (self._received - before) / seconds
+        if self.longest_silence is not None:
+            found["silence.max"] = self.longest_silence
+        found |= self.latency.metrics() | self._source.metrics("latency.source")
+        return found | self.ordering.metrics() | self.reconnection.metrics()
+
+    def _add_stage(self, stage: Lifecycle) -> None:
+        self.reconnection.stage(stage)
+        match stage.stage:
+            case Stage.JOINED:
+                self._counts["opened"] += 1
+                self._connected, self._transport = True, stage.transport
+            case Stage.SUBSCRIBED:
+                self._counts["subscribed"] += 1
+                self._heard = False
+                if self._measured_from is None:
+                    self._measured_from = (self._clock.monotonic(), self._received)
+            case Stage.FAILED:
+                self._errors += 1
+            case Stage.CUT:
+                self._counts["closed"] += 1
+                self._connected = False
+
+    def _add_observation(self, seen: Observation) -> None:
+        self._keep(self.ordering.add(seen))
+        self.latency.add(seen)
+        if is_control(seen):
+            self._counts["evicted"] += _is_eviction(seen)
+            return
+        if seen.kind in (Kind.HEARTBEAT, Kind.SKIPPED):
+            return
+        self._received += 1
+        self._heard = True
+        self._add_source_latency(seen)
+        name = name_of(seen)
+        before = self._positions.get(name)
+        fresh = seen.kind is Kind.SNAPSHOT or seen.seq is None or before is None or seen.seq != before
+        if seen.seq is not None:
+            self._positions[name] = seen.seq
+        self.reconnection.heard(CLIENT, name, seen.received_at, fresh)
+
+    def _add_source_latency(self, seen: Observation) -> None:
+        """Received − sourceTime, by the clocks' difference that the latency was corrected by."""
+        due = seen.data.get("sourceTime") if isinstance(seen.data, dict) else None
+        if seen.kind is not Kind.UPDATE or seen.latency_ms is None or seen.sent_at is None or not _is_number(due):
+            return
+        seconds = seen.latency_ms / 1000 + seen.sent_at - due / 1000
+        if 0 <= seconds < _LONGEST_SOURCE:
+            self._source.record(seconds)
+
+    def _keep(self, findings: list[Finding]) -> None:
+        self.findings += findings
+        for finding in findings:
+            if finding.kind == "gap":
+                self.reconnection.lost(CLIENT, finding.at)
+
+
+def _is_eviction(seen: Observation) -> bool:
+    return seen.event == event.CLOSING and isinstance(seen.data, dict) and seen.data.get("reason") == "evicted"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
