@@ -27,6 +27,13 @@ class Document(Struct, frozen=True):
     keys: Mapping[Path, Mark]
     values: Mapping[Path, Mark]
 
+    def at(self, path: Path) -> Any:
+        """The value at a path that is there."""
+        value = self.data
+        for step in path:
+            value = value[step]
+        return value
+
     def where(self, path: Path) -> str:
         """`file:line:column` of a value, or of the nearest thing around it that is there."""
         return self._place(path, self.values)
@@ -51,15 +58,13 @@ def check_keys(document: Document, path: Path, known: Iterable[str]) -> dict[str
 
     Raises UsageError at the offending key, with the nearest known name.
     """
-    value = document.data
-    for step in path:
-        value = value[step]
+    value = document.at(path)
     if not isinstance(value, dict):
-        raise document.value_error(path, f"{_name(path)} is {kind_of(value)}; expected a mapping of keys")
+        raise document.value_error(path, f"{name_of(path)} is {kind_of(value)}; expected a mapping of keys")
     names = tuple(known)
     for key in value:
         if key not in names:
-            raise document.key_error((*path, key), f"unknown key {key!r} in {_name(path)}", hint=_hint(key, names))
+            raise document.key_error((*path, key), f"unknown key {key!r} in {name_of(path)}", hint=_hint(key, names))
     return value
 
 
@@ -73,8 +78,10 @@ def kind_of(value: Any) -> str:
     return kinds[type(value)]
 
 
-def _name(path: Path) -> str:
-    return ".".join(str(step) for step in path) or "the document"
+def name_of(path: Path) -> str:
+    """What messages call a value: `steps[0].subscribe.clients`; the root is `the document`."""
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return name.removeprefix(".") or "the document"
 
 
 def _hint(key: str, known: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ import re
 from wsctl.errors import UsageError
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
 
 
 def parse_duration(text: str) -> float:
@@ -16,10 +16,17 @@ def parse_duration(text: str) -> float:
     text = text.strip()
     if text == "0":
         return 0.0
-    match = _DURATION.fullmatch(text)
+    match = DURATION.fullmatch(text)
     if match is None:
         raise UsageError(f"bad duration {text!r}; expected a number and a unit, such as 500ms, 10s or 2m")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def write_duration(seconds: float) -> str:
+    """Write seconds as they are read: `500ms`, `90s`, `0`."""
+    if seconds == 0:
+        return "0"
+    return f"{seconds:.10g}s" if seconds >= 1 else f"{seconds * 1000:.10g}ms"
 
 
 def format_duration(seconds: float) -> str:
