@@ -31,6 +31,8 @@ class WatchOptions(Struct, frozen=True, kw_only=True):
     """seconds from the first subscription on; None: until stopped"""
     count: int | None = None
     """observations after which to stop; None: until stopped"""
+    max_silence: float | None = None
+    """seconds without a message on a channel after which to stop; None: any silence is borne"""
     ordered: bool = False
     """hand observations out in sequence"""
     reconnect: Reconnect = Reconnect()

@@ -4,13 +4,16 @@ import asyncio
 from collections import deque
 from random import Random
 
+from wsctl.checks.sequence import is_control
 from wsctl.checks.sequencer import Sequencer
 from wsctl.client.connection import Connect
 from wsctl.client.feed import Feed
 from wsctl.clock import Clock
+from wsctl.model.channel import ticker
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
 from wsctl.watch.options import WatchOptions
+from wsctl.watch.silence import Silence
 from wsctl.wire.payload import EventReader
 
 Item = Observation | Lifecycle
@@ -18,6 +21,8 @@ Item = Observation | Lifecycle
 
 class Watching:
     """`async with Watching(options, …) as watching: async for item in watching: …`
+
+    Ends when the time or the count is up, or when a channel was silent for `max_silence`: then `silent` names it.
 
     Yields Observations and stages of the connection, and raises what Feed raises, after everything that came before.
     """
@@ -50,8 +55,16 @@ class Watching:
         self._left = options.count
         self._clock = clock
         self._sequencer = Sequencer() if options.ordered else None
+        self._silence = Silence((*map(ticker, options.symbols), *options.channels), options.max_silence)
+        self.silent: tuple[str, ...] = ()
+        """channels that ended the watching by their silence"""
         self._ready: deque[Item] = deque()
         self._end: Exception | None = None
+
+    @property
+    def longest_silence(self) -> float | None:
+        """The longest time without a message on a channel that should speak, in seconds; None: none was expected yet."""
+        return self._silence.longest(self._clock.now())
 
     async def __aenter__(self) -> "Watching":
         await self.feed.__aenter__()
@@ -81,10 +94,11 @@ class Watching:
         try:
             if patience is not None and patience <= 0:
                 raise TimeoutError
-            async with asyncio.timeout(patience):
-                item = await anext(self.feed)
+            async with asyncio.timeout(self._bearable(patience)):
+                item = await anext(self.feed)  # what has arrived is handed over at once, whatever the time
         except TimeoutError:
-            if self._deadline is not None and self._clock.monotonic() >= self._deadline:
+            self.silent = self._silence.overdue(self._clock.now())
+            if self.silent or (self._deadline is not None and self._clock.monotonic() >= self._deadline):
                 self._finish(StopAsyncIteration())
             elif self._sequencer is not None:
                 self._ready.extend(self._sequencer.expire(self._clock.now()))
@@ -102,13 +116,25 @@ class Watching:
             due.append(release_at - self._clock.now())
         return min(due, default=None)
 
+    def _bearable(self, patience: float | None) -> float | None:
+        """The same, or until a silence has lasted too long."""
+        overdue_at = self._silence.deadline()
+        if overdue_at is None:
+            return patience
+        silence = max(0.0, overdue_at - self._clock.now())
+        return silence if patience is None else min(patience, silence)
+
     def _take(self, item: Item) -> None:
         if isinstance(item, Lifecycle):
-            if item.stage is Stage.SUBSCRIBED and self._deadline is None and self._duration is not None:
-                self._deadline = self._clock.monotonic() + self._duration
+            if item.stage is Stage.SUBSCRIBED:
+                self._silence.begin(item.at)
+                if self._deadline is None and self._duration is not None:
+                    self._deadline = self._clock.monotonic() + self._duration
             self._ready.append(item)
         elif not self._events or item.event in self._events or item.kind in (Kind.HEARTBEAT, Kind.SKIPPED):
             # the last two tell what is missing from what was asked for
+            if item.kind in (Kind.UPDATE, Kind.SNAPSHOT) and not is_control(item):
+                self._silence.heard(item)
             if self._sequencer is None:
                 self._ready.append(item)
             else:
