@@ -8,7 +8,7 @@ import pytest
 from peers_feeds import Babbler, Background, Peer, Proxy, Relay
 
 from wsctl.client.dial import Dialler
-from wsctl.client.net import find_proxy
+from wsctl.client.route import find_proxy
 from wsctl.client.target import Target
 from wsctl.errors import Unreachable, UsageError
 

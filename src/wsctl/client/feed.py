@@ -9,11 +9,12 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from wsctl.client import clock_offset
 from wsctl.client.backoff import STABLE_AFTER, delays
 from wsctl.client.clock_offset import ClockOffset
+from wsctl.client.closing import Closing, read_closing
 from wsctl.client.connection import OPEN_TIMEOUT, Connect, Connection
 from wsctl.client.dial import Dialler
 from wsctl.client.subscription import Subscription, settle, subscribe
@@ -35,28 +36,20 @@ _TURN = 32
 with it the stamping of what arrives"""
 
 
-class _Closing(Struct, frozen=True):
-    """The server's `connection:closing {reason, retry, retryAfterMs?}`; `after` in seconds."""
-
-    reason: str
-    retry: bool
-    after: float
-
-
 class _Line:
     """One connection of a Feed, from its first event to its end."""
 
     def __init__(self, feed: "Feed", conn: str) -> None:
         self.conn = conn
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.closing: _Closing | None = None
+        self.closing: Closing | None = None
         self.joined_at = math.inf
         """monotonic seconds"""
         self._feed = feed
 
     def on_event(self, name: str, args: tuple[Any, ...]) -> None:
         if name == names.CLOSING:
-            self.closing = _read_closing(args) or self.closing
+            self.closing = read_closing(args) or self.closing
         self._feed._receive(self.conn, name, args)  # noqa: SLF001 (one thing in two classes)
 
     def on_close(self, reason: str) -> None:
@@ -282,16 +275,3 @@ class Feed:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             raise error
-
-
-def _read_closing(args: tuple[Any, ...]) -> _Closing | None:
-    body = args[0] if args else None
-    if not isinstance(body, dict):
-        return None
-    after = body.get("retryAfterMs")
-    number = isinstance(after, int | float) and not isinstance(after, bool) and math.isfinite(after) and after > 0
-    return _Closing(
-        reason=str(body.get("reason") or "no reason given"),
-        retry=body.get("retry") is not False,
-        after=after / 1000 if number and after else 0.0,
-    )
