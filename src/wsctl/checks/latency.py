@@ -32,7 +32,11 @@ class Histogram:
 
     def record(self, seconds: float) -> None:
         """Count one duration."""
-        self.count += 1
+        self.record_many(seconds, 1)
+
+    def record_many(self, seconds: float, count: int) -> None:
+        """Count a duration that was met `count` times."""
+        self.count += count
         if seconds > self.max:
             self.max = seconds
         if seconds < self.min:
@@ -43,7 +47,7 @@ class Histogram:
             bucket = int(math.log(seconds / SHORTEST) * _SCALE)
         else:
             bucket = -1
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + count
 
     def percentile(self, percent: float) -> float | None:
         """The least duration, in seconds, that `percent` of all did not exceed; None while empty."""

@@ -112,6 +112,11 @@ class EventReader:
         return None
 
 
+def source_time(data: Any) -> float | None:
+    """When a value was due at its source, unix seconds; None where a payload does not say."""
+    return _instant(data.get("sourceTime")) if isinstance(data, dict) else None
+
+
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
