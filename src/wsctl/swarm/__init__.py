@@ -1,1 +1,1 @@
-"""Many connections of one process: paced connects, sequence checks on every message, histograms."""
+"""Many connections from one process: what a crowd of clients lives through, measured. `remote` is the way in."""
