@@ -1,0 +1,150 @@
+"""Fan-out: how many of those who listen does a message reach, and how far apart?
+
+A client is to be reached by the messages after the position it began at and, once it has left, by none after the
+last one it received. So the number expected is exact for every message, however clients come and go.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from wsctl.checks.latency import Histogram
+
+SETTLED_AFTER: Final = 5.0
+"""seconds after its first receipt; whoever gets a message later counts as not reached"""
+MOST_OPEN: Final = 65_536
+"""messages followed at a time; beyond, the oldest is settled early"""
+
+
+@dataclass(slots=True)
+class Spread:
+    """The receipts of one message. Times in unix seconds."""
+
+    first: float
+    last: float
+    count: int
+    """clients that received it"""
+    expected: int
+    """clients that are to"""
+
+
+@dataclass(slots=True)
+class _Audience:
+    """Who listens to one epoch of a channel."""
+
+    size: int = 0
+    """clients to be reached by the newest message"""
+    newest: int = -1
+    settled: int = -1
+    """highest seq that is no longer followed"""
+    open: dict[int, Spread] = field(default_factory=dict)
+    """by seq: the messages that are"""
+    changes: dict[int, int] = field(default_factory=dict)
+    """by position, not below the newest: how many more are to be reached by what comes after it"""
+
+    def change(self, position: int, by: int) -> None:
+        """So many more are to be reached by every message after `position`."""
+        if position < self.newest:
+            self.size += by
+        else:
+            self.changes[position] = self.changes.get(position, 0) + by
+        later = range(max(position, self.settled) + 1, self.newest + 1)
+        # Whichever is shorter: a client is seldom far behind, but a seq may jump by millions.
+        for seq in [seq for seq in self.open if seq in later] if len(later) > len(self.open) else later:
+            if seq in self.open:
+                self.open[seq].expected += by
+
+    def follow(self, seq: int, at: float) -> Spread:
+        """The first receipt of a message."""
+        if seq > self.newest:
+            self.newest = seq
+            for position in [position for position in self.changes if position < seq]:
+                self.size += self.changes.pop(position)
+        return Spread(at, at, 1, self.size)
+
+
+class FanoutCheck:
+    """Follows the numbered updates of any number of clients and channels.
+
+    Hand in updates that came in place: a snapshot, a duplicate or a replayed message says nothing about fan-out.
+    A client whose channel changed its epoch has left the one and joined the other.
+    """
+
+    def __init__(self) -> None:
+        self._audiences: dict[tuple[str, str | None], _Audience] = {}
+        """by channel and epoch"""
+        self._open: deque[tuple[_Audience, int]] = deque()
+        """the messages followed, by seq, in the order of first receipt"""
+        self._spreads = Histogram()
+        self._reached = 0
+        self._expected = 0
+
+    def joined(self, channel: str, epoch: str | None, position: int) -> None:
+        """A client listens: to what comes after its snapshot, or from its first update on (position: seq - 1)."""
+        self._audience(channel, epoch).change(position, 1)
+
+    def left(self, channel: str, epoch: str | None, position: int) -> None:
+        """A client no longer listens; `position` is the highest seq that it received, or that it joined at."""
+        self._audience(channel, epoch).change(position, -1)
+
+    def received(self, channel: str, epoch: str | None, seq: int, at: float) -> Spread:
+        """A client received an update.
+
+        Where many receive the same frame, keep the record beside what was decoded of it and count further receipts
+        there: `record.last = at; record.count += 1`. Telling them here comes to the same, but takes longer.
+        """
+        audience = self._audience(channel, epoch)
+        spread = audience.open.get(seq)
+        if spread is not None:
+            spread.last = at
+            spread.count += 1
+            return spread
+        spread = audience.follow(seq, at)
+        if seq > audience.settled:
+            audience.open[seq] = spread
+            self._open.append((audience, seq))
+            self._settle_old(at)
+        return spread
+
+    def close(self) -> None:
+        """No more will come: settle everything.
+
+        Those still connected are to have left before, lest what was on its way to them counts as lost.
+        """
+        while self._open:
+            self._settle_oldest()
+
+    def metrics(self) -> dict[str, float]:
+        """`fanout.*` of the messages that are settled; the spread, in seconds, of those that several received."""
+        measured: dict[str, float] = {}
+        spread = self._spreads.percentile(99)
+        if spread is not None:
+            measured["fanout.spread.p99"] = spread
+        if self._expected:
+            measured["fanout.reach"] = self._reached / self._expected
+        return measured
+
+    def _audience(self, channel: str, epoch: str | None) -> _Audience:
+        audience = self._audiences.get((channel, epoch))
+        if audience is None:
+            audience = self._audiences[channel, epoch] = _Audience()
+        return audience
+
+    def _settle_old(self, now: float) -> None:
+        while len(self._open) > MOST_OPEN or self._oldest.first < now - SETTLED_AFTER:
+            self._settle_oldest()
+
+    @property
+    def _oldest(self) -> Spread:
+        audience, seq = self._open[0]
+        return audience.open[seq]
+
+    def _settle_oldest(self) -> None:
+        audience, seq = self._open.popleft()
+        spread = audience.open.pop(seq)
+        audience.settled = max(audience.settled, seq)
+        # One receipt too many of a message does not make up for one too few of another.
+        self._reached += min(spread.count, spread.expected)
+        self._expected += spread.expected
+        if spread.count > 1:
+            self._spreads.record(spread.last - spread.first)
