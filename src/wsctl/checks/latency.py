@@ -60,6 +60,13 @@ class Histogram:
                 return self._value(bucket)
         return self.max
 
+    def metrics(self, family: str) -> dict[str, float]:
+        """`FAMILY.p50`, `.p95`, `.p99` and `.max` in seconds; empty when nothing was recorded: zero would be a claim."""
+        if not self.count:
+            return {}
+        percentiles = {f"{family}.p{percent}": self.percentile(percent) or 0.0 for percent in (50, 95, 99)}
+        return {**percentiles, f"{family}.max": self.max}
+
     def _value(self, bucket: int) -> float:
         if bucket < 0:
             return self.min
@@ -117,5 +124,4 @@ class LatencyCheck:
 
     def metrics(self) -> dict[str, float]:
         """`latency.*` in seconds; empty when nothing was measured, for zero would be a claim."""
-        named = {"p50": self.p50, "p95": self.p95, "p99": self.p99, "max": self.max}
-        return {f"latency.{name}": value for name, value in named.items() if value is not None}
+        return self._histogram.metrics("latency")

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.cli.console import print_text, reader_may_leave, say, to_json
-from wsctl.cli.run import interruptible
+from wsctl.cli.loop import interruptible
 from wsctl.cli.subscribing import start_watching, tell
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError

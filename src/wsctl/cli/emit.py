@@ -30,6 +30,6 @@ def emit(
     Example: wsctl emit price:subscribe '["BTC/USDT"]' --wait 2s
     """
     from wsctl.cli.emitting import emit_event
-    from wsctl.cli.run import run
+    from wsctl.cli.loop import run
 
     raise typer.Exit(run(emit_event(found.target, event, arguments or [], wait)))

@@ -84,7 +84,7 @@ def _sentence(error: "TyperException") -> str:
 
 
 def _leave_at_once_on_interrupt() -> None:
-    """Until a command has something to clean up (`wsctl.cli.run.interruptible`), Ctrl-C simply ends it.
+    """Until a command has something to clean up (`wsctl.cli.loop.interruptible`), Ctrl-C simply ends it.
 
     As an exception, in the middle of an import, it may come out as another one.
     """

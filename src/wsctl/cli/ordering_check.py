@@ -39,7 +39,7 @@ def ordering_check(
     Example: wsctl subscribe BTC/USDT --duration 10s | wsctl ordering-check -
     """
     from wsctl.cli.checking import check_feed, check_tape
-    from wsctl.cli.run import run
+    from wsctl.cli.loop import run
     from wsctl.watch.options import WatchOptions
 
     if format not in ("table", "json"):

@@ -1,52 +1,72 @@
-"""Run a command's coroutine on uvloop."""
+"""wsctl run: scenarios with verdicts."""
 
-import asyncio
-import contextlib
-import signal
-from collections.abc import Coroutine
-from typing import Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from wsctl.errors import ExitCode
+import typer
 
+from wsctl.cli.groups import takes, target
+from wsctl.cli.options import duration
 
-def run(command: Coroutine[Any, Any, ExitCode]) -> ExitCode:
-    """Run to the end. Ctrl-C cancels the coroutine, lets it clean up, then raises KeyboardInterrupt (exit 130)."""
-    interruptible()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(command)
+if TYPE_CHECKING:
+    from wsctl.client.config import Found
 
 
-def interruptible() -> None:
-    """From here on Ctrl-C is a KeyboardInterrupt: there is something to clean up or to report."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+@takes(target, "found")
+def run(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH", help="Scenario files or folders; none: the suite that comes with wsctl."),
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write result.json and junit.xml there, and evidence of what failed."),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only scenarios with this tag; repeatable.")
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the scenarios and run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the scenarios, show their steps, run nothing.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End with the first scenario that does not pass.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(parser=duration, metavar="TIME", help="For the whole run; what is not done then fails."),
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, metavar="N", help="Run everything so many times.")] = 1,
+    wait: Annotated[
+        float | None, typer.Option(parser=duration, metavar="TIME", help="How long --url may take to come up.")
+    ] = None,
+    found: "Found",
+) -> None:
+    """Run scenarios and say what held: verdicts for CI, from YAML files.
 
+    With --url (or --feed) the feed there takes the place of the servers that scenarios start; what needs control over
+    the server is skipped, and said so. $WSCTL_URL and wsctl.yaml do not aim a run by themselves.
 
-async def until_terminated(work: Coroutine[Any, Any, Any]) -> None:
-    """Run `work` until it ends or SIGTERM comes; SIGTERM is the ordinary way to end a service.
-
-    Further ones change nothing: what follows is the end already, and it is bounded.
+    Example: wsctl run scenarios/ --out results
     """
-    loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(work)
-    terminated = False
+    from wsctl.cli.loop import run as run_to_the_end
+    from wsctl.cli.running import list_scenarios, run_scenarios, show_plan
+    from wsctl.scenario.options import RunOptions
+    from wsctl.scenario.read import read_scenarios, tagged
 
-    def terminate() -> None:
-        nonlocal terminated
-        terminated = True
-        task.cancel()
-
-    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on the loop
-        loop.add_signal_handler(signal.SIGTERM, terminate)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not terminated:
-            raise
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:  # Windows
-        return None
-    return uvloop.new_event_loop
+    scenarios = tagged(read_scenarios(paths or [], os.environ), tag or [])
+    if listing:
+        raise typer.Exit(list_scenarios(scenarios))
+    options = RunOptions(
+        target=found.target if found.named else None,
+        wait=wait or 0.0,
+        out=out,
+        timeout=timeout,
+        fail_fast=fail_fast,
+        repeat=repeat,
+    )
+    if dry_run:
+        raise typer.Exit(show_plan(scenarios, options))
+    raise typer.Exit(run_to_the_end(run_scenarios(scenarios, options)))

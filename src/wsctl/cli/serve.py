@@ -106,7 +106,7 @@ def serve(
 
     Example: wsctl serve --symbols BTC/USDT,ETH/USDT --rate 10
     """
-    from wsctl.cli.run import run
+    from wsctl.cli.loop import run
     from wsctl.cli.serving import read_config, serve_until_stopped
     from wsctl.server.options import ServeOptions
 

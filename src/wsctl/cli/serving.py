@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from wsctl.cli.console import say
+from wsctl.cli.loop import until_terminated
 from wsctl.cli.output import open_lines
-from wsctl.cli.run import until_terminated
 from wsctl.errors import ExitCode, UsageError
 from wsctl.server import defaults
 from wsctl.server.app import MockFeed

@@ -43,7 +43,7 @@ def subscribe(
 
     Example: wsctl subscribe BTC/USDT ETH/USDT --duration 10s
     """
-    from wsctl.cli.run import run
+    from wsctl.cli.loop import run
     from wsctl.cli.subscribing import watch_feed
     from wsctl.watch.options import WatchOptions
 

@@ -1,4 +1,4 @@
-"""What types cannot see in a scenario: names that are not there, metrics that nobody measures, steps that are too short."""
+"""What types cannot see in a scenario: unknown services, metrics that nobody measures, steps that are too short."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -128,7 +128,9 @@ class _Step:
         name, options = action.kind
         self._check_target((*path, name), options.target)
         if not isinstance(self._options, WatchSpec):
-            raise self._document.key_error((*self._path, "during"), f"during beside {self._command}, which is over at once")
+            raise self._document.key_error(
+                (*self._path, "during"), f"during beside {self._command}, which is over at once"
+            )
         self._check_length(path, action.at, name, options)
 
     def _check_length(self, path: Path, at: float, name: str, options: Any) -> None:
@@ -144,7 +146,9 @@ class _Step:
         if needed > duration or (not why and needed == duration):
             expected = f"at least {_time(needed)}{why}" if why else f"more than {_time(needed)}, when {name} happens"
             where = (*self._at, "duration") if (*self._at, "duration") in self._document.values else path
-            raise self._document.value_error(where, f"the step is too short: duration is {_time(duration)}; expected {expected}")
+            raise self._document.value_error(
+                where, f"the step is too short: duration is {_time(duration)}; expected {expected}"
+            )
 
     def _looks_at(self, family: str) -> bool:
         return any(metric.startswith(family) for metric in self._step.expect)

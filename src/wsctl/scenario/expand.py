@@ -46,12 +46,16 @@ def _combinations(document: Document, environ: Mapping[str, str]) -> Iterator[di
         raise document.value_error(("matrix",), f"matrix is {kind_of(matrix)}; expected names with lists of values")
     for name, values in matrix.items():
         if not isinstance(values, list) or not values:
-            raise document.value_error(("matrix", name), f"matrix.{name} is {kind_of(values)}; expected a list of values")
+            raise document.value_error(
+                ("matrix", name), f"matrix.{name} is {kind_of(values)}; expected a list of values"
+            )
     count = 1
     for values in matrix.values():
         count *= len(values)
     if count > _MOST_COMBINATIONS:
-        raise document.key_error(("matrix",), f"the matrix has {count} combinations; at most {_MOST_COMBINATIONS} are run")
+        raise document.key_error(
+            ("matrix",), f"the matrix has {count} combinations; at most {_MOST_COMBINATIONS} are run"
+        )
     lookup = _lookup(document, environ, {})
     filled = [[_fill(value, ("matrix", name), lookup) for value in values] for name, values in matrix.items()]
     for values in itertools.product(*filled):
@@ -112,7 +116,7 @@ def _fill(value: Any, path: Path, lookup: Lookup) -> Any:
 
 
 def _fill_text(text: str, path: Path, lookup: Lookup) -> Any:
-    """A text that is nothing but a variable becomes the variable's value, which may be a number; `$${` is a plain `${`."""
+    """Nothing but a variable becomes the variable's value, which may be a number; `$${` is a plain `${`."""
     alone = _VARIABLE.fullmatch(text)
     if alone is not None and not alone[1]:
         value = lookup(path, alone[2])

@@ -25,7 +25,7 @@ def expectations(step: StepSpec) -> list[Expectation]:
 
 
 def judge(step: StepSpec, outcome: Outcome, *, duration: float, ours: bool) -> StepResult:
-    """The result of a step that ran to its end. `ours`: wsctl started the server, so that server.* could be measured."""
+    """The result of a step that ran to its end; `ours`: wsctl started the server, so server.* could be measured."""
     judged = tuple(_judged(expectation, outcome, ours) for expectation in expectations(step))
     verdicts = [one.verdict for one in judged]
     if outcome.verdict is not None:

@@ -1,4 +1,4 @@
-"""Scenario files: found, read, expanded, typed and checked, so that whatever is wrong is said before anything starts."""
+"""Scenario files: found, read, expanded, typed and checked; whatever is wrong is said before anything starts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files

@@ -5,9 +5,19 @@ from collections.abc import Iterator, Sequence
 
 from wsctl.client.probe import speaks_socketio
 from wsctl.clock import Clock
-from wsctl.errors import Unreachable
+from wsctl.errors import Unreachable, UsageError
 from wsctl.model.finding import Verdict
-from wsctl.model.run import Listener, Outline, RunEnded, RunEvent, RunResult, RunStarted, ScenarioEnded, ScenarioResult, overall
+from wsctl.model.run import (
+    Listener,
+    Outline,
+    RunEnded,
+    RunEvent,
+    RunResult,
+    RunStarted,
+    ScenarioEnded,
+    ScenarioResult,
+    overall,
+)
 from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.scenario_run import ScenarioRun
@@ -59,6 +69,10 @@ class Runner:
 
     async def _run_all(self, planned: Sequence[tuple[Scenario, str]]) -> None:
         for scenario, name in planned:
+            if self._options.target is None and not scenario.spec.services:
+                raise UsageError(
+                    f"{scenario.file} starts no service", hint="services: starts one; --url aims it at a feed"
+                )
             self._current = ScenarioRun(scenario, self._options, self._clock, self._tell, name=name)
             result = await self._current.run()
             if self._options.fail_fast and result.verdict not in _GOOD:
@@ -74,7 +88,9 @@ class Runner:
         ended = {result.name for result in self._ended}
         for scenario, name in planned:
             if name not in ended:
-                left = ScenarioResult(name=name, file=scenario.file, verdict=Verdict.SKIPPED, duration=0.0, reason=reason)
+                left = ScenarioResult(
+                    name=name, file=scenario.file, verdict=Verdict.SKIPPED, duration=0.0, reason=reason
+                )
                 self._tell(ScenarioEnded(left))
 
     def _planned(self, scenarios: Sequence[Scenario]) -> Iterator[tuple[Scenario, str]]:

@@ -173,7 +173,9 @@ class ScenarioRun:
     def _keep_evidence(self) -> None:
         """Logs of a scenario that failed are kept where there is an --out; everything else goes."""
         out = self._options.out
-        complete = not self._running and len(self._results) == sum(1 for _, step in self._spec.every_step() if not step.parallel)
+        complete = not self._running and len(self._results) == sum(
+            1 for _, step in self._spec.every_step() if not step.parallel
+        )
         passed = complete and all(result.verdict in _KEPT for result in self._results.values())
         if out is None or passed:
             shutil.rmtree(self._folder, ignore_errors=True)

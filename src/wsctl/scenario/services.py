@@ -46,8 +46,7 @@ class Service:
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "wsctl",
+                *("-P", "-m", "wsctl"),  # -P: no module beside the user's files takes the place of one of ours
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -83,14 +82,15 @@ class Service:
     async def _wait_until_ready(self, process: asyncio.subprocess.Process, ready: Path) -> str:
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                while not ready.exists():
+                while not ready.exists():  # noqa: ASYNC240 (a look at a local folder)
                     if process.returncode is not None:
-                        raise WsctlError(f"service {self.name} did not start ({_ending(process)}){self._last_words()}")
+                        how = _ending(process)
+                        raise WsctlError(f"service {self.name} did not start ({how}){self._last_words()}")
                     await asyncio.sleep(0.02)
         except TimeoutError as error:
             message = f"service {self.name} did not listen within {START_TIMEOUT:g} s{self._last_words()}"
             raise WsctlError(message) from error
-        url: str = msgspec.json.decode(ready.read_bytes())["url"]
+        url: str = msgspec.json.decode(ready.read_bytes())["url"]  # noqa: ASYNC240 (a line)
         return url
 
     async def _stop(self) -> None:
@@ -143,7 +143,8 @@ class Usage:
 
     def _cpu(self) -> float:
         times = self._process.cpu_times()
-        return times.user + times.system
+        used: float = times.user + times.system
+        return used
 
 
 def _ending(process: asyncio.subprocess.Process) -> str:

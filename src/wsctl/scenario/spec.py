@@ -15,20 +15,37 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 class ReconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What clients do after a loss."""
 
-    attempts: Annotated[int, Meta(ge=0, description="Failed attempts in a row before a client gives up; 0: a loss ends it.")] = 10
+    attempts: Annotated[
+        int, Meta(ge=0, description="Failed attempts in a row before a client gives up; 0: a loss ends it.")
+    ] = 10
     delay: Annotated[Duration, Meta(gt=0, description="First limit of the back-off, which has full jitter.")] = 1.0
     delay_max: Annotated[Duration, Meta(gt=0, description="Last limit of the back-off.")] = 30.0
     always: Annotated[bool, Meta(description="Come back even where the server says not to: the naive client.")] = False
-    resubscribe: Annotated[bool, Meta(description="Subscribe anew on each connection; false stands for clients that forget to. Takes `clients`.")] = True
+    resubscribe: Annotated[
+        bool,
+        Meta(
+            description="Subscribe anew on each connection; false stands for clients that forget to. Takes `clients`."
+        ),
+    ] = True
 
 
 class ClientSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a step's client goes and who it is."""
 
-    target: Annotated[str | None, Meta(description="Name of the service to aim at; not needed where there is one.")] = None
-    user: Annotated[str | None, Meta(description="Connect as this user: with a token of `tokens`, or one minted with the service's secret.")] = None
-    token: Annotated[str | None, Meta(description="A token as it is, instead of a user; for tokens that must be refused.")] = None
-    transport: Annotated[Literal["auto", "websocket", "polling"] | None, Meta(description="How to connect. auto, if not given: WebSocket, else long-polling; with `clients` WebSocket.")] = None
+    target: Annotated[str | None, Meta(description="Name of the service to aim at; not needed where there is one.")] = (
+        None
+    )
+    user: Annotated[
+        str | None,
+        Meta(description="Connect as this user: with a token of `tokens`, or one minted with the service's secret."),
+    ] = None
+    token: Annotated[
+        str | None, Meta(description="A token as it is, instead of a user; for tokens that must be refused.")
+    ] = None
+    transport: Annotated[
+        Literal["auto", "websocket", "polling"] | None,
+        Meta(description="How to connect. auto, if not given: WebSocket, else long-polling; with `clients` WebSocket."),
+    ] = None
 
 
 class WatchSpec(ClientSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,8 +54,12 @@ class WatchSpec(ClientSpec, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     symbols: Annotated[Names, Meta(description="Prices of these symbols.")] = ()
     channels: Annotated[Names, Meta(description="Any channels, such as symbol:BTC/USDT:trades.")] = ()
     events: Annotated[Names, Meta(description="Look at events of these names only.")] = ()
-    duration: Annotated[Duration, Meta(gt=0, description="How long to listen, from the moment that everybody is subscribed.")]
-    seq_path: Annotated[str | None, Meta(description="Where feeds of others keep the sequence number (JMESPath).")] = None
+    duration: Annotated[
+        Duration, Meta(gt=0, description="How long to listen, from the moment that everybody is subscribed.")
+    ]
+    seq_path: Annotated[str | None, Meta(description="Where feeds of others keep the sequence number (JMESPath).")] = (
+        None
+    )
     time_path: Annotated[str | None, Meta(description="Where they keep the time of sending.")] = None
     channel_path: Annotated[str | None, Meta(description="Where they keep the channel.")] = None
     reconnect: Annotated[ReconnectSpec, Meta(description="What clients do after a loss.")] = ReconnectSpec()
@@ -48,13 +69,23 @@ class SubscribeSpec(WatchSpec, frozen=True, kw_only=True, forbid_unknown_fields=
     """Listen to a feed, with one client or with many."""
 
     bots: Annotated[bool, Meta(description="The bots of the user.")] = False
-    notifications: Annotated[bool, Meta(description="The user's notifications and balances, and announcements.")] = False
-    max_silence: Annotated[Duration | None, Meta(gt=0, description="Fail as soon as a channel is silent for longer than this. One client only.")] = None
-    clients: Annotated[int | None, Meta(ge=1, description="So many connections, held by a process of their own. Not given: one, by the client that `wsctl subscribe` uses.")] = None
+    notifications: Annotated[bool, Meta(description="The user's notifications and balances, and announcements.")] = (
+        False
+    )
+    max_silence: Annotated[
+        Annotated[Duration, Meta(gt=0)] | None,
+        Meta(description="Fail as soon as a channel is silent for longer than this. One client only."),
+    ] = None
+    clients: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="So many connections, held by a process of their own; without it one."),
+    ] = None
     users: Annotated[Names, Meta(description="The clients connect as these users, in turn.")] = ()
     connect_rate: Annotated[float, Meta(gt=0, description="New clients per second.")] = 500.0
     warmup: Annotated[Duration, Meta(ge=0, description="Latencies this soon after the start are left out.")] = 0.0
-    spread: Annotated[bool, Meta(description="Each client listens to one of the symbols, in turn, instead of all.")] = False
+    spread: Annotated[bool, Meta(description="Each client listens to one of the symbols, in turn, instead of all.")] = (
+        False
+    )
     format: Annotated[Literal["full", "compact"], Meta(description="Form of the prices to ask for.")] = "full"
     slow: Annotated[int, Meta(ge=0, description="So many of the clients stop reading once measuring begins.")] = 0
     slow_for: Annotated[Duration, Meta(gt=0, description="For how long they do.")] = 5.0
@@ -78,7 +109,9 @@ class FlashSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     target: Annotated[str | None, Meta(description="Name of the service.")] = None
     percent: Annotated[Percent, Meta(description="Share of the connections.")] = 100.0
     outage: Annotated[Duration, Meta(ge=0, description="For how long new connections are accepted and reset.")] = 0.0
-    within: Annotated[Duration, Meta(gt=0, description="W: a client that is not back this long after the outage has failed.")] = 30.0
+    within: Annotated[
+        Duration, Meta(gt=0, description="W: a client that is not back this long after the outage has failed.")
+    ] = 30.0
     hold: Annotated[Duration, Meta(ge=0, description="H: how long a client must stay well to count as back.")] = 5.0
 
 
@@ -162,7 +195,10 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
     emit: Annotated[EmitSpec | None, Meta(description="Send one event and look at the answer.")] = None
     parallel: Annotated[tuple["StepSpec", ...], Meta(description="Steps that run at the same time.")] = ()
     during: Annotated[tuple[ActionSpec, ...], Meta(description="What happens meanwhile.")] = ()
-    expect: Annotated[dict[str, Bounds], Meta(description="Metrics and their bounds, such as `latency.p95: < 50 ms`; several bounds in a list.")] = {}
+    expect: Annotated[
+        dict[str, Bounds],
+        Meta(description="Metrics and their bounds, such as `latency.p95: < 50 ms`; several bounds in a list."),
+    ] = {}
 
     @property
     def commands(self) -> dict[str, ClientSpec]:
@@ -188,10 +224,16 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: Annotated[str, Meta(min_length=1, description="What is shown, in a sentence.")]
     description: Annotated[str, Meta(description="Why, and what to make of it.")] = ""
     tags: Annotated[Names, Meta(description="For --tag.")] = ()
-    matrix: Annotated[dict[str, tuple[Any, ...]], Meta(description="Runs the scenario once for each combination; `${matrix.NAME}` is the value.")] = {}
+    matrix: Annotated[
+        dict[str, tuple[Any, ...]],
+        Meta(description="Runs the scenario once for each combination; `${matrix.NAME}` is the value."),
+    ] = {}
     defaults: Annotated[dict[str, Any], Meta(description="Options for every step that knows them.")] = {}
     tokens: Annotated[dict[str, str], Meta(description="Tokens of users, for feeds whose secret is not ours.")] = {}
-    services: Annotated[dict[str, ServiceSpec], Meta(description="Started before the first step, stopped after the last; each has a name.")] = {}
+    services: Annotated[
+        dict[str, ServiceSpec],
+        Meta(description="Started before the first step, stopped after the last; each has a name."),
+    ] = {}
     steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, description="One after the other.")]
 
     def service_of(self, target: str | None) -> str | None:

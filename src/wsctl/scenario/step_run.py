@@ -1,7 +1,6 @@
 """One step, run: its engine, what happens `during` it, and an eye on the server meanwhile."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -67,7 +66,9 @@ class StepRun:
             return self._broken(error.message, began)
         if self._unfired is None and self._left:
             name, _ = self._left[0].kind
-            self._unfired = f"{name} never happened: the step was over before" + (f" ({outcome.reason})" if outcome.reason else "")
+            self._unfired = f"{name} never happened: the step was over before" + (
+                f" ({outcome.reason})" if outcome.reason else ""
+            )
         self.observations = outcome.observations
         result = judge(self._step, outcome, duration=self._clock.monotonic() - began, ours=self._service is not None)
         if self._unfired is not None:

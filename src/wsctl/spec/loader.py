@@ -55,7 +55,7 @@ def load_yaml(text: str, file: str) -> Document:
 
 def read_scalar(text: str) -> Any:
     """What a plain text means as a YAML value: a number, true or false, nothing, or the text itself."""
-    tag = _Loader("").resolve(yaml.ScalarNode, text, (True, False))
+    tag = _Loader("").resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     try:
         return _scalar(tag, text)
     except (ValueError, KeyError):

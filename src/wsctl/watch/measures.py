@@ -1,10 +1,8 @@
 """Measures: everything that one watched client says about its feed, as metrics of the vocabulary."""
 
-from typing import Any
-
 from wsctl.checks.latency import Histogram, LatencyCheck
 from wsctl.checks.ordering import OrderingCheck
-from wsctl.checks.reconnection import ReconnectionCheck
+from wsctl.checks.reconnection import HOLD, WITHIN, ReconnectionCheck
 from wsctl.checks.sequence import is_control, name_of
 from wsctl.clock import Clock
 from wsctl.errors import Denied, Refused
@@ -24,8 +22,7 @@ _LONGEST_SOURCE = 3600.0
 _FAMILIES = ("connections.", "auth.", "latency.", "ordering.", "reconnect.", "silence.")
 _NEVER = frozenset({"connections.rate"})
 MEASURED = frozenset(
-    {name for name in METRICS if name.startswith(_FAMILIES)} - _NEVER
-    | {"messages.received", "messages.rate", "errors"}
+    {name for name in METRICS if name.startswith(_FAMILIES)} - _NEVER | {"messages.received", "messages.rate", "errors"}
 )
 """what one client can measure"""
 
@@ -33,21 +30,24 @@ MEASURED = frozenset(
 class Measures:
     """Feed it what a Watching yields; read `metrics()` at any time."""
 
-    def __init__(self, clock: Clock, *, within: float = 30.0, hold: float = 5.0) -> None:
+    def __init__(self, clock: Clock, *, recovery_within: float = WITHIN, recovery_hold: float = HOLD) -> None:
         self.ordering = OrderingCheck()
         self.latency = LatencyCheck()
-        self.reconnection = ReconnectionCheck(within=within, hold=hold)
+        self.reconnection = ReconnectionCheck(recovery_within, recovery_hold)
         self.findings: list[Finding] = []
         self.longest_silence: float | None = None
         """seconds; None: nobody listened for silence"""
         self._source = Histogram()
         self._clock = clock
-        self._counts = dict.fromkeys(("opened", "subscribed", "refused", "evicted", "closed", "denied", "unauthorised"), 0)
+        self._counts = dict.fromkeys(
+            ("opened", "subscribed", "refused", "evicted", "closed", "denied", "unauthorised"), 0
+        )
         self._errors = 0
         self._received = 0
         self._measured_from: tuple[float, int] | None = None
-        """monotonic seconds, and messages by then: when the subscription was first served"""
+        """when the subscription was first served, in unix seconds, and messages by then"""
         self._ended_at: float | None = None
+        """unix seconds"""
         self._connected = False
         self._transport: str | None = None
         self._heard = False
@@ -72,13 +72,12 @@ class Measures:
 
     def close(self) -> None:
         """No more will come."""
-        self._ended_at = self._clock.monotonic()
+        self._ended_at = self._clock.now()
         self._keep(self.ordering.close())
-        self.reconnection.close(self._clock.now())
 
     def metrics(self) -> dict[str, float]:
         """What was measured, in base units; what was not is absent."""
-        counts = self._counts
+        counts, now = self._counts, self._now()
         found: dict[str, float] = {
             "connections.asked": 1,
             "connections.opened": min(1, counts["opened"]),
@@ -96,13 +95,19 @@ class Measures:
         }
         if self._measured_from is not None:
             since, before = self._measured_from
-            seconds = (self._ended_at or self._clock.monotonic()) - since
-            if seconds > 0:
-                found["messages.rate"] = (self._received - before) / seconds
+            if now > since:
+                found["messages.rate"] = (self._received - before) / (now - since)
         if self.longest_silence is not None:
             found["silence.max"] = self.longest_silence
         found |= self.latency.metrics() | self._source.metrics("latency.source")
-        return found | self.ordering.metrics() | self.reconnection.metrics()
+        return found | self.ordering.metrics() | self.reconnection.metrics(now)
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures should know."""
+        return self.reconnection.notes(self._now())
+
+    def _now(self) -> float:
+        return self._clock.now() if self._ended_at is None else self._ended_at
 
     def _add_stage(self, stage: Lifecycle) -> None:
         self.reconnection.stage(stage)
@@ -114,7 +119,7 @@ class Measures:
                 self._counts["subscribed"] += 1
                 self._heard = False
                 if self._measured_from is None:
-                    self._measured_from = (self._clock.monotonic(), self._received)
+                    self._measured_from = (stage.at, self._received)
             case Stage.FAILED:
                 self._errors += 1
             case Stage.CUT:
@@ -134,7 +139,7 @@ class Measures:
         self._add_source_latency(seen)
         name = name_of(seen)
         before = self._positions.get(name)
-        fresh = seen.kind is Kind.SNAPSHOT or seen.seq is None or before is None or seen.seq != before
+        fresh = seen.kind is Kind.SNAPSHOT or before is None or seen.seq is None or seen.seq > before
         if seen.seq is not None:
             self._positions[name] = seen.seq
         self.reconnection.heard(CLIENT, name, seen.received_at, fresh)
@@ -142,7 +147,9 @@ class Measures:
     def _add_source_latency(self, seen: Observation) -> None:
         """Received − sourceTime, by the clocks' difference that the latency was corrected by."""
         due = seen.data.get("sourceTime") if isinstance(seen.data, dict) else None
-        if seen.kind is not Kind.UPDATE or seen.latency_ms is None or seen.sent_at is None or not _is_number(due):
+        if seen.kind is not Kind.UPDATE or seen.latency_ms is None or seen.sent_at is None:
+            return
+        if not isinstance(due, int | float) or isinstance(due, bool):
             return
         seconds = seen.latency_ms / 1000 + seen.sent_at - due / 1000
         if 0 <= seconds < _LONGEST_SOURCE:
@@ -157,7 +164,3 @@ class Measures:
 
 def _is_eviction(seen: Observation) -> bool:
     return seen.event == event.CLOSING and isinstance(seen.data, dict) and seen.data.get("reason") == "evicted"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -63,7 +63,7 @@ class Watching:
 
     @property
     def longest_silence(self) -> float | None:
-        """The longest time without a message on a channel that should speak, in seconds; None: none was expected yet."""
+        """Seconds: the longest time without a message on a channel that should speak; None: none was expected yet."""
         return self._silence.longest(self._clock.now())
 
     async def __aenter__(self) -> "Watching":

@@ -8,7 +8,7 @@ from collections import deque
 from msgspec import structs
 
 from wsctl.client.target import Reconnect, Target
-from wsctl.errors import Refused
+from wsctl.errors import Gone, Refused
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
 from wsctl.scenario.spec import ReconnectSpec, StepSpec, SubscribeSpec, WatchSpec
@@ -52,7 +52,7 @@ def reconnect_of(spec: ReconnectSpec) -> Reconnect:
 
 
 async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tuple[Measures, Outcome]:
-    """Watch until the time is up. Raises what a Feed raises but for a refusal, which is measured."""
+    """Watch until the time is up. Raises what a Feed raises; a refusal and a loss for good are measured instead."""
     client_id = uuid.uuid4().hex
     measures = Measures(context.clock, **recovery_of(step))
     kept: deque[Observation] = deque(maxlen=OBSERVATIONS_KEPT)
@@ -78,6 +78,8 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
     except Refused as error:
         measures.refused(error)
         reason = error.message
+    except Gone as error:
+        reason = error.message
     measures.longest_silence = watching.longest_silence
     measures.close()
     if watching.silent:
@@ -86,7 +88,7 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
         metrics=measures.metrics(),
         reason=reason,
         findings=tuple(measures.findings[:100]),
-        notes=measures.reconnection.notes(),
+        notes=measures.notes(),
         observations=tuple(kept),
     )
     return measures, outcome
@@ -97,7 +99,10 @@ def recovery_of(step: StepSpec) -> dict[str, float]:
     faults = [fault for action in step.during for fault in (action.flash, action.disconnect) if fault is not None]
     if not faults:
         return {}
-    return {"within": max(fault.within for fault in faults), "hold": max(fault.hold for fault in faults)}
+    return {
+        "recovery_within": max(fault.within for fault in faults),
+        "recovery_hold": max(fault.hold for fault in faults),
+    }
 
 
 def _is_start(item: Lifecycle) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from wsctl.client.target import Target
-from wsctl.errors import UsageError, WsctlError
+from wsctl.errors import WsctlError
 from wsctl.model.finding import Verdict
 from wsctl.model.metrics import METRICS
 from wsctl.scenario.spec import StepSpec, SubscribeSpec
@@ -43,15 +43,16 @@ class SubscribeStep:
         """Listen."""
         options = _options(step)
         if options.clients is not None:
-            return await _swarm(swarm_options(options, context), step, context)
+            return await _swarm(swarm_options(step, context), context)
         _, outcome = await listen(watch_options(options, context.target), step, context)
         if outcome.reason is not None and not step.expect:
             outcome.verdict = Verdict.FAIL
         return outcome
 
 
-def swarm_options(options: SubscribeSpec, context: Context) -> SwarmOptions:
+def swarm_options(step: StepSpec, context: Context) -> SwarmOptions:
     """The options of the swarm that a step's options mean."""
+    options = _options(step)
     users = options.users or ((options.user,) if options.user else ())
     target: Target = context.target
     return SwarmOptions(
@@ -69,10 +70,11 @@ def swarm_options(options: SubscribeSpec, context: Context) -> SwarmOptions:
         format=options.format,
         slow=options.slow,
         slow_for=options.slow_for,
+        **recovery_of(step),
     )
 
 
-async def _swarm(options: SwarmOptions, step: StepSpec, context: Context) -> Outcome:
+async def _swarm(options: SwarmOptions, context: Context) -> Outcome:
     """Many clients, in a process of their own."""
     async with RemoteSwarm(options) as swarm:
 

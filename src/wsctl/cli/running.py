@@ -1,0 +1,173 @@
+"""What run does around the runner: reports that listen, files at the end, Ctrl-C at any moment."""
+
+import asyncio
+import io
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from wsctl.cli.console import print_text, reader_may_leave, say
+from wsctl.clock import Clock, SystemClock
+from wsctl.errors import ExitCode, UsageError, WsctlError
+from wsctl.model.finding import Verdict
+from wsctl.model.run import Listener, RunEnded, RunEvent, RunResult
+from wsctl.report.junit import junit
+from wsctl.report.result_json import result_json
+from wsctl.report.run_lines import RunLines
+from wsctl.report.run_live import RunLive
+from wsctl.report.run_table import RunTable
+from wsctl.scenario.options import RunOptions
+from wsctl.scenario.read import Scenario
+from wsctl.scenario.runner import Runner
+from wsctl.scenario.skipping import skip_reason
+
+REFRESH = 0.25
+"""seconds between two drawings of the live view"""
+_STOPPING = "stopping: services are ended and reports written"
+
+
+async def run_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
+    """Run, show and write. Whatever ends the run, reports are written and no service is left behind."""
+    if options.out is not None:
+        _make_folder(options.out)
+    clock = SystemClock()
+    ended: list[RunResult] = []
+    try:
+        async with _showing(clock) as show:
+
+            def listen(event: RunEvent) -> None:
+                if isinstance(event, RunEnded):
+                    ended.append(event.result)
+                show(event)
+
+            await _interruptible(Runner(options, clock, listen), scenarios)
+    finally:
+        for result in ended:
+            _report(result, options.out)
+    return _exit_code(ended[0])
+
+
+async def _interruptible(runner: Runner, scenarios: Sequence[Scenario]) -> None:
+    """Run; Ctrl-C or SIGTERM ends it in good order, a second one without patience for services that linger."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(runner.run(scenarios))
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        if stopped:
+            runner.kill()
+            return
+        stopped = True
+        say(_STOPPING)
+        task.cancel()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+    finally:
+        runner.kill()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _showing(clock: Clock) -> AsyncIterator[Listener]:
+    """A live view on a terminal, lines elsewhere; both on stderr."""
+    if not sys.stderr.isatty():
+        yield RunLines(clock, say).listen
+        return
+    with RunLive(clock) as live:
+        drawing = asyncio.create_task(_redraw(live))
+        try:
+            yield live.listen
+        finally:
+            drawing.cancel()
+            with suppress(asyncio.CancelledError):
+                await drawing
+
+
+async def _redraw(live: RunLive) -> None:
+    while True:
+        live.refresh()
+        await asyncio.sleep(REFRESH)
+
+
+def list_scenarios(scenarios: Sequence[Scenario]) -> ExitCode:
+    """One a line: file, name, tags."""
+    width = max((len(scenario.file) for scenario in scenarios), default=0)
+    for scenario in scenarios:
+        tags = f"  [{', '.join(scenario.spec.tags)}]" if scenario.spec.tags else ""
+        print_text(f"{scenario.file:{width}}  {scenario.name}{tags}")
+    return ExitCode.PASSED
+
+
+def show_plan(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
+    """What would be run: services, steps, what is expected of them, and what --url would leave out."""
+    for scenario in scenarios:
+        print_text(f"{scenario.name}  ({scenario.file})")
+        if options.target is None:
+            for name in scenario.spec.services:
+                print_text(f"  service {name}: wsctl serve")
+        for _, step in scenario.spec.every_step():
+            if step.parallel:
+                continue
+            skipped = skip_reason(step, scenario.spec) if options.target is not None else None
+            print_text(f"  {step.command[0]}: {step.name}" + (f"  (skipped: {skipped})" if skipped else ""))
+            for action in step.during:
+                print_text(f"    at {action.at:g} s: {action.kind[0]}")
+            for metric, bounds in step.expect.items():
+                for bound in bounds if isinstance(bounds, tuple) else (bounds,):
+                    print_text(f"    expects {metric} {bound}")
+    return ExitCode.PASSED
+
+
+def _report(result: RunResult, out: Path | None) -> None:
+    with reader_may_leave():
+        print_text(_drawn(result))
+    if out is not None:
+        _write(out / "result.json", result_json(result))
+        _write(out / "junit.xml", junit(result))
+        say(f"wrote {out / 'result.json'} and {out / 'junit.xml'}")
+
+
+def _drawn(result: RunResult) -> str:
+    """The report as text: Rich's own way to stdout knows nothing of readers that leave and disks that fill."""
+    terminal = sys.stdout.isatty()
+    drawing = io.StringIO()
+    width = shutil.get_terminal_size().columns if terminal else 100
+    Console(file=drawing, width=width, force_terminal=terminal).print(RunTable(result))
+    return drawing.getvalue().rstrip("\n")
+
+
+def _exit_code(result: RunResult) -> ExitCode:
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.PASSED if result.verdict is Verdict.PASS else ExitCode.FINDINGS
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {out}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    unfinished = path.with_name(path.name + ".tmp")
+    try:
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    except OSError as error:
+        raise WsctlError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
