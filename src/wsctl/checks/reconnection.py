@@ -1,0 +1,414 @@
+"""Reconnection: of the clients that a fault cut, how many came back, how far, and how soon?
+
+Counted are the clients that were open, subscribed and receiving when the fault came (t0) and that it cut, by the
+word of whoever did it. One recovers when within W of the service being back (t1) all of this holds, on one
+connection and for another H seconds: it is open, every subscription was answered, each channel that it had data on
+before brought something fresh, and no gap is unresolved. Never noticing, giving up, and coming back too late are
+failures alike. Times run from t0; a client that is not back counts as infinite, so that it cannot flatter them.
+
+Several faults may come in one run: each is counted by itself and the counts are summed. The members of such a sum
+are not independent of each other, since the same clients take part, so the lower bound says more than it proves.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec import Struct, structs
+
+from wsctl.checks.proportion import lower_bound
+from wsctl.model.lifecycle import Lifecycle, Stage
+
+WITHIN: Final = 30.0
+"""W: seconds after the service is back"""
+HOLD: Final = 5.0
+"""H: seconds to stay back for"""
+LOSSES_REMEMBERED: Final = 4
+"""ended connections of a client that a fault told of later may still prove to have cut"""
+HERD_BIN: Final = 0.1
+"""seconds over which simultaneous attempts are counted"""
+HERD_BINS: Final = 36_000
+"""of them kept, the latest: an hour, if there is an attempt in each"""
+
+_NEVER: Final = math.inf
+
+
+class Reached(Struct, frozen=True):
+    """How many clients came so far in time, and when, in seconds after the fault; infinite for those that did not."""
+
+    clients: int
+    p50: float
+    p99: float
+
+
+class Funnel(Struct, frozen=True, kw_only=True):
+    """How far the clients came that were cut; each stage is of those before it, on one connection."""
+
+    cut: int
+    noticed: Reached
+    open: Reached
+    subscribed: Reached
+    fresh: Reached
+    """something new on every channel"""
+    consistent: Reached
+    """and no unresolved gap"""
+    held: Reached
+    """and so for the whole hold; the time is when that began"""
+
+
+@dataclass(slots=True)
+class _Connection:
+    """One connection of a client, from its attempt on. What did not happen is at infinity."""
+
+    began_at: float
+    channels: frozenset[str]
+    """those that are to bring something fresh"""
+    missing: int
+    """those of them that have not"""
+    heard: set[str] = field(default_factory=set)
+    """channels with fresh data"""
+    joined_at: float = _NEVER
+    subscribed_at: float = _NEVER
+    heard_at: float = _NEVER
+    complete_at: float = _NEVER
+    """when the last missing channel was heard"""
+    gap_at: float = _NEVER
+    ended_at: float = _NEVER
+
+    @property
+    def ready_at(self) -> float:
+        """Open and subscribed."""
+        return max(self.joined_at, self.subscribed_at)
+
+    @property
+    def fresh_at(self) -> float:
+        """Open, subscribed, and fresh on every channel."""
+        return max(self.ready_at, self.complete_at)
+
+    def was_live(self, at: float) -> bool:
+        """Open, subscribed and receiving at that time."""
+        return max(self.ready_at, self.heard_at) <= at <= self.ended_at
+
+    @property
+    def was_ever_live(self) -> bool:
+        return max(self.ready_at, self.heard_at) < _NEVER
+
+
+class _Return(Struct, frozen=True):
+    """How far a client has come back since it lost a connection: when it first reached each stage."""
+
+    attempts: int = 0
+    noticed_at: float = _NEVER
+    opened_at: float = _NEVER
+    subscribed_at: float = _NEVER
+    fresh_at: float = _NEVER
+    consistent_at: float = _NEVER
+    held_at: float = _NEVER
+    """since when it is back for good; nothing that follows changes anything"""
+
+    def by(self, connection: _Connection, now: float, hold: float) -> "_Return":
+        """With one more connection, as it stands now or ended."""
+        if self.held_at < _NEVER:
+            return self
+        fresh_at, gap_at = connection.fresh_at, connection.gap_at
+        held_until = fresh_at + hold
+        held = held_until <= min(now, connection.ended_at) and held_until < gap_at
+        return structs.replace(
+            self,
+            attempts=self.attempts + 1,
+            opened_at=min(self.opened_at, connection.joined_at),
+            subscribed_at=min(self.subscribed_at, connection.ready_at),
+            fresh_at=min(self.fresh_at, fresh_at),
+            consistent_at=min(self.consistent_at, fresh_at) if fresh_at < gap_at else self.consistent_at,
+            held_at=fresh_at if held else _NEVER,
+        )
+
+
+@dataclass(slots=True)
+class _Loss:
+    """A connection that was live and is lost, whether or not its client knows, and the way back."""
+
+    client: "_Client"
+    connection: _Connection
+    way: _Return = field(default_factory=_Return)
+
+    def way_by(self, now: float, hold: float) -> _Return:
+        current = self.client.connection
+        if current is None or current is self.connection:
+            return self.way
+        return self.way.by(current, now, hold)
+
+
+@dataclass(slots=True)
+class _Client:
+    known: frozenset[str] = frozenset()
+    """channels it had data on"""
+    connection: _Connection | None = None
+    """the current one, or attempt"""
+    joined: bool = False
+    """ever"""
+    gave_up: bool = False
+    unclaimed: deque[_Loss] = field(default_factory=lambda: deque(maxlen=LOSSES_REMEMBERED))
+    """lost without a fault that is known to have done it"""
+    claimed: list[_Loss] = field(default_factory=list)
+    """lost to a fault; the one of the current connection included"""
+
+    def attempt(self, at: float) -> None:
+        self.gave_up = False
+        self.connection = _Connection(at, self.known, len(self.known))
+
+    def end(self, at: float, noticed: bool, hold: float) -> None:
+        """The current connection or attempt is over; `noticed` if not by our doing."""
+        ended, self.connection = self.connection, None
+        if ended is None:
+            return
+        ended.ended_at = at
+        self.known |= ended.heard
+        claimed = False
+        for loss in (*self.unclaimed, *self.claimed):
+            if loss.connection is not ended:
+                loss.way = loss.way.by(ended, at, hold)
+                continue
+            claimed = True
+            if noticed:
+                loss.way = _Return(noticed_at=at)
+        self.claimed = [loss for loss in self.claimed if loss.way.held_at == _NEVER]
+        if not claimed and ended.was_ever_live:
+            self.unclaimed.append(_Loss(self, ended, _Return(noticed_at=at if noticed else _NEVER)))
+
+    def claim(self, at: float) -> _Loss | None:
+        """The connection that a fault at that time cut; None when none was live, or it was claimed before."""
+        current = self.connection
+        if current is not None and current.was_live(at):
+            if any(loss.connection is current for loss in self.claimed):
+                return None
+            loss = _Loss(self, current)
+        else:
+            lost = [loss for loss in self.unclaimed if loss.connection.was_live(at)]
+            if not lost:
+                return None
+            loss = lost[0]
+            self.unclaimed.remove(loss)
+        self.claimed.append(loss)
+        return loss
+
+
+@dataclass(slots=True)
+class _Fault:
+    at: float
+    back_at: float
+    losses: list[_Loss]
+
+
+class _Member(Struct, frozen=True):
+    """One client that one fault cut, as it stands."""
+
+    way: _Return
+    at: float
+    """t0"""
+    deadline: float
+    """t1 + W"""
+    gave_up: bool
+
+    def when(self, reached_at: float) -> float:
+        """Seconds from the fault; infinite when too late."""
+        return reached_at - self.at if reached_at <= self.deadline else _NEVER
+
+    @property
+    def recovered(self) -> bool:
+        return self.way.held_at <= self.deadline
+
+
+class ReconnectionCheck:
+    """Judges the clients of one step by their stages and by what they heard. Times are unix seconds.
+
+    Hand in what happened to one client in its order. Figures are of any moment: `now` is when they are read, and
+    whether somebody stayed back for long enough depends on it.
+    """
+
+    def __init__(self, within: float = WITHIN, hold: float = HOLD) -> None:
+        self._within = within
+        self._hold = hold
+        self._clients: dict[str, _Client] = {}
+        self._faults: list[_Fault] = []
+        self._left_out = 0
+        """clients cut that were not live"""
+        self._attempts: dict[int, int] = {}
+        """attempts to reconnect, by HERD_BIN of unix time"""
+
+    def stage(self, lifecycle: Lifecycle) -> None:
+        """Take in one stage of a connection. A loss without a delay to the next attempt is a client that gave up."""
+        name = lifecycle.conn.partition(".")[0]
+        client = self._clients.get(name)
+        if client is None:
+            client = self._clients[name] = _Client()
+        at, connection = lifecycle.at, client.connection
+        match lifecycle.stage:
+            case Stage.ATTEMPT:
+                client.attempt(at)
+                if client.joined:
+                    self._count_attempt(at)
+            case Stage.JOINED if connection is not None:
+                connection.joined_at = at
+                client.joined = True
+            case Stage.SUBSCRIBED if connection is not None:
+                connection.subscribed_at = at
+            case Stage.FAILED | Stage.CUT:
+                client.end(at, True, self._hold)
+                client.gave_up = lifecycle.delay is None
+            case Stage.CLOSED:
+                client.end(at, False, self._hold)
+
+    def heard(self, client: str, channel: str, at: float, fresh: bool = True) -> None:
+        """A message came. `fresh`: beyond what the client had before its reconnection, or a snapshot.
+
+        One look-up when it tells nothing new. The first fresh message of each channel on each connection is
+        enough; on a client's first connection everything is fresh.
+        """
+        known = self._clients.get(client)
+        connection = None if known is None else known.connection
+        if connection is None or channel in connection.heard or not fresh:
+            return
+        connection.heard.add(channel)
+        connection.heard_at = min(connection.heard_at, at)
+        if channel in connection.channels:
+            connection.missing -= 1
+            if connection.missing == 0:
+                connection.complete_at = at
+
+    def lost(self, client: str, at: float) -> None:
+        """A gap that nothing filled: `at` is when it opened. It spoils the connection that it opened on."""
+        known = self._clients.get(client)
+        connection = None if known is None else known.connection
+        if connection is not None and at >= connection.began_at:
+            connection.gap_at = min(connection.gap_at, at)
+
+    def fault(self, at: float, back_at: float, cut: Iterable[str]) -> None:
+        """A fault cut these clients at `at`, and the service was, or will be, back at `back_at`.
+
+        `at` must not be later than the first cut. May be told after the clients told of it, as long as none lost
+        more than LOSSES_REMEMBERED connections meanwhile.
+        """
+        losses = []
+        for name in cut:
+            client = self._clients.get(name)
+            loss = None if client is None else client.claim(at)
+            if loss is None:
+                self._left_out += 1
+            else:
+                losses.append(loss)
+        self._faults.append(_Fault(at, back_at, losses))
+
+    def metrics(self, now: float) -> dict[str, float]:
+        """`reconnect.*`; empty when no fault was told of, and rates absent when it cut nobody that counts."""
+        if not self._faults:
+            return {}
+        members = list(self._members(now))
+        back = [member for member in members if member.recovered]
+        measured: dict[str, float] = {"reconnect.cut": len(members), "reconnect.recovered": len(back)}
+        if members:
+            times = sorted(member.when(member.way.held_at) for member in members)
+            measured["reconnect.success_rate"] = len(back) / len(members)
+            measured["reconnect.success_rate_lower"] = lower_bound(len(back), len(members))
+            measured["reconnect.time.p95"] = _percentile(times, 95)
+            measured["reconnect.time.p99"] = _percentile(times, 99)
+        if back:
+            measured["reconnect.attempts"] = sum(member.way.attempts for member in back) / len(back)
+        herd = self._herd_factor()
+        if herd is not None:
+            measured["reconnect.herd_factor"] = herd
+        return measured
+
+    def funnel(self, now: float) -> Funnel | None:
+        """Where the clients that were cut got to; None when no fault was told of, or it cut nobody that counts."""
+        members = list(self._members(now))
+        if not members:
+            return None
+
+        def reached(stage: str) -> Reached:
+            times = sorted(member.when(getattr(member.way, f"{stage}_at")) for member in members)
+            return Reached(sum(time < _NEVER for time in times), _percentile(times, 50), _percentile(times, 99))
+
+        return Funnel(
+            cut=len(members),
+            noticed=reached("noticed"),
+            open=reached("opened"),
+            subscribed=reached("subscribed"),
+            fresh=reached("fresh"),
+            consistent=reached("consistent"),
+            held=reached("held"),
+        )
+
+    def notes(self, now: float) -> tuple[str, ...]:
+        """Who did not come back and why, and who was left out; to be read at the end."""
+        notes = []
+        members = list(self._members(now))
+        failures: dict[str, int] = {}
+        for member in members:
+            if not member.recovered:
+                reason = self._why(member)
+                failures[reason] = failures.get(reason, 0) + 1
+        if failures:
+            failed = sum(failures.values())
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in failures.items())
+            notes.append(
+                f"{failed:,} of {len(members):,} clients {'was' if failed == 1 else 'were'} not back within "
+                f"{self._within:g} s: {reasons}"
+            )
+        if self._left_out:
+            notes.append(
+                f"{self._left_out:,} cut client{'s are' if self._left_out > 1 else ' is'} not counted: "
+                f"not open, subscribed and receiving when the fault came"
+            )
+        return tuple(notes)
+
+    def _members(self, now: float) -> Iterator[_Member]:
+        for fault in self._faults:
+            deadline = fault.back_at + self._within
+            for loss in fault.losses:
+                yield _Member(loss.way_by(now, self._hold), fault.at, deadline, loss.client.gave_up)
+
+    def _why(self, member: _Member) -> str:
+        way, deadline = member.way, member.deadline
+        if way.held_at < _NEVER:
+            return "came back later"
+        if way.noticed_at == _NEVER:
+            return "never noticed"
+        if member.gave_up:
+            return "gave up"
+        if way.opened_at > deadline:
+            return "did not connect"
+        if way.subscribed_at > deadline:
+            return "did not subscribe"
+        if way.fresh_at > deadline:
+            return "without fresh data on every channel"
+        if way.consistent_at > deadline:
+            return "with a gap"
+        return f"did not last {self._hold:g} s"
+
+    def _count_attempt(self, at: float) -> None:
+        number = int(at / HERD_BIN)
+        self._attempts[number] = self._attempts.get(number, 0) + 1
+        if len(self._attempts) > HERD_BINS:
+            del self._attempts[next(iter(self._attempts))]
+
+    def _herd_factor(self) -> float | None:
+        """Attempts in the busiest bin over those in an average one, from a fault to the last before the next.
+
+        The worst of all faults; None when nobody tried.
+        """
+        starts = sorted(int(fault.at / HERD_BIN) for fault in self._faults)
+        factors = []
+        for start, end in zip(starts, (*starts[1:], _NEVER), strict=True):
+            bins = {number: count for number, count in self._attempts.items() if start <= number < end}
+            if bins:
+                length = max(bins) - start + 1
+                factors.append(max(bins.values()) * length / sum(bins.values()))
+        return max(factors, default=None)
+
+
+def _percentile(ordered: list[float], percent: float) -> float:
+    """The nearest rank: the least that `percent` of all did not exceed."""
+    return ordered[max(1, math.ceil(percent / 100 * len(ordered))) - 1]
