@@ -209,8 +209,22 @@ def test_any_text(text: str) -> None:
     strictly(junit(run(scenario(text, "x", broken, reason=text))))
 
 
-@pytest.mark.parametrize("result", [ALL_PASSED, run()])
-def test_a_calm_run(result: RunResult) -> None:
-    """Nothing red; and no scenario at all is a document, too."""
-    root = strictly(junit(result))
+def test_a_calm_run() -> None:
+    """Nothing red where everything held."""
+    root = strictly(junit(ALL_PASSED))
     assert not root.findall(".//failure") + root.findall(".//error") + root.findall(".//skipped")
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (run(), "no scenario was run"),
+        (run(LATENCY, SKIPPED, verdict=Verdict.ERROR, interrupted=True), "interrupted"),
+    ],
+)
+def test_the_verdict_of_the_run_is_not_lost(result: RunResult, message: str) -> None:
+    """A run interrupted between scenarios, or of none, is red as well."""
+    root = strictly(junit(result))
+    (error,) = root.iter("error")
+    assert error.attrib == {"type": result.verdict.value, "message": message}
+    assert root[-1].attrib["name"] == "wsctl run"

@@ -44,11 +44,18 @@ def junit(result: RunResult) -> bytes:
     """The file. The same result makes the same bytes."""
     root = Element("testsuites")
     began = result.started_at
-    for number, scenario in enumerate(result.scenarios):
+    for number, scenario in enumerate([*result.scenarios, *_run_itself(result)]):
         root.append(_suite(number, scenario, began))
         began += scenario.duration
     indent(root)
     return bytes(tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _run_itself(result: RunResult) -> Iterator[ScenarioResult]:
+    """A suite for the run where its verdict is more than that of its scenarios: interrupted, nothing to run."""
+    if all(scenario.verdict is not result.verdict for scenario in result.scenarios):
+        reason = "interrupted" if result.interrupted else None if result.scenarios else "no scenario was run"
+        yield ScenarioResult(name="wsctl run", file="", verdict=result.verdict, duration=0.0, reason=reason)
 
 
 def _suite(number: int, scenario: ScenarioResult, began: float) -> Element:

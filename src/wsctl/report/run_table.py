@@ -10,7 +10,7 @@ from wsctl.model.expectation import Judged
 from wsctl.model.finding import Verdict
 from wsctl.model.run import RunResult, ScenarioResult, StepResult
 from wsctl.report.judged import observed, outcome
-from wsctl.report.words import counted, plain, verdict_word
+from wsctl.report.words import counted, plain, so_many, verdict_word
 from wsctl.spec.units import format_duration
 
 FINDINGS_SHOWN = 5
@@ -49,17 +49,8 @@ def summary(result: RunResult) -> str:
     if not result.scenarios:
         return f"no scenario in {duration}"
     verdicts = Counter(scenario.verdict for scenario in result.scenarios)
-    parts = [_so_many(verdicts[verdict], verdict) for verdict in Verdict if verdicts[verdict]]
+    parts = [so_many(verdicts[verdict], verdict) for verdict in Verdict if verdicts[verdict]]
     return f"{counted(len(result.scenarios), 'scenario')}: {', '.join(parts)} in {duration}"
-
-
-def _so_many(number: int, verdict: Verdict) -> str:
-    if verdict is Verdict.ERROR:
-        return counted(number, "error")
-    return f"{number} {_PARTICIPLES.get(verdict, verdict.value)}"
-
-
-_PARTICIPLES = {Verdict.PASS: "passed", Verdict.FAIL: "failed"}
 
 
 class _Line:

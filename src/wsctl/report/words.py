@@ -13,6 +13,15 @@ _STYLES = {
     Verdict.UNVERIFIABLE: "yellow",
     Verdict.SKIPPED: "cyan",
 }
+_MARKS = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✗",
+    Verdict.ERROR: "✗",
+    Verdict.INVALID: "!",
+    Verdict.UNVERIFIABLE: "?",
+    Verdict.SKIPPED: "-",
+}
+_PARTICIPLES = {Verdict.PASS: "passed", Verdict.FAIL: "failed"}
 
 
 def printable(text: str) -> str:
@@ -30,9 +39,21 @@ def verdict_word(verdict: Verdict) -> Text:
     return Text(verdict.value, style=_STYLES[verdict])
 
 
+def verdict_mark(verdict: Verdict) -> Text:
+    """The verdict in one column."""
+    return Text(_MARKS[verdict], style=_STYLES[verdict])
+
+
+def so_many(number: int, verdict: Verdict) -> str:
+    """`7 passed`, `1 error`, `2 skipped`."""
+    if verdict is Verdict.ERROR:
+        return counted(number, "error")
+    return f"{number} {_PARTICIPLES.get(verdict, verdict.value)}"
+
+
 def counted(number: int, noun: str) -> str:
-    """`1 gap`, `2 gaps`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """`1 gap`, `2,000 gaps`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def whole_seconds(elapsed: float) -> str:
