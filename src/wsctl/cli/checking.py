@@ -10,10 +10,12 @@ from rich.console import Console
 
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.cli.console import print_text, reader_may_leave, say, to_json
+from wsctl.cli.expecting import Expecting
 from wsctl.cli.loop import interruptible
 from wsctl.cli.subscribing import start_watching, tell
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
+from wsctl.model.expectation import Expectation
 from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import OrderingReport
@@ -21,14 +23,17 @@ from wsctl.watch.lines import Lines
 from wsctl.watch.options import WatchOptions
 
 
-async def check_feed(options: WatchOptions, *, as_json: bool) -> ExitCode:
+async def check_feed(options: WatchOptions, expected: tuple[Expectation, ...], *, as_json: bool) -> ExitCode:
     """Listen and judge. What was seen is reported however the listening ends."""
-    watching = start_watching(options, SystemClock())
+    clock = SystemClock()
+    watching = start_watching(options, clock)
     check = OrderingCheck()
+    expecting = Expecting(expected, clock)
     seen = False
     try:
         async with watching:
             async for item in watching:
+                expecting.add(item)
                 if isinstance(item, Observation):
                     seen = True
                     check.add(item)
@@ -38,7 +43,8 @@ async def check_feed(options: WatchOptions, *, as_json: bool) -> ExitCode:
         if seen:
             _report(check, as_json=as_json)
         raise
-    return _report(check, as_json=as_json)
+    code = _report(check, as_json=as_json)
+    return code if expecting.conclude(watching, options.max_silence) else ExitCode.FINDINGS
 
 
 def check_tape(path: Path, *, as_json: bool) -> ExitCode:

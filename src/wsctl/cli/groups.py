@@ -14,6 +14,7 @@ from wsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
+    from wsctl.model.expectation import Expectation
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -107,6 +108,10 @@ def watching(
     reconnect_delay_max: Annotated[
         float, Option(parser=duration, metavar="TIME", help="Last limit of the back-off.")
     ] = by_default("30s"),
+    max_silence: Annotated[
+        float | None,
+        Option(parser=duration, metavar="TIME", help="End with exit 1 once a channel was silent for this long."),
+    ] = None,
     trace: Annotated[bool, Option("--trace", help="Print raw frames in both directions on stderr.")] = False,
 ) -> dict[str, Any]:
     """The fields of WatchOptions that every command which watches a feed takes."""
@@ -126,5 +131,21 @@ def watching(
             delay_max=reconnect_delay_max,
             always=reconnect == "always",
         ),
+        "max_silence": max_silence,
         "trace": trace,
     }
+
+
+def expecting(
+    *,
+    expect: Annotated[
+        list[str] | None,
+        Option(metavar="'METRIC BOUND'", help="Exit 1 unless it holds, such as 'latency.p95 < 50 ms'; repeatable."),
+    ] = None,
+) -> "tuple[Expectation, ...]":
+    """What is expected of what is measured. Raises UsageError."""
+    if not expect:
+        return ()
+    from wsctl.cli.expecting import expectations
+
+    return expectations(expect)

@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsctl.cli.groups import takes, target, watching
+from wsctl.cli.groups import expecting, takes, target, watching
 from wsctl.cli.options import by_default, duration, given, names
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
+    from wsctl.model.expectation import Expectation
 
 
 @takes(target, "found")
 @takes(watching, "watch")
+@takes(expecting, "expected")
 def ordering_check(
     context: typer.Context,
     symbols: Annotated[
@@ -30,6 +32,7 @@ def ordering_check(
     format: Annotated[str, typer.Option(metavar="table|json", help="How to print the report.")] = "table",
     found: "Found",
     watch: dict[str, Any],
+    expected: "tuple[Expectation, ...]",
 ) -> None:
     """Check that every message of a feed came, once, and in its place.
 
@@ -49,7 +52,7 @@ def ordering_check(
         asked, tape = (), Path("-")
     if tape is None:
         options = WatchOptions(target=found.target, symbols=asked, duration=duration, **watch)
-        raise typer.Exit(run(check_feed(options, as_json=format == "json")))
+        raise typer.Exit(run(check_feed(options, expected, as_json=format == "json")))
     if asked:
         raise typer.BadParameter("give symbols to check a feed, or --tape to check a recording, not both")
     for name in given(context) - {"symbols", "tape", "format"}:

@@ -39,6 +39,15 @@ def serve(
         float,
         typer.Option(parser=duration, metavar="TIME", help="Send only the newest price of each interval per symbol."),
     ] = by_default("0"),
+    transports: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--transports",
+            metavar="A,B",
+            help="What clients may connect over, such as polling alone, as where WebSocket is blocked.",
+            show_default="polling,websocket",
+        ),
+    ] = None,
     ping_interval: Annotated[
         float, typer.Option(parser=duration, metavar="TIME", help="Heartbeat interval.")
     ] = by_default("25s"),
@@ -122,6 +131,8 @@ def serve(
         chosen["symbols"] = names(symbols)
         if not chosen["symbols"]:
             raise typer.BadParameter("--symbols names none; expected something like BTC/USDT,ETH/USDT")
+    if "transports" in chosen:
+        chosen["transports"] = names(transports)
     for name in ("prices", "tls_cert", "tls_key"):
         if name in chosen:
             chosen[name] = str(chosen[name])

@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsctl.cli.groups import takes, target, watching
+from wsctl.cli.groups import expecting, takes, target, watching
 from wsctl.cli.options import duration, names
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
+    from wsctl.model.expectation import Expectation
 
 FORMATS = ("table", "jsonl")
 
 
 @takes(target, "found")
 @takes(watching, "watch")
+@takes(expecting, "expected")
 def subscribe(
     symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Symbols, such as BTC/USDT.")] = None,
     *,
@@ -36,6 +38,7 @@ def subscribe(
     ] = False,
     found: "Found",
     watch: dict[str, Any],
+    expected: "tuple[Expectation, ...]",
 ) -> None:
     """Watch a feed: a live table on a terminal, JSON Lines when piped.
 
@@ -60,4 +63,4 @@ def subscribe(
         ordered=ordered,
         **watch,
     )
-    raise typer.Exit(run(watch_feed(options, configured=found.configured, table=shown == "table")))
+    raise typer.Exit(run(watch_feed(options, expected, configured=found.configured, table=shown == "table")))

@@ -9,10 +9,12 @@ from contextlib import AsyncExitStack, ExitStack
 from msgspec import structs
 
 from wsctl.cli.console import say
+from wsctl.cli.expecting import Expecting
 from wsctl.cli.output import LineOutput
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode
 from wsctl.model import observation
+from wsctl.model.expectation import Expectation
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import LiveTable, stage_line, summary
@@ -25,8 +27,10 @@ REFRESH = 0.25
 """seconds between two drawings of the table"""
 
 
-async def watch_feed(options: WatchOptions, *, configured: bool, table: bool) -> ExitCode:
-    """Watch until the time or count is up, the feed is gone (raises), or Ctrl-C."""
+async def watch_feed(
+    options: WatchOptions, expected: tuple[Expectation, ...], *, configured: bool, table: bool
+) -> ExitCode:
+    """Watch until the time or count is up, a channel is silent for too long, the feed is gone (raises), or Ctrl-C."""
     options.subscriptions()  # nothing to watch is said before anything is started
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -43,19 +47,21 @@ async def watch_feed(options: WatchOptions, *, configured: bool, table: bool) ->
         source = target.shown if mock is None else f"mock prices at {target.shown}"
         tally = Tally(clock)
         watching = start_watching(options, clock)
+        expecting = Expecting(expected, clock)
         try:
             async with watching:
                 if table:
-                    await _show_table(watching, tally, source)
+                    await _show_table(watching, tally, expecting, source)
                 else:
-                    await _print_lines(watching, tally)
+                    await _print_lines(watching, tally, expecting)
         finally:
             tally.close()
             if tally.subscribed or tally.messages:
                 say(summary(tally, incomparable=watching.feed.incomparable))
             if (offset := watching.feed.clock_offset) is not None and offset.correction:
                 say(str(offset))
-    return ExitCode.PASSED
+        held = expecting.conclude(watching, options.max_silence)
+    return ExitCode.PASSED if held else ExitCode.FINDINGS
 
 
 def start_watching(options: WatchOptions, clock: Clock) -> Watching:
@@ -70,13 +76,14 @@ def start_watching(options: WatchOptions, clock: Clock) -> Watching:
     return Watching(options, clock, spread, connect=trace_to(say))
 
 
-async def _show_table(watching: Watching, tally: Tally, source: str) -> None:
+async def _show_table(watching: Watching, tally: Tally, expecting: Expecting, source: str) -> None:
     with ExitStack() as stack:
         table = stack.enter_context(LiveTable(tally, source))
         redrawing = asyncio.create_task(_redraw(table.refresh))
         stack.callback(redrawing.cancel)
         async for item in watching:
             tally.add(item)
+            expecting.add(item)
             if isinstance(item, Lifecycle) and item.stage in (Stage.JOINED, Stage.SUBSCRIBED) and item.reason:
                 tell(item)  # losses show in the table; these notes would not
 
@@ -87,11 +94,12 @@ async def _redraw(refresh: Callable[[], None]) -> None:
         await asyncio.sleep(REFRESH)
 
 
-async def _print_lines(watching: Watching, tally: Tally) -> None:
+async def _print_lines(watching: Watching, tally: Tally, expecting: Expecting) -> None:
     output = LineOutput(sys.stdout.fileno())
     try:
         async for item in watching:
             tally.add(item)
+            expecting.add(item)
             if isinstance(item, Observation):
                 output.put(observation.encode(item))
             else:

@@ -131,7 +131,7 @@ class Connection:
         options = self.platform.options
         handshake = engineio.Handshake(
             sid=self.sid,
-            upgrades=["websocket"] if carrier.direct is None else [],
+            upgrades=["websocket"] if carrier.direct is None and "websocket" in options.transports else [],
             ping_interval=milliseconds(options.ping_interval),
             ping_timeout=milliseconds(options.ping_timeout),
             max_payload=options.max_payload,

@@ -35,7 +35,7 @@ class Query(Struct, frozen=True):
 
 
 def read_query(query: Mapping[str, str], transports: tuple[str, ...]) -> Query | Refusal:
-    """Judge a query; `transports` are those possible on this kind of request."""
+    """Judge a query; `transports` are those that this kind of request may ask for."""
     transport = query.get("transport")
     if transport not in transports:
         return Refusal.UNKNOWN_TRANSPORT

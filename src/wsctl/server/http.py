@@ -66,7 +66,7 @@ class Polling:
         """GET fetches packets, or opens a session; POST brings packets."""
         if self._platform.out:
             return self._cut(request)
-        query = read_query(request.query_params, transports=("polling", "websocket"))
+        query = read_query(request.query_params, self._platform.options.transports)
         if isinstance(query, Refusal):
             return _refuse(query)
         if query.transport != "polling":

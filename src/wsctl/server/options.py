@@ -27,6 +27,8 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     price_loop: bool = False
     throttle: Duration = 0.0
     """only the newest price of each interval per symbol; 0: off"""
+    transports: Names = ("polling", "websocket")
+    """what clients may connect over"""
     ping_interval: Duration = 25.0
     ping_timeout: Duration = 60.0
     connect_timeout: Duration = 45.0

@@ -193,7 +193,9 @@ class WebSocketProtocol(asyncio.Protocol):
             return HTTPStatus.FORBIDDEN, Refusal.FORBIDDEN.body()
         if path in self._platform.handlers:
             return self._platform.handlers[path]
-        query = read_query(dict(parse_qsl(url.query)), transports=("websocket",))
+        query = read_query(dict(parse_qsl(url.query)), ("websocket",))
+        if self.name not in self._platform.options.transports:
+            query = Refusal.UNKNOWN_TRANSPORT
         if isinstance(query, Refusal):
             return HTTPStatus.BAD_REQUEST, query.body()
         if query.sid is None:

@@ -1,0 +1,58 @@
+"""--expect and --max-silence: what is said of them at the end, and whether they held."""
+
+from wsctl.cli.console import say
+from wsctl.clock import Clock
+from wsctl.errors import UsageError
+from wsctl.model.expectation import Expectation, parse_expectation
+from wsctl.model.finding import Verdict
+from wsctl.model.lifecycle import Lifecycle
+from wsctl.model.observation import Observation
+from wsctl.report.judged import observed, outcome
+from wsctl.report.words import printable
+from wsctl.spec.units import format_duration
+from wsctl.watch.measures import MEASURED, Measures
+from wsctl.watch.watching import Watching
+
+
+def expectations(texts: list[str]) -> tuple[Expectation, ...]:
+    """What --expect says. Raises UsageError for what cannot be read, and for what one client cannot measure."""
+    found = tuple(map(parse_expectation, texts))
+    for expectation in found:
+        family, _, _ = expectation.metric.partition(".")
+        if expectation.metric not in MEASURED or family == "reconnect":
+            raise UsageError(
+                f"{expectation.metric} is not measured by one client that watches", hint="wsctl run measures it"
+            )
+    return found
+
+
+class Expecting:
+    """Feed it what a Watching yields; nothing is measured where nothing is expected."""
+
+    def __init__(self, expected: tuple[Expectation, ...], clock: Clock) -> None:
+        self._expected = expected
+        self._measures = Measures(clock) if expected else None
+
+    def add(self, item: Observation | Lifecycle) -> None:
+        """Take what happened."""
+        if self._measures is not None:
+            self._measures.add(item)
+
+    def conclude(self, watching: Watching, max_silence: float | None) -> bool:
+        """Say how each expectation fared, and which silence ended it all; answers whether everything held."""
+        held = not watching.silent
+        if watching.silent:
+            assert max_silence is not None
+            limit = format_duration(max_silence)
+            say(f"fail: nothing came on {printable(', '.join(watching.silent))} for {limit} (--max-silence)")
+        if self._measures is None:
+            return held
+        self._measures.longest_silence = watching.longest_silence
+        self._measures.close()
+        metrics = self._measures.metrics()
+        for expectation in self._expected:
+            judged = expectation.judge(metrics)
+            held &= judged.verdict is Verdict.PASS
+            how = f"{judged.bound}: {observed(judged)}" if judged.verdict is Verdict.PASS else outcome(judged)
+            say(f"{judged.verdict.value}: {judged.metric} {how}")
+        return held
