@@ -77,7 +77,7 @@ def test_each_missed_expectation_is_named() -> None:
         "        gap: seq 92 after 90 on symbol:BTC/USDT:ticker; expected 91",
         "        gap: seq 121 after 119 on symbol:BTC/USDT:ticker; expected 120",
         "        gap: seq 134 after 132 on symbol:BTC/USDT:ticker; expected 133",
-        "        … and 2 more in result.json",
+        "        … and 2 more (result.json of --out lists them)",
         "        note: 12 latencies left out: the clocks cannot be compared",
         "        kept: reconnection/observations.jsonl reconnection/feed.log",
         "",

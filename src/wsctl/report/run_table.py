@@ -145,7 +145,7 @@ def _step_details(step: StepResult, indent: int) -> Iterator[RenderableType]:
 
 def _held(judged: Judged) -> Text:
     """A kept expectation reads as what is true: `latency.p95 3.1 ms < 50 ms`, `ordering.gaps 0`."""
-    bound = "" if judged.bound.startswith("==") else f" {judged.bound}"
+    bound = "" if judged.bound.startswith("=") else f" {judged.bound}"
     return Text.assemble(plain(judged.metric, "dim"), f" {observed(judged)}", plain(bound, "dim"))
 
 
@@ -154,7 +154,7 @@ def _findings(step: StepResult, indent: int) -> Iterator[RenderableType]:
         yield _Line([Text.assemble(plain(finding.kind, "red"), plain(f": {finding.message}"))], indent=indent)
     rest = len(step.findings) - FINDINGS_SHOWN
     if rest > 0:
-        yield _Line([Text(f"… and {rest} more in result.json", style="dim")], indent=indent)
+        yield _Line([Text(f"… and {rest} more (result.json of --out lists them)", style="dim")], indent=indent)
 
 
 def _kept(files: Sequence[str], indent: int) -> Iterator[RenderableType]:
