@@ -1,4 +1,4 @@
-"""Write the docs that come out of code: the command reference. `--check` only tells whether they are up to date."""
+"""Write the docs that come out of code: commands and scenarios. `--check` only tells whether they are up to date."""
 
 import os
 import sys
@@ -7,13 +7,15 @@ from pathlib import Path
 os.environ["COLUMNS"] = "100"  # the help's width, whatever terminal this runs in
 os.environ.pop("WSCTL_JWT_SECRET", None)
 
+from scenario_reference import scenario_reference
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from wsctl.cli.app import app
 from wsctl.errors import EXIT_MEANINGS
 
-TARGET = Path(__file__).parent / "cli.md"
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parent / "scenarios" / "reconnection.yaml"
 
 
 def command_reference() -> str:
@@ -34,11 +36,13 @@ def _help(command: list[str]) -> str:
 
 def main() -> None:
     """Write, or check."""
-    text = command_reference()
-    if "--check" not in sys.argv:
-        TARGET.write_text(text)
-    elif not TARGET.exists() or TARGET.read_text() != text:
-        sys.exit(f"{TARGET.name} is not up to date; run: make docs")
+    pages = {"cli.md": command_reference(), "scenarios.md": scenario_reference(EXAMPLE.read_text())}
+    for name, text in pages.items():
+        page = HERE / name
+        if "--check" not in sys.argv:
+            page.write_text(text)
+        elif not page.exists() or page.read_text() != text:
+            sys.exit(f"docs/{name} is not up to date; run: make docs")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_UNITS: Final[Mapping[Unit, Mapping[str, float]]] = {
+UNITS: Final[Mapping[Unit, Mapping[str, float]]] = {
     Unit.SECONDS: {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0},
     Unit.COUNT: {"": 1.0},
     Unit.RATIO: {"%": 0.01, "": 1.0},
@@ -29,6 +29,7 @@ _UNITS: Final[Mapping[Unit, Mapping[str, float]]] = {
     Unit.RATE: {"/s": 1.0, "": 1.0},
     Unit.CORES: {"%": 0.01, "cores": 1.0, "": 1.0},
 }
+"""the units that a bound may be in, and what each is in base units"""
 _BOUND = re.compile(r"\s*(<=|>=|==|!=|<|>|=)?\s*([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 _EXPECTATION = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*((?:<=|>=|==|!=|<|>|=).*)")
 
@@ -82,7 +83,7 @@ def expect(metric: str, bound: str | float) -> Expectation:
     if match is None:
         raise UsageError(f"bad bound {text!r} for {metric}; expected something like {_EXAMPLES[unit]!r}")
     sign, number, written = match.groups()
-    scale = _UNITS[unit].get(written)
+    scale = UNITS[unit].get(written)
     if scale is None and not (unit in (Unit.SECONDS, Unit.BYTES) and not written and float(number) == 0):
         wrong = f"unit {written!r}" if written else "no unit"
         raise UsageError(f"bad bound {text!r} for {metric}: {wrong}; expected something like {_EXAMPLES[unit]!r}")

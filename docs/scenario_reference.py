@@ -1,0 +1,128 @@
+"""docs/scenarios.md, out of the spec models: every key, unit and metric."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+from msgspec import inspect as mi
+
+from wsctl.model.expectation import UNITS
+from wsctl.model.finding import Verdict
+from wsctl.model.metrics import METRICS, Unit
+from wsctl.scenario import spec
+from wsctl.server.options import ServeOptions
+from wsctl.spec.kinds import DurationType, admitted, alternatives, notes
+from wsctl.spec.units import write_duration
+
+_HEAD = """# Scenarios
+
+Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `wsctl run --dry-run FILE` checks it, and
+`wsctl schema > scenario.schema.json` is the same for editors.
+
+```yaml
+{example}```
+
+- Services start before the first step and stop after the last; their ports find themselves. With `wsctl run --url` the
+  feed there takes their place, `tokens` says who its users are, and what needs control over the server is skipped.
+- Steps run one after the other; those of `parallel` at the same time. `at` and `duration` count from the moment that
+  every client is subscribed.
+- A metric that was not measured fails its expectation. One that a step cannot measure is an error before anything
+  starts, as is a step too short for what it measures.
+- `${{NAME}}` is an environment variable, `${{NAME:-default}}` one with a default, `${{matrix.NAME}}` a value of the
+  matrix; `$${{` is a plain `${{`.
+- `defaults` go to every step whose command knows the option and was not given it.
+"""
+
+_SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
+    ("A scenario", spec.ScenarioSpec),
+    ("A service", spec.ServiceSpec),
+    ("serve", ServeOptions),
+    ("A step", spec.StepSpec),
+    ("subscribe", spec.SubscribeSpec),
+    ("ordering-check", spec.OrderingCheckSpec),
+    ("emit", spec.EmitSpec),
+    ("reconnect", spec.ReconnectSpec),
+    ("An action of during", spec.ActionSpec),
+    ("flash", spec.FlashSpec),
+    ("disconnect", spec.DisconnectSpec),
+    ("price", spec.PriceSpec),
+    ("announce", spec.AnnounceSpec),
+    ("notify", spec.NotifySpec),
+    ("pause, resume", spec.TargetSpec),
+)
+
+_VERDICTS = {
+    Verdict.PASS: "every expectation held",
+    Verdict.FAIL: "one did not, or its metric was not measured",
+    Verdict.ERROR: "it could not be run as asked: a service ended, a fault never fired, the run was interrupted",
+    Verdict.INVALID: "wsctl's own clients could not keep up, so that their latencies say nothing",
+    Verdict.UNVERIFIABLE: "the feed gives nothing to judge by, such as no sequence numbers",
+    Verdict.SKIPPED: "not run, with the reason; never counted as passed",
+}
+
+_LEFT_OUT = {"control", "conformance"}
+"""options of serve that a scenario has no use for"""
+
+
+def scenario_reference(example: str) -> str:
+    """The page; `example` is the YAML of a scenario."""
+    parts = [_HEAD.format(example=example)]
+    for title, kind in _SECTIONS:
+        parts.append(f"## {title}\n\n{kind.__doc__}\n\n{_keys(kind)}")
+    parts.append(f"## Bounds\n\n{_units()}")
+    parts.append(f"## Metrics\n\n{_metrics()}")
+    parts.append(
+        "## Verdicts\n\n" + _table(("verdict", "means"), ((f"`{one}`", text) for one, text in _VERDICTS.items()))
+    )
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _keys(kind: type[Struct]) -> str:
+    described = mi.type_info(kind)
+    assert isinstance(described, mi.StructType)
+    rows = [
+        (f"`{field.encode_name}`", _kind(field.type), _default(field), notes(field.type).get("description", ""))
+        for field in described.fields
+        if field.encode_name not in _LEFT_OUT
+    ]
+    return _table(("key", "is", "default", "means"), rows)
+
+
+def _kind(kind: mi.Type) -> str:
+    words = [admitted(one)[1] for one in alternatives(kind) if not isinstance(one, mi.NoneType)]
+    return " or ".join(dict.fromkeys(words)).replace("|", "\\|")
+
+
+def _default(field: mi.Field) -> str:
+    if field.required:
+        return "required"
+    value: Any = field.default if field.default is not mi.NODEFAULT else None
+    if value in (None, (), "") or isinstance(value, Struct):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, float) and any(isinstance(one, DurationType) for one in alternatives(field.type)):
+        return f"`{write_duration(value) if value else 0}`"
+    if isinstance(value, tuple):
+        return f"`{', '.join(value)}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _units() -> str:
+    intro = (
+        "A bound is an operator (`<` `<=` `>` `>=` `==` `!=`; none means `==`), a number and a unit: `< 50 ms`,\n"
+        "`>= 99.8 %`, `0`. Several bounds of one metric stand in a list.\n\n"
+    )
+    rows = ((unit.value, ", ".join(f"`{name}`" if name else "none" for name in UNITS[unit])) for unit in Unit)
+    return intro + _table(("in", "units"), rows)
+
+
+def _metrics() -> str:
+    rows = ((f"`{metric.name}`", metric.unit.value, metric.meaning) for metric in METRICS.values())
+    return _table(("metric", "in", "means"), rows)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = tuple(head)
+    lines = [names, tuple("---" for _ in names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
