@@ -37,6 +37,18 @@ def test_without_evictions_the_rate_is_none_and_their_order_unknown() -> None:
     assert check.metrics(T0 + 60) == {"limit.survivors_receiving": 1.0, "limit.evictions_rate": 0.0}
 
 
+def test_without_evictions_a_survivor_is_to_receive_at_all() -> None:
+    check = three_of_alice()
+    check.heard("a", T0 + 3)
+    assert survivors(check) == pytest.approx(1 / 3)
+
+
+def test_before_any_time_has_passed_there_is_no_rate() -> None:
+    check = EvictionCheck(T0)
+    check.joined("alice", "a", T0)
+    assert "limit.evictions_rate" not in check.metrics(T0)
+
+
 def test_the_oldest_is_the_right_one() -> None:
     check = three_of_alice()
     check.evicted("a", T0 + 3)
