@@ -4,11 +4,11 @@ Each `time:sync` round trip bounds the offset to half its time either way (the a
 between sending and receiving); the shortest one bounds it best (Cristian's algorithm).
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from wsctl.client.connection import AckTimeout, Connection, Lost
+from wsctl.client.connection import AckTimeout, Lost
 from wsctl.clock import Clock
 
 ROUNDS = 5
@@ -38,8 +38,15 @@ class ClockOffset(Struct, frozen=True):
         return f"the server's clock is {away} ours ({bound}); latencies are corrected"
 
 
+class Asked(Protocol):
+    """What can be asked: a Connection, or whatever stands for one."""
+
+    async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
+        """As of Connection. Raises AckTimeout or Lost."""
+
+
 async def measure(
-    connection: Connection,
+    connection: Asked,
     clock: Clock,
     *,
     rounds: int = ROUNDS,

@@ -98,4 +98,5 @@ def decode_report(line: bytes) -> Report:
     metrics = plain.get("metrics")
     if isinstance(metrics, dict):  # JSON has no infinity: it comes as null
         plain["metrics"] = {name: math.inf if value is None else value for name, value in metrics.items()}
-    return msgspec.convert(plain, Report)
+    report: Report = msgspec.convert(plain, Report)
+    return report

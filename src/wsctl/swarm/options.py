@@ -1,6 +1,5 @@
 """What a swarm can be told."""
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -74,7 +73,7 @@ class SwarmOptions(Struct, frozen=True, kw_only=True):
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"SwarmOptions({fields})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:  # msgspec's own would show the tokens in a traceback
+    def __rich_repr__(self) -> Any:  # msgspec's own would show the tokens in a traceback
         """The fields as rich shows them, tokens left out."""
         for name in self.__struct_fields__:
             value = getattr(self, name)

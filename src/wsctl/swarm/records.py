@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from wsctl.checks.fanout import Spread
 from wsctl.checks.sequence import is_control, name_of
 from wsctl.model.observation import Kind, Observation
 from wsctl.wire.payload import EventReader, source_time
@@ -15,7 +16,7 @@ KEPT_FOR = 2.0
 
 
 class Record:
-    """One message, whoever received it. `arrivals` (unix seconds) is emptied by who counts them."""
+    """One message, whoever received it."""
 
     __slots__ = (
         "arrivals",
@@ -30,6 +31,7 @@ class Record:
         "seq",
         "size",
         "source_at",
+        "spread",
     )
 
     def __init__(self, seen: Observation, size: int) -> None:
@@ -49,7 +51,10 @@ class Record:
         self.control = is_control(seen)
         self.source_at = source_time(data)
         self.size = size
+        self.spread: Spread | None = None
+        """its receipts in place, once there is one"""
         self.arrivals: list[float] = []
+        """further ones, not counted yet; unix seconds"""
         self.arrived = self.arrivals.append
 
     @property

@@ -1,0 +1,69 @@
+"""`python -m wsctl.swarm`: a swarm as a child process, driven by JSON lines on stdin. See `messages`."""
+
+import asyncio
+import sys
+from typing import Any
+
+import msgspec
+
+from wsctl.errors import ExitCode, UsageError, WsctlError
+from wsctl.swarm import messages
+from wsctl.swarm.crowd import Crowd
+from wsctl.swarm.messages import Failed, Fault, Stop
+from wsctl.swarm.options import SwarmOptions
+from wsctl.swarm.pipe import Inbox, Outbox
+
+
+async def serve() -> ExitCode:
+    """Run one swarm. The end of stdin ends it at once: nobody is left to read what comes out."""
+    inbox, outbox = Inbox(sys.stdin.buffer), Outbox(sys.stdout.fileno())
+    line = await inbox.next()
+    if line is None:
+        return ExitCode.INTERRUPTED
+    try:
+        crowd = Crowd(_read_options(line), outbox.put)
+        running, driving = asyncio.create_task(crowd.run()), asyncio.create_task(_drive(crowd, inbox))
+        await asyncio.wait({running, driving}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():  # the parent is gone
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            driving.result()
+            return ExitCode.INTERRUPTED
+        driving.cancel()
+        outbox.put(running.result())
+    except WsctlError as error:
+        outbox.put(Failed(message=error.message, hint=error.hint, exit_code=error.exit_code))
+        return error.exit_code
+    finally:
+        outbox.close()
+    return ExitCode.PASSED
+
+
+async def _drive(crowd: Crowd, inbox: Inbox) -> None:
+    """Do what the parent says, until it is gone."""
+    while (line := await inbox.next()) is not None:
+        match messages.decode_command(line):
+            case Fault() as fault:
+                crowd.fault(fault)
+            case Stop():
+                crowd.stop()
+
+
+def _read_options(line: bytes) -> SwarmOptions:
+    try:
+        return msgspec.json.decode(line, type=SwarmOptions)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"the options of the swarm cannot be read: {error}") from error
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.new_event_loop
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        sys.exit(runner.run(serve()))

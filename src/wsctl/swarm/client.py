@@ -1,0 +1,369 @@
+"""One client of the crowd, across its connections. A task only while it dials; else callbacks."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
+from picows import ws_connect
+
+from wsctl.checks.lane import Lane
+from wsctl.client.backoff import STABLE_AFTER, delays
+from wsctl.client.closing import Closing, read_closing
+from wsctl.client.connection import OPEN_TIMEOUT, AckTimeout, Lost
+from wsctl.client.subscription import ACK_TIMEOUT, Answer, Subscription
+from wsctl.errors import TargetError
+from wsctl.model.lifecycle import Lifecycle, Stage
+from wsctl.spec.units import format_duration
+from wsctl.swarm import causes
+from wsctl.swarm.connection import Connection
+
+if TYPE_CHECKING:
+    from wsctl.swarm.crowd import Crowd
+
+AUTHENTICATION_ERROR = "Authentication error"
+EVICTED = "evicted"
+_ACCESS = ("access_denied", "auth_required")
+_QUESTION = 1_000_000
+"""the id of an event that is no subscription"""
+
+
+class Client:
+    """Attempt, handshake, subscribe, live; and again after each loss, as its Reconnect says."""
+
+    __slots__ = (
+        "_auth",
+        "_closing",
+        "_crowd",
+        "_deadline",
+        "_dialling",
+        "_failures",
+        "_former",
+        "_joined",
+        "_joined_at",
+        "_live",
+        "_paused",
+        "_pending",
+        "_question",
+        "_retry",
+        "_served",
+        "_setting_out",
+        "_slow",
+        "_subscriptions",
+        "_unserved",
+        "_waits",
+        "connection",
+        "error",
+        "id",
+        "name",
+        "settled",
+        "user",
+    )
+
+    def __init__(self, crowd: "Crowd", index: int, random: Random) -> None:
+        options = crowd.options
+        target = structs.replace(options.target, token=options.token_of(index))
+        self.name = f"c{index + 1}"
+        self.id = uuid.UUID(int=random.getrandbits(128), version=4).hex
+        """the `client` of the handshake auth, the same on every connection"""
+        self.user = options.user_of(index)
+        self.connection: Connection | None = None
+        """the current one, or the one that is being tried"""
+        self.error: TargetError | None = None
+        """why the latest attempt failed"""
+        self.settled = False
+        """subscribed, refused or given up for the first time"""
+        self._crowd = crowd
+        form = {} if options.format == "full" else {"format": options.format}
+        self._auth = {**target.handshake(self.id), **form}
+        self._subscriptions = options.subscriptions_of(index)
+        self._slow = index >= options.clients - options.slow
+        self._paused = False
+        self._setting_out = True
+        self._former: dict[str, Lane] = {}
+        self._joined = 0
+        """connections so far"""
+        self._joined_at: float | None = None
+        """monotonic seconds; None while the current connection is not"""
+        self._deadline: float | None = None
+        """monotonic seconds by which what is awaited must have come"""
+        self._live = False
+        """the current connection got as far as a subscription"""
+        self._served = False
+        """every subscription was served once"""
+        self._pending: dict[int, Subscription] = {}
+        """subscriptions that are not answered yet"""
+        self._unserved = False
+        self._question: asyncio.Future[list[Any]] | None = None
+        self._closing: Closing | None = None
+        self._failures = 0
+        """attempts in a row that did not get as far as a subscription"""
+        self._waits = delays(options.reconnect, crowd.random)
+        self._retry: asyncio.TimerHandle | None = None
+        self._dialling: asyncio.Task[None] | None = None
+
+    # What the crowd does
+
+    def connect(self) -> None:
+        """Set out, or try again."""
+        conn = self.name if self._joined == 0 else f"{self.name}.{self._joined + 1}"
+        self._closing, self._joined_at, self._live = None, None, False
+        self.connection = Connection(
+            self,
+            conn,
+            self._crowd.tally,
+            namespace=self._crowd.options.target.namespace,
+            auth=self._auth,
+            former=self._former,
+            slow=self._slow,
+        )
+        self._deadline = time.monotonic() + OPEN_TIMEOUT
+        self._tell(Stage.ATTEMPT)
+        self._dialling = asyncio.create_task(self._dial(self.connection))
+
+    def look(self, now: float) -> None:
+        """See to whatever had its time; `now` in monotonic seconds."""
+        connection = self.connection
+        if connection is None or connection.over or self._paused:
+            return
+        pulse = connection.heard_at + connection.frames
+        if pulse != connection.pulse:
+            connection.pulse, connection.alive_at = pulse, now
+        if self._deadline is not None:
+            if now > self._deadline:
+                self._overdue(connection)
+        elif connection.silence is not None and now - connection.alive_at > connection.silence:
+            silence = format_duration(connection.silence)
+            self._lose(connection, f"nothing received for {silence}, not even a ping")
+
+    def pause(self) -> None:
+        """Read no longer."""
+        if self.connection is not None and self._live:
+            self._paused = True
+            self.connection.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and self.connection is not None:
+            self._paused = False
+            self.connection.alive_at = time.monotonic()
+            self.connection.resume()
+
+    def stop(self) -> None:
+        """Try no more. The connection, if there is one, stays until `leave`."""
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._dialling is not None:
+            self._dialling.cancel()
+
+    def leave(self) -> None:
+        """Close the connection politely, without waiting."""
+        if self.connection is not None:
+            self.connection.leave()
+
+    def tell_heard(self) -> None:
+        """Tell the check of evictions when this one's connection was heard last."""
+        if self.user is not None and self._live and self.connection is not None:
+            self._crowd.tally.evictions.heard(self.connection.conn, self.connection.heard_at)
+
+    @property
+    def receiving(self) -> bool:
+        """Connected, subscribed, and something came on this connection."""
+        return self._live and self.connection is not None and self.connection.heard_at > 0
+
+    async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
+        """Send an event and wait for its acknowledgement, one at a time. Raises AckTimeout or Lost."""
+        if self.connection is None or not self._live:
+            raise Lost("not connected")
+        self._question = asyncio.get_running_loop().create_future()
+        self.connection.event(event, args, _QUESTION)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._question
+        except TimeoutError as error:
+            raise AckTimeout(f"{event} was not acknowledged within {format_duration(timeout)}") from error
+        finally:
+            self._question = None
+
+    # What the connection tells
+
+    def joined(self) -> None:
+        """In: ask for everything, unless this one forgets to."""
+        assert self.connection is not None
+        self._joined += 1
+        self._joined_at = time.monotonic()
+        self._deadline = None
+        self._crowd.tally.counts.joined(first=self._joined == 1)
+        self._tell(Stage.JOINED)
+        if self.user is not None:
+            self._crowd.tally.evictions.joined(self.user, self.connection.conn, time.time())
+        self._arrive()
+        if self._joined > 1 and not self._crowd.options.resubscribe:
+            self._live, self._failures = True, 0
+            return
+        self._unserved = False
+        self._pending = dict(enumerate(self._subscriptions))
+        for id, subscription in self._pending.items():
+            self.connection.event(subscription.event, [list(subscription.names)] if subscription.names else [], id)
+        if self._pending:
+            self._deadline = time.monotonic() + ACK_TIMEOUT
+        else:
+            self._subscribed()
+
+    def acknowledged(self, id: int, args: Sequence[Any]) -> None:
+        """An answer to a subscription, or to a question."""
+        if id == _QUESTION:
+            if self._question is not None and not self._question.done():
+                self._question.set_result(list(args))
+            return
+        subscription = self._pending.pop(id, None)
+        if subscription is None:
+            return
+        self._take_answer(Answer(subscription, args[0] if args else None))
+        if not self._pending:
+            self._subscribed()
+
+    def refused(self, answer: Any) -> None:
+        """Not let in: that is final, unless this client insists."""
+        word = answer.get("message") if isinstance(answer, dict) else answer
+        text = str(word) if word else "no reason given"
+        counts = self._crowd.tally.counts
+        counts.refused += 1
+        if text == AUTHENTICATION_ERROR:
+            counts.auth_refused += 1
+        else:
+            self._crowd.tally.evictions.refused(time.time())
+        counts.causes[f"{self._crowd.options.target.shown} refused the connection: {text}"] += 1
+        self._go_on(Stage.FAILED, text, final=not self._crowd.options.reconnect.always)
+
+    def notified(self, args: Sequence[Any]) -> None:
+        """The server says why it is about to close."""
+        self._closing = read_closing(args) or self._closing
+
+    def ended(self, reason: str, *, malformed: bool) -> None:
+        """The connection is gone, joined or not."""
+        assert self.connection is not None
+        counts = self._crowd.tally.counts
+        counts.malformed += malformed
+        if self._question is not None and not self._question.done():
+            self._question.set_exception(Lost(reason))
+        if self._joined_at is None:
+            what = f"{self._crowd.options.target.shown} ended the connection before it was joined: {reason}"
+            self._fail(TargetError(what), count=not malformed)
+            return
+        counts.open -= 1
+        counts.closed += 1
+        self._paused = False
+        self._former = {**self._former, **self.connection.lanes}
+        if self._closing is not None and self._closing.reason == EVICTED:
+            counts.evicted += 1
+            self._crowd.tally.evictions.evicted(self.connection.conn, time.time())
+        elif self.user is not None:
+            self._crowd.tally.evictions.ended(self.connection.conn, time.time())
+        if malformed:
+            counts.causes[reason] += 1
+        if time.monotonic() - self._joined_at >= STABLE_AFTER:
+            self._waits = delays(self._crowd.options.reconnect, self._crowd.random)
+        insists = self._crowd.options.reconnect.always
+        shown = f"{reason} ({self._closing.reason})" if self._closing else reason
+        self._go_on(Stage.CUT, shown, final=self._closing is not None and not self._closing.retry and not insists)
+
+    # What follows
+
+    async def _dial(self, connection: Connection) -> None:
+        target = self._crowd.options.target
+        try:
+            outcome: tuple[Any, Any] = await ws_connect(lambda request, response: connection, **self._crowd.dialling)
+        except Exception as error:
+            failure = causes.unreachable(target, error)
+        else:
+            if outcome[1] is not None:
+                return
+            failure = causes.cut_before_answer(target)  # which picows does not call an error
+        if not connection.over:
+            connection.drop()
+            self._fail(failure, count=True)
+
+    def _overdue(self, connection: Connection) -> None:
+        """What was awaited did not come."""
+        if self._joined_at is not None:
+            self._crowd.tally.counts.unacknowledged += len(self._pending)
+            self._pending.clear()
+            self._subscribed()
+            return
+        if self._dialling is not None:
+            self._dialling.cancel()
+        connection.drop()
+        within = format_duration(OPEN_TIMEOUT)
+        self._fail(TargetError(f"{self._crowd.options.target.shown} did not let us in within {within}"), count=True)
+
+    def _lose(self, connection: Connection, reason: str) -> None:
+        connection.drop()
+        self.ended(reason, malformed=False)
+
+    def _take_answer(self, answer: Answer) -> None:
+        counts = self._crowd.tally.counts
+        if not answer.refused:
+            counts.acks_ok += 1
+            return
+        counts.acks_refused += 1
+        counts.unserved += 1
+        counts.auth_denied += answer.code in _ACCESS
+        counts.causes[f"{answer.subscription.event} was refused: {answer}"] += 1
+        self._unserved = True
+
+    def _subscribed(self) -> None:
+        """Every subscription is answered, or given up waiting for."""
+        self._deadline = None
+        self._live = True
+        self._failures = 0
+        self._tell(Stage.SUBSCRIBED)
+        if not self._unserved and not self._served:
+            self._served = True
+            self._crowd.tally.counts.subscribed += 1
+        self._settle()
+
+    def _fail(self, error: TargetError, *, count: bool) -> None:
+        """An attempt came to nothing."""
+        self.error = error
+        counts = self._crowd.tally.counts
+        counts.failed += count
+        counts.causes[error.message] += 1
+        self._go_on(Stage.FAILED, error.message, final=False)
+
+    def _go_on(self, stage: Stage, reason: str, *, final: bool) -> None:
+        """Try again after a while, or never."""
+        reconnect = self._crowd.options.reconnect
+        self._arrive()
+        self._deadline = None
+        if not self._live:
+            self._failures += 1
+        self._live = False
+        if final or reconnect.attempts == 0 or self._failures >= reconnect.attempts:
+            self._tell(stage, reason=reason)
+            self._settle()
+            return
+        delay = next(self._waits) + (self._closing.after if self._closing else 0.0)
+        self._tell(stage, reason=reason, delay=delay)
+        self._retry = asyncio.get_running_loop().call_later(delay, self.connect)
+
+    def _arrive(self) -> None:
+        """The first attempt came to an end, good or bad."""
+        if self._setting_out:
+            self._setting_out = False
+            self._crowd.arrived()
+
+    def _settle(self) -> None:
+        if not self.settled:
+            self.settled = True
+            self._crowd.settled()
+
+    def _tell(self, stage: Stage, *, reason: str | None = None, delay: float | None = None) -> None:
+        assert self.connection is not None
+        lifecycle = Lifecycle(
+            at=time.time(), conn=self.connection.conn, stage=stage, reason=reason, transport=None, delay=delay
+        )
+        self._crowd.tally.reconnection.stage(lifecycle)

@@ -1,0 +1,261 @@
+"""The crowd: many clients set out, settle, and are measured."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any
+
+from picows import WSError
+
+from wsctl.client import clock_offset
+from wsctl.client.connection import OPEN_TIMEOUT
+from wsctl.client.route import find_proxy, tls_context
+from wsctl.clock import SystemClock
+from wsctl.errors import UsageError
+from wsctl.spec.units import format_duration
+from wsctl.swarm.client import Client
+from wsctl.swarm.connection import MAX_MESSAGE
+from wsctl.swarm.generator import Generator, saturation
+from wsctl.swarm.messages import Done, Fault, Progress, Report, Settled
+from wsctl.swarm.options import SETTLE, SwarmOptions
+from wsctl.swarm.tally import Tally
+
+MOST_SETTING_OUT = 200
+"""clients whose first attempt may be under way at once"""
+TICK = 0.25
+"""seconds between two looks at what came: counts, silent connections, Progress"""
+SPARE_DESCRIPTORS = 50
+
+
+class Crowd:
+    """`run` it once. Reports go to `report`, which must not wait."""
+
+    def __init__(self, options: SwarmOptions, report: Callable[[Report], None], random: Random | None = None) -> None:
+        self.options = options
+        self.random = random or Random()  # noqa: S311 (spreads attempts, names clients; protects nothing)
+        self.tally = Tally(options.recovery_within, options.recovery_hold)
+        self.dialling: dict[str, Any] = {}
+        """arguments of `ws_connect`"""
+        self._report = report
+        self._clients: list[Client] = []
+        self._by_id: dict[str, Client] = {}
+        self._generator = Generator()
+        self._stopped = asyncio.Event()
+        self._changed = asyncio.Event()
+        """a client arrived or settled"""
+        self._setting_out = 0
+        self._unsettled = options.clients
+        self._broken: Exception | None = None
+
+    async def run(self) -> Done:
+        """Connect everybody, measure for the duration, and take leave. Raises UsageError or Unreachable."""
+        self.options.check()
+        raise_descriptor_limit(self.options.clients)
+        self.dialling = _dialling(self.options)
+        self._clients = [Client(self, index, self.random) for index in range(self.options.clients)]
+        self._by_id = {client.id: client for client in self._clients}
+        asyncio.get_running_loop().set_exception_handler(self._on_error)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 20)  # collections over thousands of live connections find nothing
+        ticking = asyncio.create_task(self._tick())
+        try:
+            await self._until_stopped(self._settle(), ticking)
+            self._begin()
+            await self._until_stopped(asyncio.sleep(self.options.duration), ticking)
+            return self._end()
+        finally:
+            for client in self._clients:
+                client.stop()
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Measure no longer."""
+        self._stopped.set()
+
+    def fault(self, fault: Fault) -> None:
+        """Clients were cut, by the target's account."""
+        cut = [self._by_id[id].name for id in fault.clients if id in self._by_id]
+        self.tally.reconnection.fault(fault.at, fault.back_at, cut)
+
+    # What clients tell
+
+    def arrived(self) -> None:
+        """A first attempt came to its end."""
+        self._setting_out -= 1
+        self._changed.set()
+
+    def settled(self) -> None:
+        """A client is subscribed, refused, or has given up, for the first time."""
+        self._unsettled -= 1
+        self._changed.set()
+
+    # The way to the measured time
+
+    async def _settle(self) -> None:
+        """Until everybody is settled, or had the time."""
+        self.tally.counts.began_at = time.monotonic()
+        first = self._clients[0]
+        self._set_out(first)
+        await self._until(lambda: self._setting_out == 0)
+        if first.error is not None:  # nobody else will fare better
+            raise first.error
+        await self._until(lambda: first.settled)
+        clocks = asyncio.create_task(clock_offset.measure(first, SystemClock()))
+        try:
+            await self._set_all_out()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE):
+                    await self._until(lambda: self._unsettled == 0)
+            self.tally.clock_offset = await clocks
+        finally:
+            clocks.cancel()
+
+    async def _set_all_out(self) -> None:
+        """At the asked rate by one schedule, so that a late start does not delay those after it."""
+        rate = self.options.connect_rate
+        began = time.monotonic()
+        for number, client in enumerate(self._clients[1:], 1):
+            if rate:
+                early = began + number / rate - time.monotonic()
+                if early > 0:
+                    await asyncio.sleep(early)
+            await self._until(lambda: self._setting_out < MOST_SETTING_OUT)
+            self._set_out(client)
+
+    def _set_out(self, client: Client) -> None:
+        self._setting_out += 1
+        client.connect()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None], ticking: asyncio.Task[None]) -> None:
+        """Do something, but not longer than until `stop`."""
+        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait({task, stop, ticking}, return_when=asyncio.FIRST_COMPLETED)
+            if self._broken is not None:
+                raise self._broken
+            for ended in (task, ticking):
+                if ended.done():
+                    ended.result()
+        finally:
+            task.cancel()
+            stop.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
+
+    # The measured time
+
+    def _begin(self) -> None:
+        gc.collect()
+        gc.freeze()
+        self.tally.begin()
+        self._generator.begin()
+        self._report(Settled(at=time.time(), metrics=self._metrics()))
+        loop = asyncio.get_running_loop()
+        if self.options.warmup:
+            loop.call_later(self.options.warmup, self.tally.forget_latencies)
+        if self.options.slow:
+            for client in self._clients[-self.options.slow :]:
+                client.pause()
+                loop.call_later(self.options.slow_for, client.resume)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            now = time.monotonic()
+            for client in self._clients:
+                client.look(now)
+            self._report(Progress(elapsed=self.tally.elapsed, metrics=self._metrics()))
+
+    def _end(self) -> Done:
+        measured = self._metrics()
+        load = self._generator.metrics()
+        self._generator.close()
+        # leaving first, lest what was on its way counts as lost
+        for client in self._clients:
+            client.leave()
+        self.tally.close()
+        saturated = saturation(load)
+        return Done(
+            metrics={**measured, **self.tally.metrics(), **load},
+            findings=self.tally.findings(),
+            notes=tuple(self._notes(saturated)),
+            channels=dict(self.tally.channels),
+            funnel=self.tally.funnel(),
+            samples=tuple(self.tally.samples),
+            saturated=saturated is not None,
+        )
+
+    def _metrics(self) -> dict[str, float]:
+        self.tally.fold()
+        for client in self._clients:
+            client.tell_heard()
+        return {
+            "connections.asked": self.options.clients,
+            "connections.receiving": sum(client.receiving for client in self._clients),
+            **self.tally.metrics(),
+            **self._generator.metrics(),
+        }
+
+    def _notes(self, saturated: str | None) -> list[str]:
+        options = self.options
+        notes = [] if saturated is None else [saturated]
+        if self._unsettled:
+            notes.append(f"{self._unsettled:,} of {options.clients:,} clients had not settled when measuring began")
+        if options.warmup:
+            notes.append(f"latencies of the first {format_duration(options.warmup)} are left out")
+        if options.slow:
+            notes.append(f"latencies of the {options.slow:,} clients that stopped reading are left out")
+        return [*notes, *self.tally.notes()]
+
+    def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What a callback raised. picows' own complaints about a peer are counted where they are met."""
+        error = context.get("exception")
+        if isinstance(error, WSError):
+            return
+        self._broken = error if isinstance(error, Exception) else RuntimeError(context["message"])
+        self._stopped.set()
+
+
+def raise_descriptor_limit(clients: int) -> None:
+    """As far as the system lets us. Raises UsageError when that is too little for so many clients."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # an unlimited hard limit may be refused
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    if soft != resource.RLIM_INFINITY and soft < clients + SPARE_DESCRIPTORS:
+        raise UsageError(
+            f"{clients:,} clients need {clients + SPARE_DESCRIPTORS:,} open files; the limit is {soft:,}",
+            hint="ulimit -Hn raises it, or several swarms share the clients",
+        )
+
+
+def _dialling(options: SwarmOptions) -> dict[str, Any]:
+    target = options.target
+    url = target.engineio_url("websocket")
+    quiet = logging.getLogger("wsctl.swarm.picows")
+    quiet.disabled = True
+    return {
+        "url": f"ws{url.removeprefix('http')}",
+        "ssl_context": tls_context(target) if target.secure else None,
+        "proxy": find_proxy(target),
+        "extra_headers": list(target.headers),
+        "websocket_handshake_timeout": OPEN_TIMEOUT,
+        "max_frame_size": MAX_MESSAGE,
+        "read_buffer_init_size": 2048,
+        "logger_name": logging.LoggerAdapter(quiet, {}),  # a logger would make one more for each connection
+    }

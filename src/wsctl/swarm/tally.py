@@ -1,0 +1,282 @@
+"""Everything that a swarm counts, and what it makes of it."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from msgspec import structs
+
+from wsctl.checks.channel_report import GAP
+from wsctl.checks.evictions import EvictionCheck
+from wsctl.checks.fanout import FanoutCheck
+from wsctl.checks.lane import Lane
+from wsctl.checks.latency import Histogram
+from wsctl.checks.ordering import OrderingCheck
+from wsctl.checks.reconnection import ReconnectionCheck
+from wsctl.client.clock_offset import TOLERANCE, ClockOffset
+from wsctl.model.finding import Finding
+from wsctl.model.observation import Observation
+from wsctl.swarm.records import Record, Records
+
+MOST_SAMPLES = 100
+LARGEST_SAMPLE = 64 * 1024
+"""bytes"""
+MOST_FINDINGS = 100
+CAUSES_TOLD = 3
+"""reasons of failed attempts that are told, the most frequent ones"""
+_STEPS = 100_000
+"""latencies are counted in steps of 10 µs"""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened to the clients."""
+
+    opened: int = 0
+    subscribed: int = 0
+    open: int = 0
+    peak: int = 0
+    refused: int = 0
+    evicted: int = 0
+    closed: int = 0
+    failed: int = 0
+    """attempts"""
+    malformed: int = 0
+    """messages"""
+    unserved: int = 0
+    """subscriptions"""
+    auth_refused: int = 0
+    auth_denied: int = 0
+    acks_ok: int = 0
+    acks_refused: int = 0
+    unacknowledged: int = 0
+    began_at: float = 0.0
+    """monotonic seconds of the first attempt"""
+    last_opened_at: float = 0.0
+    """monotonic seconds of the latest client's first joining"""
+    causes: Counter[str] = field(default_factory=Counter)
+    """why attempts failed or were refused"""
+
+    def joined(self, *, first: bool) -> None:
+        """A connection is in."""
+        self.open += 1
+        self.peak = max(self.peak, self.open)
+        if first:
+            self.opened += 1
+            self.last_opened_at = time.monotonic()
+
+    def metrics(self) -> dict[str, float]:
+        """`connections.*`, `auth.*`, `acks.*` and `errors`."""
+        measured: dict[str, float] = {
+            "connections.opened": self.opened,
+            "connections.subscribed": self.subscribed,
+            "connections.peak": self.peak,
+            "connections.refused": self.refused,
+            "connections.evicted": self.evicted,
+            "connections.closed": self.closed,
+            "auth.refused": self.auth_refused,
+            "auth.denied": self.auth_denied,
+            "acks.ok": self.acks_ok,
+            "acks.refused": self.acks_refused,
+            "errors": self.failed + self.malformed + self.unserved,
+        }
+        took = self.last_opened_at - self.began_at
+        if self.opened and took > 0:
+            measured["connections.rate"] = self.opened / took
+        return measured
+
+
+class _Latencies:
+    """Latencies by steps, gathered into a histogram now and then."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int, int] = {}
+        self.histogram = Histogram()
+        self.incomparable = 0
+
+    def add(self, since: float, arrivals: Iterable[float]) -> None:
+        steps = self.steps
+        for at in arrivals:
+            step = int((at - since) * _STEPS + 0.5)
+            steps[step] = steps.get(step, 0) + 1
+
+    def gather(self, tolerance: float) -> None:
+        """A message cannot arrive before it was sent: within the tolerance it was quick, else clocks disagree."""
+        for step, count in self.steps.items():
+            if step >= -tolerance * _STEPS:
+                self.histogram.record_many(max(step, 0) / _STEPS, count)
+            else:
+                self.incomparable += count
+        self.steps.clear()
+
+
+class Tally:
+    """Fed by connections, folded a few times a second, read at any time."""
+
+    def __init__(self, within: float, hold: float) -> None:
+        self.ordering = OrderingCheck()
+        self.fanout = FanoutCheck()
+        self.reconnection = ReconnectionCheck(within, hold)
+        self.evictions = EvictionCheck(time.time())
+        self.counts = Counts()
+        self.channels: Counter[str] = Counter()
+        """updates received, by channel"""
+        self.received = 0
+        """updates and snapshots"""
+        self.bytes = 0
+        self.samples: list[Observation] = []
+        """messages that brought findings to light, the first ones"""
+        self.records = Records()
+        self.clock_offset: ClockOffset | None = None
+        self._latency = _Latencies()
+        self._source = _Latencies()
+        self._began: float | None = None
+        """monotonic seconds"""
+        self._ended: float | None = None
+        self._received_at_begin = 0
+        self._evicted_at_begin = 0
+
+    # What connections tell
+
+    def judge(self, conn: str, record: Record, at: float) -> Lane | None:
+        """Take a message's place in its sequence; the lane it moved, unless it has none."""
+        seen = structs.replace(record.seen, conn=conn, received_at=at)
+        found = self.ordering.add(seen)
+        if found:
+            if len(self.samples) < MOST_SAMPLES and record.size <= LARGEST_SAMPLE:
+                self.samples.append(seen)
+            for finding in found:
+                self._lost(finding)
+        return self.ordering.lane(conn, record.channel)
+
+    def count(self, record: Record, at: float, *, timely: bool) -> None:
+        """One message that took the longer path; not `timely` where we are the ones who were slow."""
+        self._count(record, 1)
+        if timely and record.is_update:
+            self._measure(record, (at,))
+
+    # What the swarm tells
+
+    def begin(self) -> None:
+        """Measuring begins."""
+        self.fold()
+        self._began = time.monotonic()
+        self._received_at_begin = self.received
+        self._evicted_at_begin = self.counts.evicted
+        self.forget_latencies()
+
+    def forget_latencies(self) -> None:
+        """Those of the warm-up, and from before, are none of the result."""
+        self.fold()
+        self._latency, self._source = _Latencies(), _Latencies()
+
+    def fold(self) -> None:
+        """Count what arrived since the last time; forget old records."""
+        for record in self.records.known.values():
+            if record.arrivals:
+                self._fold(record)
+        self.records.expire(time.time())
+        tolerance = max(TOLERANCE, self.clock_offset.bound) if self.clock_offset else TOLERANCE
+        self._latency.gather(tolerance)
+        self._source.gather(tolerance)
+
+    def close(self) -> None:
+        """Measuring ends: holes still open are gaps now."""
+        self.fold()
+        self._ended = time.monotonic()
+        for finding in self.ordering.close():
+            self._lost(finding)
+        self.fanout.close()
+        self.evictions.close(time.time())
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds measured."""
+        if self._began is None:
+            return 0.0
+        return (time.monotonic() if self._ended is None else self._ended) - self._began
+
+    def metrics(self) -> dict[str, float]:
+        """All that is known but what the clients are at this moment."""
+        now = time.time()
+        measured = self.counts.metrics()
+        measured["messages.received"] = self.received
+        measured["messages.bytes"] = self.bytes
+        if self.elapsed > 0:
+            measured["messages.rate"] = (self.received - self._received_at_begin) / self.elapsed
+        measured |= self._latency.histogram.metrics("latency")
+        measured |= self._source.histogram.metrics("latency.source")
+        measured |= self.ordering.metrics()
+        measured |= self.reconnection.metrics(now)
+        measured |= self.fanout.metrics()
+        limits = self.evictions.metrics(now)
+        if limits and self.elapsed > 0:
+            evicted = self.counts.evicted - self._evicted_at_begin
+            limits["limit.evictions_rate"] = evicted / self.elapsed
+        return measured | limits
+
+    def findings(self) -> tuple[Finding, ...]:
+        """The first of all channels."""
+        found = [finding for report in self.ordering.channels.values() for finding in report.findings]
+        return tuple(found[:MOST_FINDINGS])
+
+    def funnel(self) -> dict[str, int]:
+        """Clients cut by faults, and how far they came back; empty when none was."""
+        funnel = self.reconnection.funnel(time.time())
+        if funnel is None:
+            return {}
+        stages = ("noticed", "open", "subscribed", "fresh", "consistent", "held")
+        return {"cut": funnel.cut, **{stage: getattr(funnel, stage).clients for stage in stages}}
+
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know."""
+        notes = [
+            f"{count:,} × {cause}" if count > 1 else cause
+            for cause, count in self.counts.causes.most_common(CAUSES_TOLD)
+        ]
+        if self.counts.unacknowledged:
+            notes.append(
+                f"{self.counts.unacknowledged:,} subscriptions were not acknowledged; taken for served all the same"
+            )
+        unnumbered = sum(report.unnumbered for report in self.ordering.channels.values())
+        if unnumbered:
+            notes.append(
+                f"{unnumbered:,} of {self.received:,} messages have no sequence number: nothing proves their order"
+            )
+        if self._latency.incomparable:
+            notes.append(f"{self._latency.incomparable:,} latencies are left out: the clocks cannot be compared")
+        elif self.clock_offset is not None and self.clock_offset.correction:
+            notes.append(str(self.clock_offset))
+        return [*notes, *self.reconnection.notes(time.time())]
+
+    def _fold(self, record: Record) -> None:
+        """Count receipts that were in place and took the common path: all of them numbered updates."""
+        arrivals = record.arrivals
+        self._count(record, len(arrivals))
+        self._measure(record, arrivals)
+        assert record.seq is not None
+        spread, more = record.spread, len(arrivals)
+        if spread is None:
+            spread = record.spread = self.fanout.received(record.channel, record.epoch, record.seq, arrivals[0])
+            more -= 1
+        spread.count += more
+        spread.last = max(spread.last, arrivals[-1])
+        arrivals.clear()
+
+    def _count(self, record: Record, times: int) -> None:
+        self.received += times
+        self.bytes += times * record.size
+        if record.is_update:
+            self.channels[record.channel] += times
+
+    def _measure(self, record: Record, arrivals: Iterable[float]) -> None:
+        correction = self.clock_offset.correction if self.clock_offset else 0.0
+        if record.seen.sent_at is not None:
+            self._latency.add(record.seen.sent_at - correction, arrivals)
+        if record.source_at is not None:
+            self._source.add(record.source_at - correction, arrivals)
+
+    def _lost(self, finding: Finding) -> None:
+        if finding.kind == GAP:
+            self.reconnection.lost(finding.conn.partition(".")[0], finding.at)
