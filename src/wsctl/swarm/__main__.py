@@ -12,6 +12,7 @@ from wsctl.swarm.crowd import Crowd
 from wsctl.swarm.messages import Failed, Fault, Stop
 from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.pipe import Inbox, Outbox
+from wsctl.swarm.process import raise_descriptor_limit, tune_collector
 
 
 async def serve() -> ExitCode:
@@ -21,7 +22,10 @@ async def serve() -> ExitCode:
     if line is None:
         return ExitCode.INTERRUPTED
     try:
-        crowd = Crowd(_read_options(line), outbox.put)
+        options = _read_options(line)
+        raise_descriptor_limit(options.clients)
+        tune_collector()
+        crowd = Crowd(options, outbox.put)
         running, driving = asyncio.create_task(crowd.run()), asyncio.create_task(_drive(crowd, inbox))
         await asyncio.wait({running, driving}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():  # the parent is gone

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -15,7 +14,6 @@ from wsctl.client import clock_offset
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.route import find_proxy, tls_context
 from wsctl.clock import SystemClock
-from wsctl.errors import UsageError
 from wsctl.spec.units import format_duration
 from wsctl.swarm.client import Client
 from wsctl.swarm.connection import MAX_MESSAGE
@@ -28,7 +26,6 @@ MOST_SETTING_OUT = 200
 """clients whose first attempt may be under way at once"""
 TICK = 0.25
 """seconds between two looks at what came: counts, silent connections, Progress"""
-SPARE_DESCRIPTORS = 50
 
 
 class Crowd:
@@ -54,14 +51,10 @@ class Crowd:
     async def run(self) -> Done:
         """Connect everybody, measure for the duration, and take leave. Raises UsageError or Unreachable."""
         self.options.check()
-        raise_descriptor_limit(self.options.clients)
         self.dialling = _dialling(self.options)
         self._clients = [Client(self, index, self.random) for index in range(self.options.clients)]
         self._by_id = {client.id: client for client in self._clients}
         asyncio.get_running_loop().set_exception_handler(self._on_error)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(100_000, 20, 20)  # collections over thousands of live connections find nothing
         ticking = asyncio.create_task(self._tick())
         try:
             await self._until_stopped(self._settle(), ticking)
@@ -155,8 +148,6 @@ class Crowd:
     # The measured time
 
     def _begin(self) -> None:
-        gc.collect()
-        gc.freeze()
         self.tally.begin()
         self._generator.begin()
         self._report(Settled(at=time.time(), metrics=self._metrics()))
@@ -224,24 +215,6 @@ class Crowd:
             return
         self._broken = error if isinstance(error, Exception) else RuntimeError(context["message"])
         self._stopped.set()
-
-
-def raise_descriptor_limit(clients: int) -> None:
-    """As far as the system lets us. Raises UsageError when that is too little for so many clients."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):  # an unlimited hard limit may be refused
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-    if soft != resource.RLIM_INFINITY and soft < clients + SPARE_DESCRIPTORS:
-        raise UsageError(
-            f"{clients:,} clients need {clients + SPARE_DESCRIPTORS:,} open files; the limit is {soft:,}",
-            hint="ulimit -Hn raises it, or several swarms share the clients",
-        )
 
 
 def _dialling(options: SwarmOptions) -> dict[str, Any]:
