@@ -12,8 +12,7 @@ import msgspec
 from msgspec import structs
 
 from wsctl.scenario.spec import COMMANDS, EmitSpec, OrderingCheckSpec, SubscribeSpec
-from wsctl.spec.document import Document, Mark, Path, kind_of
-from wsctl.spec.loader import read_scalar
+from wsctl.spec.document import Document, Filled, Mark, Path, kind_of
 from wsctl.spec.nearest import nearest
 
 _VARIABLE = re.compile(r"\$(\$)?\{([^{}]*)\}")
@@ -57,8 +56,8 @@ def _combinations(document: Document, environ: Mapping[str, str]) -> Iterator[di
             ("matrix",), f"the matrix has {count} combinations; at most {_MOST_COMBINATIONS} are run"
         )
     lookup = _lookup(document, environ, {})
-    filled = [[_fill(value, ("matrix", name), lookup) for value in values] for name, values in matrix.items()]
-    for values in itertools.product(*filled):
+    filled = _fill(matrix, ("matrix",), lookup)
+    for values in itertools.product(*filled.values()):
         yield dict(zip(matrix, values, strict=True))
 
 
@@ -69,12 +68,13 @@ def _filled(document: Document, environ: Mapping[str, str], combination: Mapping
         del data["matrix"]
         if isinstance(data.get("name"), str):
             which = ", ".join(f"{name} {_shown(value)}" for name, value in combination.items())
-            data["name"] += f" ({which})"
+            data["name"] = f"{data['name']} ({which})"
     return structs.replace(document, data=data)
 
 
 def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """As YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
 def _lookup(document: Document, environ: Mapping[str, str], combination: Mapping[str, Any]) -> Lookup:
@@ -86,18 +86,19 @@ def _lookup(document: Document, environ: Mapping[str, str], combination: Mapping
             )
         name, default = match["name"], match["default"]
         if name.startswith("matrix."):
-            value = combination.get(name.removeprefix("matrix."), default)
-            if value is None:
-                raise document.value_error(
-                    path, f"${{{name}}} is not in the matrix", hint=_did_you_mean(name, combination)
-                )
-            return value
+            key = name.removeprefix("matrix.")
+            if key in combination:
+                return combination[key]
+            if default is not None:
+                return Filled(default)
+            what = "is not in the matrix" if combination else "stands for nothing: there is no matrix"
+            raise document.value_error(path, f"${{{name}}} {what}", hint=_did_you_mean(name, combination))
         value = environ.get(name) or default
         if value is None:
             raise document.value_error(
                 path, f"environment variable {name} is not set", hint=f"set it, or give a default: ${{{name}:-…}}"
             )
-        return value
+        return Filled(value)
 
     return find
 
@@ -118,14 +119,18 @@ def _fill(value: Any, path: Path, lookup: Lookup) -> Any:
 def _fill_text(text: str, path: Path, lookup: Lookup) -> Any:
     """Nothing but a variable becomes the variable's value, which may be a number; `$${` is a plain `${`."""
     alone = _VARIABLE.fullmatch(text)
-    if alone is not None and not alone[1]:
-        value = lookup(path, alone[2])
-        return read_scalar(value) if isinstance(value, str) else value
+    if alone is not None and not alone[1] and not _is_token(path):
+        return lookup(path, alone[2])
 
     def fill(match: re.Match[str]) -> str:
         return f"${{{match[2]}}}" if match[1] else _shown(lookup(path, match[2]))
 
     return _VARIABLE.sub(fill, text)
+
+
+def _is_token(path: Path) -> bool:
+    """Tokens are texts, whatever they look like, and an empty one is none."""
+    return path[:1] == ("tokens",) or path[-1:] == ("token",)
 
 
 def _with_defaults(document: Document) -> Document:

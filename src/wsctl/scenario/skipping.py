@@ -14,12 +14,15 @@ def skip_reason(step: StepSpec, spec: ScenarioSpec) -> str | None:
     if step.during:
         return f"{step.during[0].kind[0]} needs control over the server"
     _, options = step.command
+    if isinstance(options, SubscribeSpec) and options.slow:
+        return "whether a reader that stops falls behind depends on the server's rate"
     service = spec.services.get(spec.service_of(options.target) or "")
     if service is not None and (asked := _asked(service.serve)):
         return f"it is about a server with {', '.join(asked)}"
-    missing = [user for user in users_of(step) if user not in spec.tokens]
+    known = [user for user, token in spec.tokens.items() if token]
+    missing = [user for user in users_of(step) if user not in known]
     if missing:
-        return f"no token for {', '.join(missing)}: tokens: names {', '.join(spec.tokens) or 'none'}"
+        return f"no token for {', '.join(missing)}: `tokens` has {', '.join(known) or 'none'}"
     return None
 
 

@@ -229,7 +229,10 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Meta(description="Runs the scenario once for each combination; `${matrix.NAME}` is the value."),
     ] = {}
     defaults: Annotated[dict[str, Any], Meta(description="Options for every step that knows them.")] = {}
-    tokens: Annotated[dict[str, str], Meta(description="Tokens of users, for feeds whose secret is not ours.")] = {}
+    tokens: Annotated[
+        dict[str, str],
+        Meta(description="Tokens of users, for feeds whose secret is not ours; an empty one counts as none."),
+    ] = {}
     services: Annotated[
         dict[str, ServiceSpec],
         Meta(description="Started before the first step, stopped after the last; each has a name."),
