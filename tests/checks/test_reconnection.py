@@ -194,6 +194,11 @@ def has_a_gap(client: Client) -> None:
     client.subscribes(14.2)
 
 
+def has_a_gap_in_the_last_message_it_needed(client: Client) -> None:
+    recovers(client)
+    client.gap(14 + 0.3)
+
+
 def has_a_gap_found_late(client: Client) -> None:
     recovers(client)
     client.hears(15)
@@ -249,6 +254,7 @@ PLANTED: dict[str, Planted] = {
         "1 without fresh data on every channel",
     ),
     "a gap": (has_a_gap, (1, 1, 1, 1, 1, 0, 0), "1 with a gap"),
+    "a gap in the last message": (has_a_gap_in_the_last_message_it_needed, (1, 1, 1, 1, 1, 0, 0), "1 with a gap"),
     "a gap found late": (has_a_gap_found_late, (1, 1, 1, 1, 1, 0, 0), "1 with a gap"),
     "a gap within the hold": (has_a_gap_within_the_hold, (1, 1, 1, 1, 1, 1, 0), "1 did not last 5 s"),
     "cut within the hold": (is_cut_within_the_hold, (1, 1, 1, 1, 1, 1, 0), "1 did not last 5 s"),
@@ -398,7 +404,7 @@ def test_it_does_not_matter_when_the_fault_is_told(script: Script, told_at: floa
             self.passes(lifecycle.at)
             super().stage(lifecycle)
 
-        def heard(self, client: str, channel: str, at: float, fresh: bool = True) -> None:
+        def heard(self, client: str, channel: str, at: float, fresh: bool) -> None:
             self.passes(at)
             super().heard(client, channel, at, fresh)
 
@@ -423,6 +429,41 @@ def test_a_gap_told_late_takes_a_recovery_back() -> None:
     assert check.metrics(T0 + 19.31)["reconnect.recovered"] == 1
     check.lost("c1", T0 + 19.0)
     assert check.metrics(T0 + 20)["reconnect.recovered"] == 0
+
+
+def test_every_limit_is_in_time() -> None:
+    """In quarters of a second, which add up exactly: noticed in the instant of the fault, back at W, for H."""
+
+    def back_until(end: float, back_at: float = BACK_AT + 30) -> dict[str, float]:
+        check = ReconnectionCheck()
+        client = Client(check)
+        client.comes_up(0)
+        client.notices(CUT_AT)
+        client.attempts(BACK_AT)
+        client.joins_at(back_at)
+        client.subscribes(back_at)
+        client.hears(back_at)
+        client.notices(end)
+        fault(check)
+        return dict(check.metrics(T0 + 100))
+
+    assert back_until(BACK_AT + 35)["reconnect.recovered"] == 1
+    assert back_until(BACK_AT + 34.75)["reconnect.recovered"] == 0
+    assert back_until(BACK_AT + 36, back_at=BACK_AT + 30.25)["reconnect.recovered"] == 0
+
+
+def test_messages_and_gaps_of_nobody_in_particular_do_not_matter() -> None:
+    check = ReconnectionCheck()
+    check.heard("c1", BTC, T0, True)
+    check.lost("c1", T0)
+    client = Client(check)
+    client.comes_up(0)
+    client.notices()
+    client.hears(10.2)
+    client.gap(10.2)
+    client.comes_up(14)
+    fault(check)
+    assert check.metrics(T0 + END)["reconnect.recovered"] == 1
 
 
 # The population
@@ -574,6 +615,20 @@ def test_the_herd_is_told_from_a_crowd_that_spreads() -> None:
     assert herd([*[15.05] * 99, 19.95]) == pytest.approx(99.0)  # 100 bins, 1 attempt each on average
 
 
+def test_the_herd_is_that_of_the_worst_fault() -> None:
+    check = ReconnectionCheck()
+    clients = [Client(check, f"c{number}") for number in range(10)]
+    for client in clients:
+        client.comes_up(0)
+    for at, apart in ((10, 0.1), (30, 0.0), (50, 0.1)):
+        for number, client in enumerate(clients):
+            client.notices(at + 0.05)
+            client.comes_up(at + 1.05 + number * apart)
+        fault(check, "c0", at=at, back_at=at)
+    # All ten in the eleventh bin after the fault; the other times each in one of twenty.
+    assert check.metrics(T0 + END)["reconnect.herd_factor"] == pytest.approx(11.0)
+
+
 def test_faults_are_counted_apart_and_summed() -> None:
     check = ReconnectionCheck()
     steady, weak = Client(check, "c1"), Client(check, "c2")
@@ -616,6 +671,17 @@ def test_back_in_time_and_for_long_enough_or_not_at_all(within: float, hold: flo
     in_time = consistent_at <= T0 + BACK_AT + within
     assert check.metrics(consistent_at + hold - 0.01)["reconnect.recovered"] == 0
     assert check.metrics(consistent_at + hold + 0.01)["reconnect.recovered"] == in_time
+
+
+def test_attempts_that_came_to_nothing_do_not_push_out_the_connection_that_was_cut() -> None:
+    check = story(Client.notices)
+    client = Client(check)
+    for second in range(11, 30):
+        client.attempts(second)
+        client.joins_at(second + 0.1)
+        client.notices(second + 0.2)
+    fault(check)
+    assert check.metrics(T0 + END)["reconnect.cut"] == 1
 
 
 def test_memory_is_bounded_whatever_a_client_does() -> None:

@@ -261,7 +261,7 @@ class ReconnectionCheck:
             case Stage.CLOSED:
                 client.end(at, False, self._hold)
 
-    def heard(self, client: str, channel: str, at: float, fresh: bool = True) -> None:
+    def heard(self, client: str, channel: str, at: float, fresh: bool) -> None:
         """A message came. `fresh`: beyond what the client had before its reconnection, or a snapshot.
 
         One look-up when it tells nothing new. The first fresh message of each channel on each connection is
