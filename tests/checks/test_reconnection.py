@@ -679,6 +679,7 @@ def test_attempts_that_came_to_nothing_do_not_push_out_the_connection_that_was_c
     for second in range(11, 30):
         client.attempts(second)
         client.joins_at(second + 0.1)
+        client.hears(second + 0.15)
         client.notices(second + 0.2)
     fault(check)
     assert check.metrics(T0 + END)["reconnect.cut"] == 1
