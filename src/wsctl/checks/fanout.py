@@ -27,6 +27,12 @@ class Spread:
     expected: int
     """clients that are to"""
 
+    def add(self, first: float, last: float, count: int) -> None:
+        """More receipts, told in whatever order."""
+        self.first = min(self.first, first)
+        self.last = max(self.last, last)
+        self.count += count
+
 
 @dataclass(slots=True)
 class _Audience:
@@ -39,33 +45,50 @@ class _Audience:
     """highest seq that is no longer followed"""
     open: dict[int, Spread] = field(default_factory=dict)
     """by seq: the messages that are"""
-    changes: dict[int, int] = field(default_factory=dict)
+    ahead: dict[int, int] = field(default_factory=dict)
     """by position, not below the newest: how many more are to be reached by what comes after it"""
+    behind: dict[int, int] = field(default_factory=dict)
+    """the same of positions below it, which the size has taken in, as long as older messages may be told"""
 
     def change(self, position: int, by: int) -> None:
         """So many more are to be reached by every message after `position`."""
         if position < self.newest:
-            self.size += by
+            self._take_in(position, by)
         else:
-            self.changes[position] = self.changes.get(position, 0) + by
-        later = range(max(position, self.settled) + 1, self.newest + 1)
+            self.ahead[position] = self.ahead.get(position, 0) + by
+        later = range(position + 1, self.newest + 1)
         # Whichever is shorter: a client is seldom far behind, but a seq may jump by millions.
         for seq in [seq for seq in self.open if seq in later] if len(later) > len(self.open) else later:
             if seq in self.open:
                 self.open[seq].expected += by
 
     def follow(self, seq: int, at: float) -> Spread:
-        """The first receipt of a message."""
+        """The first receipt that is told of a message, which later ones may have gone before."""
         if seq > self.newest:
             self.newest = seq
-            for position in [position for position in self.changes if position < seq]:
-                self.size += self.changes.pop(position)
-        return Spread(at, at, 1, self.size)
+            for position in [position for position in self.ahead if position < seq]:
+                self._take_in(position, self.ahead.pop(position))
+            return Spread(at, at, 1, self.size)
+        since = sum(by for position, by in self.behind.items() if position >= seq)
+        return Spread(at, at, 1, self.size - since)
+
+    def settle(self, seq: int) -> Spread:
+        """Follow it no longer."""
+        if seq > self.settled:
+            self.settled = seq
+            for position in [position for position in self.behind if position < seq]:
+                del self.behind[position]
+        return self.open.pop(seq)
+
+    def _take_in(self, position: int, by: int) -> None:
+        self.size += by
+        self.behind[position] = self.behind.get(position, 0) + by
 
 
 class FanoutCheck:
     """Follows the numbered updates of any number of clients and channels.
 
+    Receipts and changes may be told in any order until a message is settled, for positions place them.
     Hand in updates that came in place: a snapshot, a duplicate or a replayed message says nothing about fan-out.
     A client whose channel changed its epoch has left the one and joined the other.
     """
@@ -90,14 +113,13 @@ class FanoutCheck:
     def received(self, channel: str, epoch: str | None, seq: int, at: float) -> Spread:
         """A client received an update.
 
-        Where many receive the same frame, keep the record beside what was decoded of it and count further receipts
-        there: `record.last = at; record.count += 1`. Telling them here comes to the same, but takes longer.
+        Where many receive the same frame, keep the record beside what was decoded of it and `add` further receipts
+        there. Telling them here comes to the same, but takes longer.
         """
         audience = self._audience(channel, epoch)
         spread = audience.open.get(seq)
         if spread is not None:
-            spread.last = at
-            spread.count += 1
+            spread.add(at, at, 1)
             return spread
         spread = audience.follow(seq, at)
         if seq > audience.settled:
@@ -141,8 +163,7 @@ class FanoutCheck:
 
     def _settle_oldest(self) -> None:
         audience, seq = self._open.popleft()
-        spread = audience.open.pop(seq)
-        audience.settled = max(audience.settled, seq)
+        spread = audience.settle(seq)
         # One receipt too many of a message does not make up for one too few of another.
         self._reached += min(spread.count, spread.expected)
         self._expected += spread.expected
