@@ -63,9 +63,10 @@ def test_receipts_may_be_told_one_by_one() -> None:
 
 
 def test_receipts_may_be_told_in_any_order() -> None:
-    check = with_clients(4)
+    check = with_clients(5)
     check.received(BTC, "e1", 1, T0 + 0.5).add(T0 + 0.25, T0 + 0.375, 2)
     check.received(BTC, "e1", 1, T0 + 0.75)
+    check.received(BTC, "e1", 1, T0 + 0.5)
     check.close()
     assert check.metrics() == {"fanout.reach": 1.0, "fanout.spread.p99": 0.5}
 
