@@ -1,9 +1,13 @@
 """What cannot be shown on a server that wsctl did not start: said with the reason, never counted as passed."""
 
+from typing import Any
+
 import msgspec
 
 from wsctl.scenario.spec import ScenarioSpec, StepSpec, SubscribeSpec
 from wsctl.server.options import ServeOptions
+from wsctl.spec.kinds import Duration, literal
+from wsctl.spec.units import write_duration
 
 _HARMLESS = frozenset({"host", "port", "symbols", "rate", "seed", "jwt_secret", "control"})
 """options of serve that another feed may well differ in"""
@@ -37,7 +41,14 @@ def _asked(options: ServeOptions) -> list[str]:
     """The options that make the server behave in its own way, such as `limit_policy: reject-newest`."""
     unasked = ServeOptions()
     return [
-        f"{field.name}: {getattr(options, field.name)}"
+        f"{field.name}: {_written(field.type, getattr(options, field.name))}"
         for field in msgspec.structs.fields(ServeOptions)
         if field.name not in _HARMLESS and getattr(options, field.name) != getattr(unasked, field.name)
     ]
+
+
+def _written(kind: Any, value: Any) -> str:
+    """About as the file says it."""
+    if kind == Duration:
+        return write_duration(value)
+    return ", ".join(value) if isinstance(value, tuple) else literal(value)
