@@ -87,6 +87,12 @@ def target(
     return find_target(options, environ=os.environ, directory=Path.cwd())
 
 
+@functools.wraps(target)  # the same options
+def aimed(*, url: str | None, feed: str | None, **others: Any) -> "Found | None":
+    """The target that --url or --feed names; None: neither does, and nothing else aims the command."""
+    return None if url is None and feed is None else target(url=url, feed=feed, **others)
+
+
 def watching(
     *,
     channel: Annotated[list[str] | None, Option(metavar="NAME", help="Watch this channel; repeatable.")] = None,

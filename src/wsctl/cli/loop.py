@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from wsctl.errors import ExitCode
+
+STDIN = 0
 
 
 def run(command: Coroutine[Any, Any, ExitCode]) -> ExitCode:
@@ -21,10 +24,11 @@ def interruptible() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-async def until_terminated(work: Coroutine[Any, Any, Any]) -> None:
+async def until_terminated(work: Coroutine[Any, Any, Any], *, or_stdin_ends: bool = False) -> None:
     """Run `work` until it ends or SIGTERM comes; SIGTERM is the ordinary way to end a service.
 
-    Further ones change nothing: what follows is the end already, and it is bounded.
+    Further ones change nothing: what follows is the end already, and it is bounded. `or_stdin_ends`: stdin, a pipe,
+    is a lifeline; it ends when whoever holds the other end does, however that ended.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
@@ -37,11 +41,19 @@ async def until_terminated(work: Coroutine[Any, Any, Any]) -> None:
 
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on the loop
         loop.add_signal_handler(signal.SIGTERM, terminate)
+    if or_stdin_ends:
+        loop.add_reader(STDIN, _on_end_of_stdin, terminate)
     try:
         await task
     except asyncio.CancelledError:
         if not terminated:
             raise
+
+
+def _on_end_of_stdin(then: Callable[[], None]) -> None:
+    if not os.read(STDIN, 4096):
+        asyncio.get_running_loop().remove_reader(STDIN)
+        then()
 
 
 def _loop_factory() -> Any:

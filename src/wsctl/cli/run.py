@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsctl.cli.groups import takes, target
+from wsctl.cli.groups import aimed, takes
 from wsctl.cli.options import duration
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
 
 
-@takes(target, "found")
+@takes(aimed, "found")
 def run(
     paths: Annotated[
         list[Path] | None,
@@ -42,7 +42,7 @@ def run(
     wait: Annotated[
         float | None, typer.Option(parser=duration, metavar="TIME", help="How long --url may take to come up.")
     ] = None,
-    found: "Found",
+    found: "Found | None",
 ) -> None:
     """Run scenarios and say what held: verdicts for CI, from YAML files.
 
@@ -56,11 +56,13 @@ def run(
     from wsctl.scenario.options import RunOptions
     from wsctl.scenario.read import read_scenarios, tagged
 
+    if wait is not None and found is None:
+        raise typer.BadParameter("--wait is about a target; expected --url or --feed as well")
     scenarios = tagged(read_scenarios(paths or [], os.environ), tag or [])
     if listing:
         raise typer.Exit(list_scenarios(scenarios))
     options = RunOptions(
-        target=found.target if found.named else None,
+        target=None if found is None else found.target,
         wait=wait or 0.0,
         out=out,
         timeout=timeout,

@@ -5,8 +5,8 @@ import io
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -33,52 +33,69 @@ _STOPPING = "stopping: services are ended and reports written"
 
 async def run_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
     """Run, show and write. Whatever ends the run, reports are written and no service is left behind."""
+    check_services(scenarios, options)
     if options.out is not None:
         _make_folder(options.out)
     clock = SystemClock()
     ended: list[RunResult] = []
-    try:
-        async with _showing(clock) as show:
+    stop = _Stop()
+    with _on_signals(stop):
+        try:
+            async with _showing(clock) as show:
 
-            def listen(event: RunEvent) -> None:
-                if isinstance(event, RunEnded):
-                    ended.append(event.result)
-                show(event)
+                def listen(event: RunEvent) -> None:
+                    if isinstance(event, RunEnded):
+                        ended.append(event.result)
+                    show(event)
 
-            await _interruptible(Runner(options, clock, listen), scenarios)
-    finally:
-        for result in ended:
-            _report(result, options.out)
-    return _exit_code(ended[0])
+                await stop.able(Runner(options, clock, listen), scenarios)
+        finally:
+            for result in ended:
+                _report(result, options.out)
+    return _exit_code(ended[0]) if ended else ExitCode.INTERRUPTED  # before anything began
 
 
-async def _interruptible(runner: Runner, scenarios: Sequence[Scenario]) -> None:
-    """Run; Ctrl-C or SIGTERM ends it in good order, a second one without patience for services that linger."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(runner.run(scenarios))
-    stopped = False
+class _Stop:
+    """Called, it ends a run in good order; called again, without patience for services that linger."""
 
-    def stop() -> None:
-        nonlocal stopped
-        if stopped:
+    def __init__(self) -> None:
+        self._called = False
+        self._runner: Runner | None = None
+        self._task: asyncio.Task[RunResult] | None = None
+
+    def __call__(self) -> None:
+        if self._called and self._runner is not None:
+            self._runner.kill()
+        elif self._task is not None and not self._task.done():
+            say(_STOPPING)
+            self._task.cancel()
+        self._called = True
+
+    async def able(self, runner: Runner, scenarios: Sequence[Scenario]) -> None:
+        """Run until the end, or until this is called."""
+        self._runner, self._task = runner, asyncio.create_task(runner.run(scenarios))
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            if not self._called:
+                raise
+        finally:
             runner.kill()
-            return
-        stopped = True
-        say(_STOPPING)
-        task.cancel()
 
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, stop)
+
+@contextmanager
+def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call it until the block is left: reports are written whole."""
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
     try:
-        await task
-    except asyncio.CancelledError:
-        if not stopped:
-            raise
+        yield
     finally:
-        runner.kill()
-        for number in signals:
-            loop.remove_signal_handler(number)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
 
 
 @asynccontextmanager
@@ -114,6 +131,7 @@ def list_scenarios(scenarios: Sequence[Scenario]) -> ExitCode:
 
 def show_plan(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
     """What would be run: services, steps, what is expected of them, and what --url would leave out."""
+    check_services(scenarios, options)
     for scenario in scenarios:
         print_text(f"{scenario.name}  ({scenario.file})")
         if options.target is None:
@@ -132,12 +150,23 @@ def show_plan(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
     return ExitCode.PASSED
 
 
+def check_services(scenarios: Sequence[Scenario], options: RunOptions) -> None:
+    """Raise UsageError for a scenario that has nothing to aim at, before any other is run."""
+    for scenario in scenarios:
+        if options.target is None and not scenario.spec.services:
+            raise UsageError(
+                f"{scenario.file} has no services, and there is no --url", hint="it takes one or the other"
+            )
+
+
 def _report(result: RunResult, out: Path | None) -> None:
-    with reader_may_leave():
-        print_text(_drawn(result))
+    """Files first: they are written even where stdout cannot be."""
     if out is not None:
         _write(out / "result.json", result_json(result))
         _write(out / "junit.xml", junit(result))
+    with reader_may_leave():
+        print_text(_drawn(result))
+    if out is not None:
         say(f"wrote {out / 'result.json'} and {out / 'junit.xml'}")
 
 

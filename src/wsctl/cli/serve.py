@@ -8,7 +8,7 @@ import typer
 from wsctl.cli.options import by_default, duration, given, names
 from wsctl.server import defaults
 
-AROUND = {"config", "ready_file", "metrics", "metrics_file"}
+AROUND = {"config", "ready_file", "metrics", "metrics_file", "until_stdin_ends"}
 """options of the command that are none of the feed's"""
 
 
@@ -110,6 +110,7 @@ def serve(
     ready_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help='Write {"url", "pid"} here once listening.')
     ] = None,
+    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Run a mock price feed that speaks Socket.IO like the real platform.
 
@@ -138,5 +139,13 @@ def serve(
             chosen[name] = str(chosen[name])
     options = ServeOptions(**{**read_config(config), **chosen})
     raise typer.Exit(
-        run(serve_until_stopped(options, ready_file=ready_file, metrics=metrics, metrics_file=metrics_file))
+        run(
+            serve_until_stopped(
+                options,
+                ready_file=ready_file,
+                metrics=metrics,
+                metrics_file=metrics_file,
+                until_stdin_ends=until_stdin_ends,
+            )
+        )
     )

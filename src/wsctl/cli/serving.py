@@ -66,9 +66,14 @@ def _expected(error: msgspec.ValidationError) -> str:
 
 
 async def serve_until_stopped(
-    options: ServeOptions, *, ready_file: Path | None, metrics: bool, metrics_file: Path | None
+    options: ServeOptions,
+    *,
+    ready_file: Path | None,
+    metrics: bool,
+    metrics_file: Path | None,
+    until_stdin_ends: bool = False,
 ) -> ExitCode:
-    """Serve until SIGTERM (exit 0) or Ctrl-C (KeyboardInterrupt from the runner, exit 130)."""
+    """Serve until SIGTERM or the end of stdin (exit 0), or Ctrl-C (KeyboardInterrupt from the runner, exit 130)."""
     began = time.monotonic()
     async with MockFeed(options, on_log=_log, on_sample=_listener(metrics, metrics_file)) as feed:
         _tune_collector()
@@ -76,7 +81,7 @@ async def serve_until_stopped(
             _write_ready_file(ready_file, feed.url)
         _greet(feed)
         try:
-            await until_terminated(feed.wait())
+            await until_terminated(feed.wait(), or_stdin_ends=until_stdin_ends)
         finally:
             if feed.platform.connections:
                 clients = len(feed.platform.connections)

@@ -63,8 +63,6 @@ class Found(Struct, frozen=True, kw_only=True):
     """False when nobody named one, and it is the usual address"""
     feed: str | None = None
     """its name in wsctl.yaml"""
-    named: bool = False
-    """whether it was named by --url or --feed, here and now"""
 
 
 class _Feed(Struct, frozen=True, kw_only=True):
@@ -104,12 +102,7 @@ def find_target(options: TargetOptions, *, environ: Mapping[str, str], directory
         direct=url is None,
     )
     somewhere = (url, options.path, options.namespace)  # each says that a feed of one's own is meant
-    return Found(
-        target=target,
-        configured=any(somewhere),
-        feed=feed.name,
-        named=options.url is not None or options.feed is not None,
-    )
+    return Found(target=target, configured=any(somewhere), feed=feed.name)
 
 
 def parse_header(text: str) -> tuple[str, str]:

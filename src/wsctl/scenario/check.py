@@ -1,5 +1,6 @@
 """What types cannot see in a scenario: unknown services, metrics that nobody measures, steps that are too short."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,8 +23,10 @@ from wsctl.scenario.spec import (
 from wsctl.scenario.steps import kind_of
 from wsctl.spec.document import Document, Path
 from wsctl.spec.nearest import nearest
-from wsctl.spec.units import format_duration
+from wsctl.spec.units import write_duration
 
+_SERVICE = re.compile(r"\w[\w.-]*")
+"""its log is a file of that name"""
 _MANY = ("users", "connect_rate", "warmup", "spread", "slow", "slow_for")
 """options of subscribe that need `clients`"""
 _ONE = ("notifications", "events", "max_silence", "seq_path", "time_path", "channel_path")
@@ -32,6 +35,11 @@ _ONE = ("notifications", "events", "max_silence", "seq_path", "time_path", "chan
 
 def check(document: Document, spec: ScenarioSpec) -> None:
     """Raise UsageError, located, for the first thing that makes no sense."""
+    for service in spec.services:
+        if not _SERVICE.fullmatch(service):
+            raise document.key_error(
+                ("services", service), f"bad name of a service: {service!r}; expected letters, digits and . _ -"
+            )
     names: dict[str, Path] = {}
     for path, step in spec.every_step():
         _check_shape(document, path, step)
@@ -126,7 +134,7 @@ class _Step:
             what = f"both {given[0]} and {given[1]}" if given else "nothing"
             raise self._document.value_error(path, f"{what} at a time; expected one of {', '.join(ACTIONS)}")
         name, options = action.kind
-        self._check_target((*path, name), options.target)
+        self._check_target((*path, name), options.target or self._options.target)
         if not isinstance(self._options, WatchSpec):
             raise self._document.key_error(
                 (*self._path, "during"), f"during beside {self._command}, which is over at once"
@@ -140,14 +148,15 @@ class _Step:
         needed, why = at, ""
         if isinstance(options, FlashSpec | DisconnectSpec) and self._looks_at("reconnect."):
             outage = options.outage if isinstance(options, FlashSpec) else 0.0
-            needed = at + outage + options.within + options.hold
-            why = f" with {name} at {_time(at)}" + (f", outage {_time(outage)}" if outage else "")
-            why += f", within {_time(options.within)} and hold {_time(options.hold)}"
+            needed = round(at + outage + options.within + options.hold, 9)  # 0.1 + 0.2 is 0.3
+            why = f" with {name} at {write_duration(at)}" + (f", outage {write_duration(outage)}" if outage else "")
+            why += f", within {write_duration(options.within)} and hold {write_duration(options.hold)}"
         if needed > duration or (not why and needed == duration):
-            expected = f"at least {_time(needed)}{why}" if why else f"more than {_time(needed)}, when {name} happens"
+            time = write_duration(needed)
+            expected = f"at least {time}{why}" if why else f"more than {time}, when {name} happens"
             where = (*self._at, "duration") if (*self._at, "duration") in self._document.values else path
             raise self._document.value_error(
-                where, f"the step is too short: duration is {_time(duration)}; expected {expected}"
+                where, f"the step is too short: duration is {write_duration(duration)}; expected {expected}"
             )
 
     def _looks_at(self, family: str) -> bool:
@@ -158,6 +167,8 @@ class _Step:
         for metric, bounds in self._step.expect.items():
             path = (*self._path, "expect", metric)
             several = bounds if isinstance(bounds, tuple) else (bounds,)
+            if not several:
+                raise self._document.value_error(path, f"{metric} has no bound; expected one, such as 0 or < 50 ms")
             for bound in several:
                 self._check_expectation(path, metric, bound)
             if metric not in measured:
@@ -182,7 +193,3 @@ class _Step:
 def _did_you_mean(name: str, known: Iterable[str]) -> str | None:
     close = nearest(name, known)
     return f"did you mean {close}?" if close else None
-
-
-def _time(seconds: float) -> str:
-    return format_duration(seconds)

@@ -42,12 +42,10 @@ def _combinations(document: Document, environ: Mapping[str, str]) -> Iterator[di
         yield {}
         return
     if not isinstance(matrix, dict) or not matrix:
-        raise document.value_error(("matrix",), f"matrix is {kind_of(matrix)}; expected names with lists of values")
+        raise document.value_error(("matrix",), f"matrix is {_kind(matrix)}; expected names with lists of values")
     for name, values in matrix.items():
         if not isinstance(values, list) or not values:
-            raise document.value_error(
-                ("matrix", name), f"matrix.{name} is {kind_of(values)}; expected a list of values"
-            )
+            raise document.value_error(("matrix", name), f"matrix.{name} is {_kind(values)}; expected a list of values")
     count = 1
     for values in matrix.values():
         count *= len(values)
@@ -72,6 +70,10 @@ def _filled(document: Document, environ: Mapping[str, str], combination: Mapping
     return structs.replace(document, data=data)
 
 
+def _kind(value: Any) -> str:
+    return "empty" if value in ({}, []) else kind_of(value)
+
+
 def _shown(value: Any) -> str:
     """As YAML writes it."""
     return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
@@ -91,12 +93,14 @@ def _lookup(document: Document, environ: Mapping[str, str], combination: Mapping
                 return combination[key]
             if default is not None:
                 return Filled(default)
-            what = "is not in the matrix" if combination else "stands for nothing: there is no matrix"
+            what = "is not in the matrix" if combination else "stands for nothing here; matrix gives values to names"
             raise document.value_error(path, f"${{{name}}} {what}", hint=_did_you_mean(name, combination))
         value = environ.get(name) or default
         if value is None:
             raise document.value_error(
-                path, f"environment variable {name} is not set", hint=f"set it, or give a default: ${{{name}:-…}}"
+                path,
+                f"environment variable {name} is {'empty' if name in environ else 'not set'}",
+                hint=f"set it, or give a default: ${{{name}:-…}}",
             )
         return Filled(value)
 
@@ -119,18 +123,13 @@ def _fill(value: Any, path: Path, lookup: Lookup) -> Any:
 def _fill_text(text: str, path: Path, lookup: Lookup) -> Any:
     """Nothing but a variable becomes the variable's value, which may be a number; `$${` is a plain `${`."""
     alone = _VARIABLE.fullmatch(text)
-    if alone is not None and not alone[1] and not _is_token(path):
+    if alone is not None and not alone[1]:
         return lookup(path, alone[2])
 
     def fill(match: re.Match[str]) -> str:
         return f"${{{match[2]}}}" if match[1] else _shown(lookup(path, match[2]))
 
     return _VARIABLE.sub(fill, text)
-
-
-def _is_token(path: Path) -> bool:
-    """Tokens are texts, whatever they look like, and an empty one is none."""
-    return path[:1] == ("tokens",) or path[-1:] == ("token",)
 
 
 def _with_defaults(document: Document) -> Document:

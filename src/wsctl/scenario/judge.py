@@ -30,14 +30,16 @@ def judge(step: StepSpec, outcome: Outcome, *, duration: float, ours: bool) -> S
     verdicts = [one.verdict for one in judged]
     if outcome.verdict is not None:
         verdicts.append(outcome.verdict)
+    verdict = overall(verdicts or [Verdict.PASS])
+    passed = verdict is Verdict.PASS
     return StepResult(
         name=step.name or "",
-        verdict=overall(verdicts or [Verdict.PASS]),
+        verdict=verdict,
         duration=duration,
         metrics=storable(outcome.metrics),
         expectations=judged,
-        reason=outcome.reason,
-        notes=(*outcome.notes, *_notes(outcome, judged)),
+        reason=None if passed else outcome.reason,
+        notes=(*outcome.notes, *_notes(outcome, judged), *_asides(outcome, passed)),
         findings=outcome.findings,
     )
 
@@ -54,6 +56,11 @@ def _judged(expectation: Expectation, outcome: Outcome, ours: bool) -> Judged:
     if outcome.saturated and expectation.metric.startswith(("latency.", "fanout.spread")):
         return structs.replace(judged, verdict=Verdict.INVALID, reason=SATURATED)
     return judged
+
+
+def _asides(outcome: Outcome, passed: bool) -> tuple[str, ...]:
+    """What ended the step is no reason where it was expected, and worth knowing all the same."""
+    return (outcome.reason,) if passed and outcome.reason is not None else ()
 
 
 def _notes(outcome: Outcome, judged: Iterable[Judged]) -> tuple[str, ...]:

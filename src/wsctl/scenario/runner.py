@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from wsctl.client.probe import speaks_socketio
 from wsctl.clock import Clock
-from wsctl.errors import Unreachable, UsageError
+from wsctl.errors import Unreachable
 from wsctl.model.finding import Verdict
 from wsctl.model.run import (
     Listener,
@@ -20,11 +20,15 @@ from wsctl.model.run import (
 )
 from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
-from wsctl.scenario.scenario_run import ScenarioRun
+from wsctl.scenario.scenario_run import INTERRUPTED, ScenarioRun
+from wsctl.scenario.slugs import unique_slugs
+from wsctl.spec.units import write_duration
 
 _PROBE_INTERVAL = 0.5
 """seconds between two looks whether the target is up"""
 _GOOD = (Verdict.PASS, Verdict.SKIPPED)
+_STOPPED_EARLY = "an earlier scenario did not pass (--fail-fast)"
+_FAILED = "wsctl itself failed"
 
 
 class Runner:
@@ -39,26 +43,31 @@ class Runner:
         self._listener = listener
         self._ended: list[ScenarioResult] = []
         self._current: ScenarioRun | None = None
+        self._limit = asyncio.timeout(None)
 
     async def run(self, scenarios: Sequence[Scenario]) -> RunResult:
         """Raises Unreachable when --url does not come up, CancelledError when interrupted."""
         self._began, self._started_at = self._clock.monotonic(), self._clock.now()
         planned = list(self._planned(scenarios))
-        await self._wait_for_target()
-        shown = None if self._options.target is None else self._options.target.shown
-        self._listener(RunStarted(tuple(_outline(scenario, name) for scenario, name in planned), shown))
-        interrupted = True
+        self._listener(RunStarted(tuple(_outline(scenario, name) for scenario, name in planned), self._shown))
+        cut_short = _FAILED
         try:
-            async with asyncio.timeout(self._options.timeout):
+            async with asyncio.timeout(self._options.timeout) as self._limit:
+                await self._wait_for_target()
                 await self._run_all(planned)
-            interrupted = False
+            cut_short = _STOPPED_EARLY
         except TimeoutError:
-            interrupted = False
-            self._note_unfinished(planned, f"not done within the {self._options.timeout:g} s of --timeout")
+            cut_short = self._why_cut_short()
+        except asyncio.CancelledError:
+            cut_short = INTERRUPTED
+            raise
+        except Unreachable as error:
+            cut_short = error.message
+            raise
         finally:
-            if interrupted:
-                self._note_unfinished(planned, "interrupted")
-            result = self._result(shown, interrupted)
+            left = self._note_left(planned, cut_short)
+            broken = left and cut_short != _STOPPED_EARLY
+            result = self._result(interrupted=cut_short == INTERRUPTED, broken=broken)
             self._listener(RunEnded(result))
         return result
 
@@ -68,12 +77,11 @@ class Runner:
             self._current.kill()
 
     async def _run_all(self, planned: Sequence[tuple[Scenario, str]]) -> None:
-        for scenario, name in planned:
-            if self._options.target is None and not scenario.spec.services:
-                raise UsageError(
-                    f"{scenario.file} starts no service", hint="services: starts one; --url aims it at a feed"
-                )
-            self._current = ScenarioRun(scenario, self._options, self._clock, self._tell, name=name)
+        folders = unique_slugs([name for _, name in planned])
+        for (scenario, name), folder in zip(planned, folders, strict=True):
+            self._current = ScenarioRun(
+                scenario, self._options, self._clock, self._tell, name=name, folder=folder, why=self._why_cut_short
+            )
             result = await self._current.run()
             if self._options.fail_fast and result.verdict not in _GOOD:
                 return
@@ -83,15 +91,22 @@ class Runner:
             self._ended.append(event.result)
         self._listener(event)
 
-    def _note_unfinished(self, planned: Sequence[tuple[Scenario, str]], reason: str) -> None:
+    def _why_cut_short(self) -> str:
+        """What to say of a scenario that was cancelled."""
+        if self._limit.expired() and self._options.timeout is not None:
+            return f"not done within {write_duration(self._options.timeout)} (--timeout)"
+        return INTERRUPTED
+
+    def _note_left(self, planned: Sequence[tuple[Scenario, str]], reason: str) -> bool:
         """Scenarios that never began are told as well: a report that leaves them out would look complete."""
         ended = {result.name for result in self._ended}
-        for scenario, name in planned:
-            if name not in ended:
-                left = ScenarioResult(
-                    name=name, file=scenario.file, verdict=Verdict.SKIPPED, duration=0.0, reason=reason
-                )
-                self._tell(ScenarioEnded(left))
+        left = [(scenario, name) for scenario, name in planned if name not in ended]
+        for scenario, name in left:
+            skipped = ScenarioResult(
+                name=name, file=scenario.file, verdict=Verdict.SKIPPED, duration=0.0, reason=reason
+            )
+            self._tell(ScenarioEnded(skipped))
+        return bool(left)
 
     def _planned(self, scenarios: Sequence[Scenario]) -> Iterator[tuple[Scenario, str]]:
         rounds = self._options.repeat
@@ -106,18 +121,22 @@ class Runner:
         deadline = self._clock.monotonic() + self._options.wait
         while not await speaks_socketio(target):
             if self._clock.monotonic() >= deadline:
-                waited = f" within {self._options.wait:g} s" if self._options.wait else ""
+                waited = f" within {write_duration(self._options.wait)}" if self._options.wait else ""
                 hint = None if self._options.wait else "--wait 30s waits for it to come up"
                 raise Unreachable(f"nothing that speaks Socket.IO answered at {target.shown}{waited}", hint=hint)
             await asyncio.sleep(_PROBE_INTERVAL)
 
-    def _result(self, shown: str | None, interrupted: bool) -> RunResult:
+    @property
+    def _shown(self) -> str | None:
+        return None if self._options.target is None else self._options.target.shown
+
+    def _result(self, *, interrupted: bool, broken: bool) -> RunResult:
         verdicts = [result.verdict for result in self._ended]
         return RunResult(
-            verdict=overall([Verdict.ERROR, *verdicts] if interrupted else verdicts),
+            verdict=overall([Verdict.ERROR, *verdicts] if interrupted or broken else verdicts),
             duration=self._clock.monotonic() - self._began,
             started_at=self._started_at,
-            target=shown,
+            target=self._shown,
             interrupted=interrupted,
             scenarios=tuple(self._ended),
         )

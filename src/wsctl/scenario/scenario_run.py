@@ -1,10 +1,10 @@
 """One scenario, run: services up, steps, services down, evidence kept where something failed."""
 
 import asyncio
-import re
 import shutil
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from msgspec import structs
@@ -29,8 +29,9 @@ from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.services import Service
 from wsctl.scenario.skipping import skip_reason, users_of
+from wsctl.scenario.slugs import unique_slugs
 from wsctl.scenario.spec import StepSpec
-from wsctl.scenario.step_run import StepRun
+from wsctl.scenario.step_run import StepRun, ended
 from wsctl.scenario.steps import kind_of
 from wsctl.server.auth import mint
 from wsctl.server.defaults import JWT_SECRET
@@ -43,7 +44,18 @@ _KEPT = (Verdict.PASS, Verdict.SKIPPED)
 class ScenarioRun:
     """A scenario under way. `result()` is true at any time, so that a run that breaks half-way can be reported."""
 
-    def __init__(self, scenario: Scenario, options: RunOptions, clock: Clock, tell: Listener, *, name: str) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        options: RunOptions,
+        clock: Clock,
+        tell: Listener,
+        *,
+        name: str,
+        folder: str,
+        why: Callable[[], str],
+    ) -> None:
+        """`folder` is for its evidence, inside --out; `why` tells what to say of it when it is cancelled."""
         self.name = name
         self._scenario = scenario
         self._spec = scenario.spec
@@ -55,15 +67,25 @@ class ScenarioRun:
         self._running: dict[str, float] = {}
         """steps under way, and when they began"""
         self._services: dict[str, Service] = {}
-        self._folder = Path()
+        self._why = why
+        self._folder = Path() if options.out is None else options.out / folder
         self._evidence: tuple[str, ...] = ()
+        steps = [step.name or "" for _, step in self._spec.every_step() if not step.parallel]
+        self._files = dict(zip(steps, (f"{slug}.jsonl" for slug in unique_slugs(steps)), strict=True))
+        """of each step, for its Observations"""
 
     async def run(self) -> ScenarioResult:
         """Run it, and tell of each thing that happens. Raises what is wsctl's own fault, the result told before."""
         self._tell(ScenarioStarted(self.name))
-        reason: str | None = INTERRUPTED
+        reason: str | None = None
         try:
             reason = await self._run()
+        except asyncio.CancelledError:
+            reason = self._why()
+            raise
+        except BaseException as error:
+            reason = f"wsctl itself failed: {error}"
+            raise
         finally:
             result = self._result(reason)
             self._tell(ScenarioEnded(result))
@@ -76,7 +98,7 @@ class ScenarioRun:
 
     async def _run(self) -> str | None:
         """The steps; answers why there are none, if so."""
-        self._folder = self._make_folder()
+        self._make_folder()
         try:
             async with AsyncExitStack() as stack:
                 try:
@@ -85,17 +107,27 @@ class ScenarioRun:
                 except WsctlError as error:
                     return error.message
                 for step in self._spec.steps:
-                    await asyncio.gather(*(self._step(one) for one in step.parallel or (step,)))
+                    await self._at_once(step.parallel or (step,))
             return None
         finally:
             self._keep_evidence()
 
     async def _start_services(self, stack: AsyncExitStack) -> None:
         for name in self._spec.services:
-            options = self._scenario.document.data["services"][name]["serve"] or {}
+            given = self._scenario.document.data["services"][name]["serve"] or {}
+            options = {option: getattr(self._spec.services[name].serve, option) for option in given}
             service = self._services[name] = Service(name, options, self._folder)
             await stack.enter_async_context(service)
             self._tell(ServiceStarted(name, service.url))
+
+    async def _at_once(self, steps: tuple[StepSpec, ...]) -> None:
+        """Run them; if one raises, which is wsctl's own fault, the others end first."""
+        tasks = [asyncio.create_task(self._step(step)) for step in steps]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                await ended(task)
 
     async def _step(self, step: StepSpec) -> None:
         name = step.name or ""
@@ -104,7 +136,7 @@ class ScenarioRun:
         result, seen = await self._judged(step)
         del self._running[name]
         if result.verdict not in _KEPT and seen and self._options.out is not None:
-            path = self._folder / f"{_slug(name)}.jsonl"
+            path = self._folder / self._files[name]
             path.write_bytes(b"".join(observation.encode(one) + b"\n" for one in seen))
             result = structs.replace(result, evidence=(str(path.relative_to(self._options.out)),))
         self._results[name] = result
@@ -149,7 +181,7 @@ class ScenarioRun:
         """What is known by now; steps under way count as interrupted."""
         now = self._clock.monotonic()
         for name, began in self._running.items():
-            self._results[name] = StepResult(name=name, verdict=Verdict.ERROR, duration=now - began, reason=INTERRUPTED)
+            self._results[name] = StepResult(name=name, verdict=Verdict.ERROR, duration=now - began, reason=reason)
         steps = tuple(self._results.values())
         verdicts = [step.verdict for step in steps]
         return ScenarioResult(
@@ -162,13 +194,16 @@ class ScenarioRun:
             evidence=self._evidence,
         )
 
-    def _make_folder(self) -> Path:
+    def _make_folder(self) -> None:
         if self._options.out is None:
-            return Path(tempfile.mkdtemp(prefix="wsctl-"))
-        folder = self._options.out / _slug(self.name)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
+            self._folder = Path(tempfile.mkdtemp(prefix="wsctl-"))
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._remove_files()  # of an earlier run
+        except OSError as error:
+            cause = (error.strerror or str(error)).lower()
+            raise WsctlError(f"cannot use the folder {self._folder}: {cause}") from error
 
     def _keep_evidence(self) -> None:
         """Logs of a scenario that failed are kept where there is an --out; everything else goes."""
@@ -177,13 +212,17 @@ class ScenarioRun:
             1 for _, step in self._spec.every_step() if not step.parallel
         )
         passed = complete and all(result.verdict in _KEPT for result in self._results.values())
-        if out is None or passed:
+        if out is None:
             shutil.rmtree(self._folder, ignore_errors=True)
-            return
-        for name in self._services:
-            (self._folder / f"{name}.ready").unlink(missing_ok=True)
-        self._evidence = tuple(str(service.log.relative_to(out)) for service in self._services.values())
+        elif passed:
+            self._remove_files()
+            with suppress(OSError):  # somebody else keeps something there
+                self._folder.rmdir()
+        else:
+            self._evidence = tuple(str(service.log.relative_to(out)) for service in self._services.values())
 
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80] or "scenario"
+    def _remove_files(self) -> None:
+        """What a run writes, and nothing else: the folder is the user's, and its name is not ours alone."""
+        logs = (f"{name}.log" for name in self._spec.services)
+        for file in (*logs, *self._files.values()):
+            (self._folder / file).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +27,9 @@ _LAST_LINES = 5
 class Service:
     """`wsctl serve` as a child: `async with Service("feed", options, folder) as service: service.url …`.
 
-    It runs in a session of its own, so that Ctrl-C in a terminal ends it by our hand only. Its log is
-    `NAME.log` in the folder. Entering raises WsctlError when it does not come up, with what it said last.
+    It runs in a session of its own, so that Ctrl-C in a terminal ends it by our hand only; and it ends with its
+    stdin, so that it does not outlive us however we end. Its log is `NAME.log` in the folder. Entering raises
+    WsctlError when it does not come up, with what it said last.
     """
 
     def __init__(self, name: str, options: dict[str, Any], folder: Path) -> None:
@@ -35,43 +37,67 @@ class Service:
         self.url = ""
         self.log = folder / f"{name}.log"
         self._options = options
-        self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        config, ready = self._folder / f"{self.name}.json", self._folder / f"{self.name}.ready"
-        _write_private(config, msgspec.json.encode(self._options))
-        port = [] if "port" in self._options else ["--port", "0"]
-        command = ["serve", "--config", str(config), *port, "--control", "--ready-file", str(ready)]
+        with tempfile.TemporaryDirectory(prefix="wsctl-") as scratch:  # ours alone: options may hold a secret
+            config, ready = Path(scratch, "options.json"), Path(scratch, "ready")
+            config.write_bytes(msgspec.json.encode(self._options))  # noqa: ASYNC240 (a few lines)
+            self._process = await self._start(config, ready)
+            try:
+                self.url = await self._wait_until_ready(self._process, ready)
+            except BaseException:
+                await self._stop()
+                raise
+        return self
+
+    async def _start(self, config: Path, ready: Path) -> asyncio.subprocess.Process:
+        port = () if "port" in self._options else ("--port", "0")
+        command = (
+            "serve",
+            "--config",
+            str(config),
+            *port,
+            "--control",
+            "--ready-file",
+            str(ready),
+            "--until-stdin-ends",
+        )
         with self.log.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-P", "-m", "wsctl"),  # -P: no module beside the user's files takes the place of one of ours
                 *command,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                env={name: value for name, value in os.environ.items() if name != "WSCTL_JWT_SECRET"},
                 start_new_session=True,
             )
-        try:
-            self.url = await self._wait_until_ready(self._process, ready)
-            self.usage = Usage(self._process.pid)
-        except BaseException:
-            await self._stop()
-            raise
-        finally:
-            config.unlink(missing_ok=True)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._stop()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "a Service is used inside `async with`"
+        return self._process.pid
+
     def check(self) -> None:
         """Raise TargetError if it is not running any more."""
         if self._process is not None and self._process.returncode is not None:
             raise TargetError(f"service {self.name} ended by itself ({_ending(self._process)}){self._last_words()}")
+
+    async def check_soon(self, patience: float) -> None:
+        """The same, for who saw its connections end: sockets are closed a moment before a process has ended."""
+        assert self._process is not None, "a Service is used inside `async with`"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._process.wait()
+        self.check()
 
     def kill(self) -> None:
         """End it at once: the last resort of a process that is leaving."""
@@ -116,18 +142,15 @@ class Service:
 
 
 class Usage:
-    """CPU and memory of a process: `begin()`, then `sample()` now and then, then `metrics()`."""
+    """CPU and memory of a process from `now` (monotonic seconds) on: `sample()` now and then, then `metrics()`.
 
-    def __init__(self, pid: int) -> None:
+    Making one raises psutil.Error when the process is gone.
+    """
+
+    def __init__(self, pid: int, now: float) -> None:
         self._process = psutil.Process(pid)
-        self._began: tuple[float, float] | None = None
-        self._latest: tuple[float, float] | None = None
-        self._rss = 0
-
-    def begin(self, now: float) -> None:
-        """Measure from here on; `now` in monotonic seconds."""
-        self._rss = 0
         self._began = self._latest = (now, self._cpu())
+        self._rss = 0
 
     def sample(self, now: float) -> None:
         """Look. Raises psutil.Error when the process is gone."""
@@ -136,7 +159,7 @@ class Usage:
 
     def metrics(self) -> dict[str, float]:
         """server.cpu (1.0 is one core) and server.rss (the largest seen, bytes); nothing before the first sample."""
-        if self._began is None or self._latest is None or self._latest[0] <= self._began[0] or not self._rss:
+        if self._latest[0] <= self._began[0]:
             return {}
         seconds, used = (end - begin for end, begin in zip(self._latest, self._began, strict=True))
         return {"server.cpu": used / seconds, "server.rss": float(self._rss)}
@@ -152,10 +175,3 @@ def _ending(process: asyncio.subprocess.Process) -> str:
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit {code}"
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """For our eyes only: options may hold a secret."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

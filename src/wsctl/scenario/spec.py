@@ -103,10 +103,13 @@ class EmitSpec(ClientSpec, frozen=True, kw_only=True, forbid_unknown_fields=True
     wait: Annotated[Duration, Meta(gt=0, description="How long to wait for what comes back.")] = 2.0
 
 
+_TARGET = "Name of the service; the one that the step aims at, if not given."
+
+
 class FlashSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cut connections as a network failure would, and refuse new ones for a while."""
 
-    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    target: Annotated[str | None, Meta(description=_TARGET)] = None
     percent: Annotated[Percent, Meta(description="Share of the connections.")] = 100.0
     outage: Annotated[Duration, Meta(ge=0, description="For how long new connections are accepted and reset.")] = 0.0
     within: Annotated[
@@ -118,7 +121,7 @@ class FlashSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class DisconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Close connections in good order; clients are told that they may come back."""
 
-    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    target: Annotated[str | None, Meta(description=_TARGET)] = None
     percent: Annotated[Percent, Meta(description="Share of the connections.")] = 100.0
     user: Annotated[str | None, Meta(description="Those of this user only.")] = None
     within: Annotated[Duration, Meta(gt=0, description="W, as in flash.")] = 30.0
@@ -128,7 +131,7 @@ class DisconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class PriceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Move a market."""
 
-    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    target: Annotated[str | None, Meta(description=_TARGET)] = None
     symbol: Annotated[str, Meta(description="Which.")]
     price: Annotated[float, Meta(gt=0, description="Where to.")]
 
@@ -136,7 +139,7 @@ class PriceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class AnnounceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tell everybody who listens to `announcement`."""
 
-    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    target: Annotated[str | None, Meta(description=_TARGET)] = None
     title: Annotated[str, Meta(description="What to say.")]
     body: Annotated[str, Meta(description="And at length.")] = ""
 
@@ -144,7 +147,7 @@ class AnnounceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class NotifySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tell one user."""
 
-    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    target: Annotated[str | None, Meta(description=_TARGET)] = None
     user: Annotated[str, Meta(description="Whom.")]
     title: Annotated[str, Meta(description="What to say.")]
     body: Annotated[str, Meta(description="And at length.")] = ""
@@ -154,7 +157,7 @@ class NotifySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class TargetSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which service."""
 
-    target: Annotated[str | None, Meta(description="Name of the service.")] = None
+    target: Annotated[str | None, Meta(description=_TARGET)] = None
 
 
 class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ from wsctl.model.observation import Observation
 from wsctl.model.run import ActionDone, Listener, StepProgress, StepResult
 from wsctl.scenario.actions import NeverFired, perform
 from wsctl.scenario.judge import judge
-from wsctl.scenario.services import Service
+from wsctl.scenario.services import Service, Usage
 from wsctl.scenario.spec import ActionSpec, StepSpec
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.kind import Context, Outcome
@@ -51,6 +51,8 @@ class StepRun:
         self._context = Context(
             target=target, tokens=tokens, clock=clock, progress=self._progress, measuring=self._begin
         )
+        self._usage: Usage | None = None
+        """of the service's process, once measuring began"""
         self._acting: asyncio.Task[None] | None = None
         self._left = sorted(step.during, key=lambda action: action.at)
         self._unfired: str | None = None
@@ -77,39 +79,46 @@ class StepRun:
 
     async def _work(self) -> Outcome:
         """The engine, for as long as the server lives; with the server's own figures."""
+        self._check_services()
         engine = asyncio.ensure_future(kind_of(self._step).run(self._step, self._context))
         looking = asyncio.create_task(self._look())
         try:
             await asyncio.wait((engine, looking), return_when=asyncio.FIRST_COMPLETED)
             if not engine.done():
-                await _cancelled(engine)
+                await ended(engine)
                 looking.result()  # raises why
             outcome = await engine
+            if outcome.reason is not None and self._service is not None:
+                await self._service.check_soon(LOOK_INTERVAL)
         finally:
-            await _cancelled(engine)
-            await _cancelled(looking)
-            if self._acting is not None:
-                await _cancelled(self._acting)
-        if self._service is not None:
-            outcome.metrics |= self._service.usage.metrics()
+            for task in (engine, looking, self._acting):
+                if task is not None:
+                    await ended(task)
+        if self._acting is not None and not self._acting.cancelled():
+            self._acting.result()  # raises what is wsctl's own fault
+        if self._usage is not None:
+            outcome.metrics |= self._usage.metrics()
         return outcome
 
     async def _look(self) -> None:
         """Sample the server's process; raises TargetError once it is gone."""
         while True:
             await asyncio.sleep(LOOK_INTERVAL)
-            for service in self._services.values():
-                service.check()
-            if self._service is not None and self._acting is not None:
+            self._check_services()
+            if self._usage is not None:
                 with suppress(psutil.Error):  # it is just ending: the next check says so
-                    self._service.usage.sample(self._clock.monotonic())
+                    self._usage.sample(self._clock.monotonic())
+
+    def _check_services(self) -> None:
+        for service in self._services.values():
+            service.check()
 
     def _begin(self) -> None:
         """Everybody is subscribed."""
         if self._acting is None:
             if self._service is not None:
                 with suppress(psutil.Error):
-                    self._service.usage.begin(self._clock.monotonic())
+                    self._usage = Usage(self._service.pid, self._clock.monotonic())
             self._acting = asyncio.create_task(self._act())
 
     async def _act(self) -> None:
@@ -135,7 +144,7 @@ class StepRun:
             await self._context.on_fault(fault)
 
     def _progress(self, metrics: Metrics) -> None:
-        server = {} if self._service is None else self._service.usage.metrics()
+        server = {} if self._usage is None else self._usage.metrics()
         self._tell(StepProgress(self._name, {**metrics, **server}))
 
     def _broken(self, reason: str, began: float) -> StepResult:
@@ -143,7 +152,9 @@ class StepRun:
         return StepResult(name=self._name, verdict=Verdict.ERROR, duration=seconds, reason=reason)
 
 
-async def _cancelled(task: "asyncio.Future[Any]") -> None:
-    """The task, ended; what it raised is not asked here."""
+async def ended(task: "asyncio.Future[Any]") -> None:
+    """End a task, if it has not; what it raised is for its owner, who has asked or has something graver to tell."""
     task.cancel()
     await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # else asyncio would print that nobody asked

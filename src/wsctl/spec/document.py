@@ -12,6 +12,12 @@ Path = tuple[str | int, ...]
 """Where a value is in a document: keys and indexes from the root, such as `("steps", 0, "name")`."""
 
 
+class Filled(str):
+    """What a variable was filled with: a text where one is wanted, else what YAML would read it as."""
+
+    __slots__ = ()
+
+
 class Mark(Struct, frozen=True):
     """A place in a file; both count from 1, as editors do."""
 
@@ -75,7 +81,7 @@ def kind_of(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     kinds = {dict: "a mapping", list: "a list", str: "a text", int: "a number", float: "a number"}
-    return kinds[type(value)]
+    return next(words for kind, words in kinds.items() if isinstance(value, kind))
 
 
 def name_of(path: Path) -> str:

@@ -8,8 +8,9 @@ from msgspec import Struct
 from msgspec import inspect as mi
 
 from wsctl.errors import UsageError
-from wsctl.spec.document import Document, Path, check_keys, kind_of, name_of
+from wsctl.spec.document import Document, Filled, Path, check_keys, kind_of, name_of
 from wsctl.spec.kinds import Duration, DurationType, Names, NamesType, admitted, alternatives, bare, either, literal
+from wsctl.spec.loader import read_scalar
 from wsctl.spec.nearest import nearest
 from wsctl.spec.units import parse_duration, write_duration
 
@@ -47,6 +48,8 @@ class _Builder:
     def value(self, path: Path, value: Any, kind: mi.Type) -> Any:
         """What a value is as a declared type."""
         kind = bare(kind)
+        if isinstance(value, Filled):
+            value = _as_wanted(value, alternatives(kind))
         if isinstance(kind, mi.UnionType):
             return self._one_of(path, value, kind)
         if type(value) not in admitted(kind)[0]:
@@ -158,6 +161,14 @@ class _Builder:
 
     def _error(self, path: Path, message: str, *, hint: str | None = None) -> UsageError:
         return self._document.value_error(path, message, hint=hint)
+
+
+def _as_wanted(value: Filled, kinds: tuple[mi.Type, ...]) -> Any:
+    """A variable's text, or what it says; an empty one is as if it were not given, where that is allowed."""
+    if not value and any(isinstance(kind, mi.NoneType) for kind in kinds):
+        return None
+    is_text = any(str in admitted(kind)[0] for kind in kinds if not isinstance(kind, mi.AnyType))
+    return str(value) if is_text else read_scalar(value)
 
 
 def _counted(count: int, unit: str) -> str:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from wsctl.errors import Refused
+from wsctl.model.finding import Verdict
+from wsctl.model.observation import Observation
 from wsctl.scenario.spec import EmitSpec, StepSpec
 from wsctl.scenario.steps.kind import Context, Outcome
 from wsctl.watch.emission import Answers, emit
@@ -44,8 +46,24 @@ class EmitStep:
         except Refused as error:
             unauthorised = AUTHENTICATION_ERROR in error.message
             metrics = {"connections.opened": 0, "connections.refused": 1, "auth.refused": float(unauthorised)}
-            return Outcome(metrics={"connections.asked": 1, **metrics}, reason=error.message)
-        return Outcome(metrics=_metrics(answers), observations=tuple(answers.events))
+            return _outcome({"connections.asked": 1, **metrics}, error.message, step)
+        return _outcome(_metrics(answers), _objection(answers), step, tuple(answers.events))
+
+
+def _outcome(
+    metrics: dict[str, float], objection: str | None, step: StepSpec, observations: tuple[Observation, ...] = ()
+) -> Outcome:
+    """Expectations say what was to come; without any, it is an acknowledgement that does not say no."""
+    failed = objection is not None and not step.expect
+    verdict = Verdict.FAIL if failed else None
+    return Outcome(metrics=metrics, verdict=verdict, reason=objection, observations=observations)
+
+
+def _objection(answers: Answers) -> str | None:
+    if answers.acknowledgement is None:
+        return f"the connection ended: {answers.ended}" if answers.ended else "no acknowledgement came"
+    refusal = _refusal(answers.acknowledgement)
+    return None if refusal is None else f"refused: {refusal}"
 
 
 def _metrics(answers: Answers) -> dict[str, float]:

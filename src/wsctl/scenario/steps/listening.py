@@ -9,11 +9,13 @@ from msgspec import structs
 
 from wsctl.client.target import Reconnect, Target
 from wsctl.errors import Gone, Refused
+from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
 from wsctl.scenario.spec import ReconnectSpec, StepSpec, SubscribeSpec, WatchSpec
 from wsctl.scenario.steps.kind import Context, Fault, Outcome
-from wsctl.watch.measures import CLIENT, Measures
+from wsctl.spec.units import write_duration
+from wsctl.watch.measures import CLIENT, MEASURED, Measures
 from wsctl.watch.options import WatchOptions
 from wsctl.watch.watching import Watching
 
@@ -51,8 +53,22 @@ def reconnect_of(spec: ReconnectSpec) -> Reconnect:
     return Reconnect(attempts=spec.attempts, delay=spec.delay, delay_max=spec.delay_max, always=spec.always)
 
 
+def measured_by_one(step: StepSpec) -> frozenset[str]:
+    """The metrics of one client; those of reconnection where something cuts it off."""
+    return MEASURED if is_cut(step) else frozenset(name for name in MEASURED if not name.startswith("reconnect."))
+
+
+def is_cut(step: StepSpec) -> bool:
+    """Whether something of `during` ends connections."""
+    return any(action.flash is not None or action.disconnect is not None for action in step.during)
+
+
 async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tuple[Measures, Outcome]:
-    """Watch until the time is up. Raises what a Feed raises; a refusal and a loss for good are measured instead."""
+    """Watch until the time is up. Raises what a Feed raises; a refusal and a loss for good are measured instead.
+
+    A client that is lost before the time is up has not seen all that it was to judge: the verdict is fail, unless the
+    step expects something of its connection. Silence past max_silence is always a failure.
+    """
     client_id = uuid.uuid4().hex
     measures = Measures(context.clock, **recovery_of(step))
     kept: deque[Observation] = deque(maxlen=OBSERVATIONS_KEPT)
@@ -82,10 +98,14 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
         reason = error.message
     measures.longest_silence = watching.longest_silence
     measures.close()
+    failed = reason is not None and not any(map(_is_about_connection, step.expect))
     if watching.silent:
-        reason = f"nothing came on {', '.join(watching.silent)} for longer than max_silence"
+        assert options.max_silence is not None
+        limit = write_duration(options.max_silence)
+        failed, reason = True, f"nothing came on {', '.join(watching.silent)} for {limit} (max_silence)"
     outcome = Outcome(
         metrics=measures.metrics(),
+        verdict=Verdict.FAIL if failed else None,
         reason=reason,
         findings=tuple(measures.findings[:100]),
         notes=measures.notes(),
@@ -103,6 +123,10 @@ def recovery_of(step: StepSpec) -> dict[str, float]:
         "recovery_within": max(fault.within for fault in faults),
         "recovery_hold": max(fault.hold for fault in faults),
     }
+
+
+def _is_about_connection(metric: str) -> bool:
+    return metric.startswith(("connections.", "auth."))
 
 
 def _is_start(item: Lifecycle) -> bool:

@@ -2,10 +2,10 @@
 
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.finding import Verdict
+from wsctl.model.run import overall
 from wsctl.scenario.spec import OrderingCheckSpec, StepSpec
 from wsctl.scenario.steps.kind import Context, Outcome
-from wsctl.scenario.steps.listening import listen, watch_options
-from wsctl.watch.measures import MEASURED
+from wsctl.scenario.steps.listening import listen, measured_by_one, watch_options
 
 
 class OrderingCheckStep:
@@ -13,7 +13,7 @@ class OrderingCheckStep:
 
     def measures(self, step: StepSpec) -> frozenset[str]:
         """What one client measures."""
-        return MEASURED if step.during else frozenset(name for name in MEASURED if not name.startswith("reconnect."))
+        return measured_by_one(step)
 
     def seconds(self, step: StepSpec) -> float:
         """How long it listens."""
@@ -22,7 +22,7 @@ class OrderingCheckStep:
     async def run(self, step: StepSpec, context: Context) -> Outcome:
         """Listen and judge."""
         measures, outcome = await listen(watch_options(_options(step), context.target), step, context)
-        outcome.verdict = measures.ordering.verdict
+        outcome.verdict = overall([measures.ordering.verdict, *([outcome.verdict] if outcome.verdict else [])])
         outcome.reason = outcome.reason or _reason(measures.ordering)
         return outcome
 
