@@ -35,7 +35,7 @@ class Liar:
     """Serves each symbol by its plan (see `tests.peers.plan`), `length` messages long.
 
     `without` leaves fields out (`seq`, `epoch`). `envelope` sends `{seq, payload}` as event `data` to whoever
-    connects, by the first plan, as many tutorials do.
+    connects, by the first plan, as many tutorials do. A stream goes on while at least `listeners` listen to it.
     """
 
     def __init__(
@@ -46,12 +46,14 @@ class Liar:
         length: int = 60,
         without: tuple[str, ...] = (),
         envelope: bool = False,
+        listeners: int = 1,
         port: int = 0,
     ) -> None:
         self._background = background
         self._scripts = {symbol: script(plan, length) for symbol, plan in plans.items()}
         self._without = without
         self._envelope = envelope
+        self._wanted = listeners
         self.port = port
 
     def __enter__(self) -> Self:
@@ -100,7 +102,7 @@ class Liar:
     async def _leave(self, sid: str, reason: str) -> None:
         for stream in self._streams.values():
             stream.listeners.discard(sid)
-            if not stream.listeners:
+            if len(stream.listeners) < self._wanted:
                 stream.listened.clear()
 
     async def _time(self, sid: str) -> dict[str, Any]:
@@ -115,8 +117,10 @@ class Liar:
         return {"ok": True, "subscribed": symbols}
 
     def _listen(self, sid: str, symbol: str) -> None:
-        self._streams[symbol].listeners.add(sid)
-        self._streams[symbol].listened.set()
+        stream = self._streams[symbol]
+        stream.listeners.add(sid)
+        if len(stream.listeners) >= self._wanted:
+            stream.listened.set()
 
     async def _play(self, symbol: str) -> None:
         stream = self._streams[symbol]

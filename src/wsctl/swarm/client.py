@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 AUTHENTICATION_ERROR = "Authentication error"
 EVICTED = "evicted"
 _ACCESS = ("access_denied", "auth_required")
-_QUESTION = 1_000_000
-"""the id of an event that is no subscription"""
 
 
 class Client:
@@ -179,7 +177,7 @@ class Client:
         if self.connection is None or not self._live:
             raise Lost("not connected")
         self._question = asyncio.get_running_loop().create_future()
-        self.connection.event(event, args, _QUESTION)
+        self.connection.event(event, args, len(self._subscriptions))
         try:
             async with asyncio.timeout(timeout):
                 return await self._question
@@ -215,7 +213,7 @@ class Client:
 
     def acknowledged(self, id: int, args: Sequence[Any]) -> None:
         """An answer to a subscription, or to a question."""
-        if id == _QUESTION:
+        if id == len(self._subscriptions):  # the first id that no subscription has
             if self._question is not None and not self._question.done():
                 self._question.set_result(list(args))
             return

@@ -153,7 +153,9 @@ class Crowd:
         self._report(Settled(at=time.time(), metrics=self._metrics()))
         loop = asyncio.get_running_loop()
         if self.options.warmup:
-            loop.call_later(self.options.warmup, self.tally.forget_latencies)
+            loop.call_later(self.options.warmup, self.tally.measure_latencies)
+        else:
+            self.tally.measure_latencies()
         if self.options.slow:
             for client in self._clients[-self.options.slow :]:
                 client.pause()
@@ -230,5 +232,7 @@ def _dialling(options: SwarmOptions) -> dict[str, Any]:
         "websocket_handshake_timeout": OPEN_TIMEOUT,
         "max_frame_size": MAX_MESSAGE,
         "read_buffer_init_size": 2048,
+        # on uvloop it ends the process (SIGABRT) when many peers reset at once: it watches sockets behind libuv's back
+        "use_aiofastnet": False,
         "logger_name": logging.LoggerAdapter(quiet, {}),  # a logger would make one more for each connection
     }

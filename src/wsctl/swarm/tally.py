@@ -131,6 +131,8 @@ class Tally:
         self.clock_offset: ClockOffset | None = None
         self._latency = _Latencies()
         self._source = _Latencies()
+        self._warm = False
+        """latencies count from now on"""
         self._began: float | None = None
         """monotonic seconds"""
         self._ended: float | None = None
@@ -164,12 +166,12 @@ class Tally:
         self._began = time.monotonic()
         self._received_at_begin = self.received
         self._evicted_at_begin = self.counts.evicted
-        self.forget_latencies()
 
-    def forget_latencies(self) -> None:
-        """Those of the warm-up, and from before, are none of the result."""
+    def measure_latencies(self) -> None:
+        """The warm-up is over: latencies so far are none of the result."""
         self.fold()
         self._latency, self._source = _Latencies(), _Latencies()
+        self._warm = True
 
     def fold(self) -> None:
         """Count what arrived since the last time; forget old records."""
@@ -205,8 +207,9 @@ class Tally:
         measured["messages.bytes"] = self.bytes
         if self.elapsed > 0:
             measured["messages.rate"] = (self.received - self._received_at_begin) / self.elapsed
-        measured |= self._latency.histogram.metrics("latency")
-        measured |= self._source.histogram.metrics("latency.source")
+        if self._warm:
+            measured |= self._latency.histogram.metrics("latency")
+            measured |= self._source.histogram.metrics("latency.source")
         measured |= self.ordering.metrics()
         measured |= self.reconnection.metrics(now)
         measured |= self.fanout.metrics()

@@ -1,0 +1,291 @@
+"""Swarms against the mock feed: whatever they count must be what it sent."""
+
+from typing import Any
+
+import pytest
+import uvloop
+from tests.server.served import BTC, ETH, feed, get_control, post_control, run, until
+from tests.swarm.swarms import Watched, options, prices
+
+from wsctl.client.subscription import Subscription
+from wsctl.client.target import Reconnect
+from wsctl.errors import TargetError, UsageError
+from wsctl.server import limits
+from wsctl.server.app import MockFeed
+from wsctl.server.auth import mint
+from wsctl.swarm.remote import RemoteSwarm
+
+
+def test_counts_are_those_of_the_servers_ledger() -> None:
+    async def test() -> None:
+        async with feed(rate=100.0) as running, RemoteSwarm(options(running.url, clients=40)) as swarm:
+            watched = Watched(swarm)
+            await watched.measuring()
+            await watched.until(lambda metrics: metrics["messages.received"] > 5_000)
+            await post_control(running, "pause")
+            await watched.silence()
+            done = await watched.stop()
+            ledger = (await get_control(running, "sent"))["channels"]
+        assert done.channels == {name: ledger[name]["delivered"] for name in (BTC, ETH)}
+        metrics = done.metrics
+        assert metrics["connections.opened"] == metrics["connections.subscribed"] == 40
+        assert metrics["connections.asked"] == metrics["connections.peak"] == metrics["connections.receiving"] == 40
+        assert metrics["acks.ok"] == 40
+        assert metrics["messages.received"] >= sum(done.channels.values())
+        assert metrics["messages.rate"] > 0
+        assert metrics["messages.bytes"] > 100 * metrics["messages.received"]
+        assert [metrics[f"ordering.{kind}"] for kind in ("gaps", "duplicates", "reorders", "regressions")] == [0] * 4
+        assert metrics["fanout.reach"] == 1.0
+        assert 0 < metrics["latency.p50"] <= metrics["latency.p99"] <= metrics["latency.max"] < 5
+        assert metrics["latency.source.p50"] >= metrics["latency.p50"]
+        assert metrics["generator.cpu"] > 0
+        assert metrics["generator.rss"] > 1e6
+        assert metrics["generator.lag.p99"] >= 0
+        assert metrics["errors"] == 0
+        assert not done.findings
+        assert not done.notes
+        assert "reconnect.cut" not in metrics
+
+    run(test)
+
+
+def test_each_client_may_listen_to_one_symbol_of_all() -> None:
+    async def test() -> None:
+        given = {"clients": 5, "spread": True, "format": "compact"}
+        async with feed() as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.measuring()
+            listening = [list(client.channels) for client in running.platform.clients.values()]
+            done = await watched.stop()
+        assert sorted(listening) == [[BTC]] * 3 + [[ETH]] * 2
+        assert done.metrics["messages.bytes"] < 150 * done.metrics["messages.received"]
+
+    run(test)
+
+
+def test_the_oldest_connection_of_a_user_is_evicted() -> None:
+    async def test() -> None:
+        given = {"clients": 4, "tokens": (token("ann"),), "users": ("ann",), "connect_rate": 20.0}
+        async with feed() as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.until(lambda metrics: metrics["connections.evicted"] == 1)
+            await watched.measuring()
+            await watched.until(lambda metrics: metrics.get("limit.survivors_receiving") == 1)
+            done = await watched.stop()
+        assert done.metrics["limit.evicted_oldest_first"] == 1
+        assert done.metrics["connections.closed"] == 1
+        assert done.metrics["connections.opened"] == 4
+        assert done.metrics["connections.receiving"] == 3
+
+    run(test)
+
+
+def test_clients_that_insist_evict_one_another() -> None:
+    async def test() -> None:
+        insisting = Reconnect(delay=0.05, delay_max=0.1, always=True)
+        given = {"clients": 4, "tokens": (token("ann"),), "users": ("ann",), "reconnect": insisting}
+        async with feed() as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.until(lambda metrics: metrics["connections.evicted"] >= 5)
+            await watched.until(lambda metrics: metrics.get("limit.evictions_rate", 0) > 0)
+            await watched.stop()
+
+    run(test)
+
+
+def test_the_newest_connection_is_refused_where_that_is_the_policy() -> None:
+    async def test() -> None:
+        given = {"clients": 4, "tokens": (token("ann"),), "users": ("ann",)}
+        policy = {"limit_policy": "reject-newest"}
+        async with feed(**policy) as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.until(lambda metrics: metrics.get("limit.survivors_receiving") == 1)
+            done = await watched.stop()
+        assert done.metrics["connections.refused"] == 1
+        assert done.metrics["connections.opened"] == 3
+        assert done.metrics["auth.refused"] == done.metrics["errors"] == 0
+        assert any("Too many connections" in note for note in done.notes)
+
+    run(test)
+
+
+def test_bad_tokens_are_refused_and_that_is_measured() -> None:
+    async def test() -> None:
+        given = {"tokens": (token("ann"), "not a token"), "users": ("ann", None), "clients": 4}
+        async with feed() as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.measuring()
+            done = await watched.stop()
+        assert done.metrics["auth.refused"] == done.metrics["connections.refused"] == 2
+        assert done.metrics["connections.subscribed"] == 2
+        assert done.metrics["errors"] == 0
+
+    run(test)
+
+
+def test_requests_that_need_a_user_are_denied() -> None:
+    async def test() -> None:
+        given = {"subscriptions": (*prices("BTC/USDT"), Subscription("bot:subscribe"))}
+        async with feed() as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.measuring()
+            done = await watched.stop()
+        assert done.metrics["auth.denied"] == done.metrics["acks.refused"] == done.metrics["errors"] == 3
+        assert done.metrics["acks.ok"] == 3
+        assert done.metrics["connections.subscribed"] == 0
+
+    run(test)
+
+
+def test_clients_cut_by_a_flash_recover() -> None:
+    async def test() -> None:
+        given = {"clients": 20, "recovery_within": 10.0, "recovery_hold": 0.3}
+        async with feed() as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.measuring()
+            await flash(running, swarm, percent=50, outage=0.3)
+            await watched.until(lambda metrics: metrics.get("reconnect.recovered") == 10)
+            done = await watched.stop()
+        assert done.metrics["reconnect.cut"] == 10
+        assert done.metrics["reconnect.success_rate"] == 1
+        assert done.metrics["reconnect.attempts"] >= 1
+        assert done.metrics["reconnect.time.p99"] < 10
+        assert done.metrics["connections.closed"] == 10
+        assert done.metrics["connections.receiving"] == 20
+        assert done.funnel == dict.fromkeys(("cut", "noticed", "open", "subscribed", "fresh", "consistent", "held"), 10)
+        assert done.metrics["ordering.gaps"] == 0
+
+    run(test)
+
+
+def test_clients_that_forget_to_subscribe_again_do_not_recover() -> None:
+    async def test() -> None:
+        given = {"clients": 4, "resubscribe": False, "recovery_within": 0.2, "recovery_hold": 0.1}
+        async with feed() as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.measuring()
+            await flash(running, swarm, percent=100, outage=0)
+            await watched.until(lambda metrics: metrics["connections.receiving"] == 0)
+            await until(lambda: len(connected(running)) == 4)
+            done = await watched.stop()
+        assert done.metrics["reconnect.cut"] == 4
+        assert done.metrics["reconnect.recovered"] == done.metrics["reconnect.success_rate"] == 0
+        assert done.metrics["reconnect.time.p99"] == float("inf")
+        assert done.funnel["open"] == 4
+        assert done.funnel["subscribed"] == 0
+
+    run(test)
+
+
+def test_clients_come_back_after_a_polite_end_and_hear_of_nothing_lost() -> None:
+    async def test() -> None:
+        async with feed() as running, RemoteSwarm(options(running.url)) as swarm:
+            watched = Watched(swarm)
+            await watched.measuring()
+            await post_control(running, "disconnect")
+            await watched.until(lambda metrics: metrics["connections.closed"] == metrics["connections.receiving"] == 3)
+            done = await watched.stop()
+        assert done.metrics["ordering.gaps"] == 0
+        assert done.metrics["acks.ok"] == 6
+
+    run(test)
+
+
+def test_slow_clients_leave_the_others_their_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "WRITE_LIMIT", 4096)
+
+    async def test() -> None:
+        books = Subscription("channel:subscribe", ("symbol:BTC/USDT:orderbook", "symbol:ETH/USDT:orderbook"))
+        given = {"clients": 3, "slow": 1, "slow_for": 2.0, "subscriptions": (*prices(), books)}
+        async with feed(rate=400.0) as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.until(lambda metrics: metrics["ordering.skipped"] > 0)
+            done = await watched.stop()
+        assert done.metrics["latency.max"] < 2
+        assert done.metrics["ordering.gaps"] == 0
+        assert "latencies of the 1 clients that stopped reading are left out" in done.notes
+
+    run(test)
+
+
+def test_a_warm_up_is_left_out_of_latencies_and_that_is_said() -> None:
+    async def test() -> None:
+        given = {"duration": 0.2, "warmup": 30.0}
+        async with feed() as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            done = await Watched(swarm).end()
+        assert "latencies of the first 30 s are left out" in done.notes
+        assert done.metrics["messages.received"] > 0
+        assert "latency.p50" not in done.metrics
+
+    run(test)
+
+
+def test_nobody_there() -> None:
+    async def test() -> None:
+        async with feed() as running:
+            url = running.url
+        async with RemoteSwarm(options(url)) as swarm:
+            with pytest.raises(TargetError, match="connection refused"):
+                await anext(swarm)
+            with pytest.raises(StopAsyncIteration):
+                await anext(swarm)
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"clients": 10**8}, "need 100,000,050 open files; the limit is"),
+        ({"clients": 0}, "0 clients; expected at least 1"),
+        ({"slow": 9}, "9 of 3 clients are to be slow"),
+        ({"users": ("ann",)}, "1 users for 0 tokens"),
+        ({"target": {"transport": "polling"}}, "speaks WebSocket only"),
+        ({"target": {"url": "https://127.0.0.1:1", "cacert": "/nowhere.pem"}}, "--cacert /nowhere.pem cannot be read"),
+    ],
+)
+def test_what_cannot_be_done(given: dict[str, Any], message: str) -> None:
+    async def test() -> None:
+        url = given.get("target", {}).pop("url", "http://127.0.0.1:1")
+        async with RemoteSwarm(options(url, **given)) as swarm:
+            with pytest.raises(UsageError, match=message):
+                await anext(swarm)
+
+    run(test)
+
+
+def test_two_thousand_connections() -> None:
+    async def test() -> None:
+        given = {"clients": 2_000, "subscriptions": prices("BTC/USDT"), "connect_rate": 0.0}
+        async with feed(rate=1.0) as running, RemoteSwarm(options(running.url, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.until(lambda metrics: metrics["connections.receiving"] == 2_000)
+            await watched.measuring()
+            await post_control(running, "pause")
+            await watched.silence()
+            done = await watched.stop()
+            ledger = (await get_control(running, "sent"))["channels"]
+        assert done.channels[BTC] == ledger[BTC]["delivered"]
+        assert done.metrics["ordering.gaps"] == done.metrics["errors"] == 0
+
+    run(test, loop_factory=uvloop.new_event_loop, seconds=55)
+
+
+def token(user: str) -> str:
+    """A token as the mock feed signs them."""
+    return mint(user, "wsctl-dev")
+
+
+def connected(running: MockFeed) -> dict[str, str | None]:
+    """Who is connected, by the server's account: handshake ids by connection."""
+    return {client.id: client.name for client in running.platform.clients.values()}
+
+
+async def flash(running: MockFeed, swarm: RemoteSwarm, *, percent: int, outage: float) -> None:
+    """Cut connections, and tell the swarm whose."""
+    clock, before = running.platform.clock, connected(running)
+    at = clock.now()
+    cut = (await post_control(running, "flash", percent=percent, outage=outage))["cut"]
+    await until(lambda: len(before.keys() - connected(running).keys()) == cut)
+    ids = before.keys() - connected(running).keys()
+    await swarm.fault(at, at + outage, tuple(str(before[id]) for id in ids))
