@@ -84,15 +84,20 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measured_by(module: str, arguments: Sequence[str], seconds: float) -> dict[str, Any]:
-    """The JSON that a measuring process printed, or {"error"}."""
-    process = start([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE)
+    """The JSON that a measuring module printed, or {"error"}."""
+    return measured_by_command([sys.executable, "-m", module, *arguments], seconds)
+
+
+def measured_by_command(command: Sequence[str], seconds: float) -> dict[str, Any]:
+    """The JSON that a measuring process printed, or {"error"}. Raises ContenderError when it cannot start."""
+    process = start(command, stdout=subprocess.PIPE)
     try:
         out, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        return {"error": f"{module} did not finish"}
+        return {"error": f"{' '.join(command[:3])} did not finish"}
     finally:
         stop(process)
-    return json.loads(out) if out else {"error": f"{module} exited with {process.returncode}"}
+    return json.loads(out) if out else {"error": f"{' '.join(command[:3])} exited with {process.returncode}"}
 
 
 def served(load: Load, arguments: Sequence[str], seconds: float) -> Round:

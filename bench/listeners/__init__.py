@@ -1,0 +1,1 @@
+"""Client processes that listen to a feed and measure it: what bench.clients compares."""
