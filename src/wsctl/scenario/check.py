@@ -21,7 +21,10 @@ from wsctl.scenario.spec import (
     WatchSpec,
 )
 from wsctl.scenario.steps import kind_of
+from wsctl.scenario.steps.listening import MEASURED_BY_ONE
+from wsctl.scenario.steps.subscribe import MEASURED_BY_MANY
 from wsctl.spec.document import Document, Path
+from wsctl.spec.kinds import either
 from wsctl.spec.nearest import nearest
 from wsctl.spec.units import write_duration
 
@@ -58,10 +61,10 @@ def _check_shape(document: Document, path: Path, step: StepSpec) -> None:
     given = [*step.commands, *(("parallel",) if step.parallel else ())]
     if len(given) != 1:
         what = f"both {given[0]} and {given[1]}" if given else "no command"
-        raise document.value_error(path, f"a step with {what}; expected one of {', '.join((*COMMANDS, 'parallel'))}")
+        raise document.value_error(path, f"the step has {what}; expected one of {', '.join((*COMMANDS, 'parallel'))}")
     if not step.parallel:
         if step.name is None:
-            raise document.value_error(path, "a step without a name; expected a few words that say what it shows")
+            raise document.value_error(path, "the step has no name; expected a few words that say what it shows")
     elif len(path) > 2:
         raise document.value_error(path, "parallel inside parallel; expected steps with a command")
     elif step.during or step.expect:
@@ -95,10 +98,10 @@ class _Step:
     def _check_target(self, path: Path, target: str | None) -> None:
         services = self._spec.services
         if target is not None and target not in services:
-            hint = _did_you_mean(target, services) or "services: names them"
+            hint = _did_you_mean(target, services) or f"known: {', '.join(services) or 'none'}"
             raise self._document.value_error((*path, "target"), f"there is no service {target!r}", hint=hint)
         if target is None and len(services) > 1:
-            raise self._document.value_error(path, f"no target; expected one of {', '.join(services)}")
+            raise self._document.value_error(path, f"no target, and several services; expected {either(services)}")
 
     def _check_client(self, options: ClientSpec) -> None:
         if options.user is not None and options.token is not None:
@@ -131,8 +134,8 @@ class _Step:
     def _check_action(self, path: Path, action: ActionSpec) -> None:
         given = list(action.kinds)
         if len(given) != 1:
-            what = f"both {given[0]} and {given[1]}" if given else "nothing"
-            raise self._document.value_error(path, f"{what} at a time; expected one of {', '.join(ACTIONS)}")
+            what = f"both {given[0]} and {given[1]}" if given else "nothing to do"
+            raise self._document.value_error(path, f"the action has {what}; expected one of {', '.join(ACTIONS)}")
         name, options = action.kind
         self._check_target((*path, name), options.target or self._options.target)
         if not isinstance(self._options, WatchSpec):
@@ -181,12 +184,20 @@ class _Step:
             raise self._document.key_error(path, error.message, hint=error.hint) from error
 
     def _object_to_unmeasured(self, path: Path, metric: str, measured: Iterable[str]) -> None:
-        if metric.startswith("reconnect.") and isinstance(self._options, WatchSpec):
+        options = self._options
+        family = metric.partition(".")[0]
+        alike = [name for name in measured if name.partition(".")[0] == family]
+        if family == "reconnect" and isinstance(options, WatchSpec):
             hint = "it takes a flash or a disconnect in during"
+        elif family == "limit" and isinstance(options, SubscribeSpec):
+            hint = "it takes clients, and a user or users"
+        elif isinstance(options, SubscribeSpec) and options.clients is None and metric in MEASURED_BY_MANY:
+            hint = "it takes clients"
+        elif isinstance(options, SubscribeSpec) and metric in MEASURED_BY_ONE:
+            hint = "it is measured by one client, without clients"
         else:
-            family = metric.partition(".")[0]
-            alike = [name for name in measured if name.partition(".")[0] == family]
-            hint = f"measured are {', '.join(sorted(alike or measured))}"
+            families = {f"{name.partition('.')[0]}.*" if "." in name else name for name in measured}
+            hint = f"measured are {', '.join(sorted(alike or families))}"
         raise self._document.key_error(path, f"{metric} is not measured by this {self._command} step", hint=hint)
 
 

@@ -67,7 +67,7 @@ def tagged(scenarios: Iterable[Scenario], tags: Sequence[str]) -> list[Scenario]
 def _read(file: Path, shown: str, environ: Mapping[str, str]) -> Iterator[Scenario]:
     document = read_yaml(file, shown=shown)
     if document.data is None:
-        raise UsageError(f"{shown}: the file is empty; expected a scenario", hint="docs/scenarios.md shows one")
+        raise UsageError(f"{shown}:1:1: the file is empty; expected a scenario", hint="docs/scenarios.md shows one")
     for expanded in expand(document, environ):
         spec = build(expanded, (), ScenarioSpec)
         check(expanded, spec)

@@ -65,8 +65,17 @@ def read_scalar(text: str) -> Any:
 def _translate(error: yaml.MarkedYAMLError, file: str) -> UsageError:
     mark = error.problem_mark or error.context_mark
     place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
-    said = [text for text in (error.problem, error.context) if text]
-    return UsageError(f"{file}:{place}: {' '.join(', '.join(said).split())}")
+    said = ", ".join(text for text in (error.problem, error.context) if text)
+    return UsageError(f"{file}:{place}: {' '.join(said.split())}", hint=_hint(said))
+
+
+def _hint(said: str) -> str | None:
+    """What people meant who write bounds and variables."""
+    if "while scanning a block scalar" in said:
+        return "a text that begins with > or | is put in quotes"
+    if "but got '{'" in said:
+        return "between { } or [ ] a ${VARIABLE} is put in quotes"
+    return None
 
 
 class _Loader(yaml.SafeLoader):
@@ -119,7 +128,8 @@ class _Builder:
         try:
             return _scalar(node.tag, text)
         except _UnknownTag as error:
-            raise self._error(node, f"unknown tag {node.tag}") from error
+            hint = "a text that begins with ! is put in quotes" if node.tag.startswith("!") else None
+            raise self._error(node, f"unknown tag {node.tag}", hint=hint) from error
         except (ValueError, KeyError) as error:
             raise self._error(node, f"{text[:40]!r} does not fit its type") from error
 
@@ -148,9 +158,9 @@ class _Builder:
                 raise self._error(key_node, "merge keys (<<) are not read; repeat the keys, or use an alias")
             yield key_node.value, key_node, value_node
 
-    def _error(self, node: yaml.Node, message: str) -> UsageError:
+    def _error(self, node: yaml.Node, message: str, *, hint: str | None = None) -> UsageError:
         mark = _mark(node)
-        return UsageError(f"{self._file}:{mark.line}:{mark.column}: {message}")
+        return UsageError(f"{self._file}:{mark.line}:{mark.column}: {message}", hint=hint)
 
 
 class _UnknownTag(Exception):

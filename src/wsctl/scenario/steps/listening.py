@@ -4,6 +4,7 @@ import random
 import time
 import uuid
 from collections import deque
+from collections.abc import Iterable
 
 from msgspec import structs
 
@@ -23,6 +24,9 @@ OBSERVATIONS_KEPT = 10_000
 """the latest, for evidence"""
 PROGRESS_INTERVAL = 0.25
 """seconds"""
+
+
+MEASURED_BY_ONE = MEASURED | {"server.cpu", "server.rss"}
 
 
 def watch_options(spec: WatchSpec, target: Target) -> WatchOptions:
@@ -55,7 +59,12 @@ def reconnect_of(spec: ReconnectSpec) -> Reconnect:
 
 def measured_by_one(step: StepSpec) -> frozenset[str]:
     """The metrics of one client; those of reconnection where something cuts it off."""
-    return MEASURED if is_cut(step) else frozenset(name for name in MEASURED if not name.startswith("reconnect."))
+    return MEASURED_BY_ONE if is_cut(step) else without(MEASURED_BY_ONE, "reconnect.")
+
+
+def without(measured: Iterable[str], family: str) -> frozenset[str]:
+    """All metrics but those of a family."""
+    return frozenset(name for name in measured if not name.startswith(family))
 
 
 def is_cut(step: StepSpec) -> bool:

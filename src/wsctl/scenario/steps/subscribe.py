@@ -1,7 +1,5 @@
 """A subscribe step: one client, as `wsctl subscribe` has it, or a swarm of them."""
 
-from collections.abc import Iterable
-
 from wsctl.client.target import Target
 from wsctl.errors import WsctlError
 from wsctl.model.metrics import METRICS
@@ -14,12 +12,14 @@ from wsctl.scenario.steps.listening import (
     reconnect_of,
     recovery_of,
     watch_options,
+    without,
 )
 from wsctl.swarm import messages
 from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.remote import RemoteSwarm
 
 _NOT_BY_MANY = ("silence.", "connections.polling")
+MEASURED_BY_MANY = frozenset(name for name in METRICS if not name.startswith(_NOT_BY_MANY))
 
 
 class SubscribeStep:
@@ -29,11 +29,11 @@ class SubscribeStep:
         """By one client or by many; reconnection where somebody is cut, limits where there are users."""
         options = _options(step)
         if options.clients is None:
-            return measured_by_one(step) | {"server.cpu", "server.rss"}
-        measured = frozenset(name for name in METRICS if not name.startswith(_NOT_BY_MANY))
+            return measured_by_one(step)
+        measured = MEASURED_BY_MANY
         if options.user is None and not options.users:
-            measured = _without(measured, "limit.")
-        return measured if is_cut(step) else _without(measured, "reconnect.")
+            measured = without(measured, "limit.")
+        return measured if is_cut(step) else without(measured, "reconnect.")
 
     def seconds(self, step: StepSpec) -> float:
         """How long it listens, and how long the clients take to set out."""
@@ -97,10 +97,6 @@ async def _swarm(options: SwarmOptions, context: Context) -> Outcome:
                         observations=message.samples,
                     )
     raise WsctlError("the swarm ended without a result")
-
-
-def _without(measured: Iterable[str], family: str) -> frozenset[str]:
-    return frozenset(name for name in measured if not name.startswith(family))
 
 
 def _options(step: StepSpec) -> SubscribeSpec:
