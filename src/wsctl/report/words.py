@@ -3,6 +3,6 @@
 from rich.text import Text
 
 
-def plain(text: str) -> Text:
+def plain(text: str, style: str = "") -> Text:
     """A text from outside: its control characters are not for the terminal."""
-    return Text("".join(character if character.isprintable() else "�" for character in text))
+    return Text("".join(character if character.isprintable() else "�" for character in text), style)
