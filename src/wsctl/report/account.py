@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
@@ -19,10 +20,11 @@ _DIGITS = 8
 
 
 class AccountView:
-    """What there is of it; nothing for an account that nothing came of."""
+    """What there is of it, of the notices no more than so many; nothing for an account that nothing came of."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, notices: int | None = None) -> None:
         self._account = account
+        self._left_out = 0 if notices is None else max(0, len(account.notices) - notices)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         account = self._account
@@ -30,10 +32,14 @@ class AccountView:
             yield from _bots(account, console, options)
         if account.balances:
             yield _balance_line(account)
-        for at, level, text in account.notices:
-            moment = time.strftime("%H:%M:%S", time.localtime(at))
-            style = _LEVELS.get(level, "dim")
-            yield Text.assemble((f"{moment} ", "dim"), plain(f"{level:8} ", style), plain(text))
+        for notice in islice(account.notices, self._left_out, None):
+            yield notice_line(*notice)
+
+
+def notice_line(at: float, level: str, text: str) -> Text:
+    """When, how grave and what; longer ones go on in the next line."""
+    moment = time.strftime("%H:%M:%S", time.localtime(at))
+    return Text.assemble((f"{moment} ", "dim"), plain(f"{level:8} ", _LEVELS.get(level, "dim")), plain(text))
 
 
 def _bots(account: Account, console: Console, options: ConsoleOptions) -> Iterable[RenderableType]:

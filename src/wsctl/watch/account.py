@@ -48,6 +48,11 @@ class Account:
             "announcement": self._take_notice,
         }
 
+    @property
+    def known(self) -> bool:
+        """Whether anything came."""
+        return bool(self.bots or self.balances or self.notices)
+
     def add(self, seen: Observation) -> bool:
         """Take an observation; answers whether it was about an account."""
         taker = self._takers.get(seen.event)
