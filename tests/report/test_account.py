@@ -11,9 +11,9 @@ from wsctl.report.account import AccountView
 from wsctl.watch.account import Account
 
 
-def draw(account: Account, width: int) -> list[str]:
+def draw(account: Account | AccountView, width: int) -> list[str]:
     console = Console(width=width, height=40, record=True, force_terminal=True, file=StringIO())
-    console.print(AccountView(account))
+    console.print(AccountView(account) if isinstance(account, Account) else account)
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
@@ -103,6 +103,18 @@ def test_small_amounts_are_numbers_that_people_read() -> None:
         "alice-bot-1  running  PEPE/USDT  trades 1",
         "  size 1,234,567,890  entry 0.0000123456  unrealized -0.0034  pnl +0.0012",
     ]
+
+
+def test_lines_stay_lines() -> None:
+    """A position that closes does not turn lines into a row, and back when it opens; a wider window does."""
+    account = bot("PEPE/USDT", 1234567890.12, 1.23456e-05, -0.0034, 0.0012)
+    view = AccountView(account)
+    assert len(draw(view, 80)) == 2
+    account.bots["alice-bot-1"].size = 0.0
+    account.bots["alice-bot-1"].entry_price = 0.0
+    assert draw(view, 80)[0].startswith("alice-bot-1")
+    assert draw(view, 100)[0].startswith("bot ")
+    assert draw(AccountView(account), 80)[0].startswith("bot ")
 
 
 def test_a_bot_of_which_only_the_trades_are_known() -> None:

@@ -1,10 +1,10 @@
 """A user's bots, balances and notices as people read them, below the prices."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
@@ -20,35 +20,52 @@ _DIGITS = 8
 
 
 class AccountView:
-    """What there is of it, of the notices no more than so many; nothing for an account that nothing came of."""
+    """What there is of it; nothing for an account that nothing came of."""
 
-    def __init__(self, account: Account, *, notices: int | None = None) -> None:
+    def __init__(self, account: Account) -> None:
         self._account = account
-        self._left_out = 0 if notices is None else max(0, len(account.notices) - notices)
+        self._bots = _Bots(account)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.part(len(self._account.notices))
+
+    def part(self, notices: int) -> Group:
+        """Bots, balances and so many of the notices, the latest."""
         account = self._account
-        if account.bots:
-            yield from _bots(account, console, options)
+        lines: list[RenderableType] = [self._bots] if account.bots else []
         if account.balances:
-            yield _balance_line(account)
-        for notice in islice(account.notices, self._left_out, None):
-            yield notice_line(*notice)
+            lines.append(_balance_line(account))
+        latest = islice(account.notices, len(account.notices) - notices, None)
+        return Group(*lines, *(notice_line(*notice) for notice in latest))
+
+
+class _Bots:
+    """A table, without the last trades where it is too wide; two lines a bot where that does not help.
+
+    Drawn again and again it stays what it became: positions close, and what is too wide will be so again.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._widest = {True: 0, False: 0}
+        """columns that the table took at most, with and without the last trades"""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for last_trade in self._widest:
+            table = _bot_table(self._account, last_trade=last_trade)
+            width = Measurement.get(console, options.update(max_width=10_000), table).maximum
+            self._widest[last_trade] = max(self._widest[last_trade], width)
+            if self._widest[last_trade] <= options.max_width:
+                yield table
+                return
+        for bot in self._account.bots.values():
+            yield from _bot_lines(bot)
 
 
 def notice_line(at: float, level: str, text: str) -> Text:
     """When, how grave and what; longer ones go on in the next line."""
     moment = time.strftime("%H:%M:%S", time.localtime(at))
     return Text.assemble((f"{moment} ", "dim"), plain(f"{level:8} ", _LEVELS.get(level, "dim")), plain(text))
-
-
-def _bots(account: Account, console: Console, options: ConsoleOptions) -> Iterable[RenderableType]:
-    """A table, without the last trades where it is too wide; two lines a bot where that does not help."""
-    for last_trade in (True, False):
-        table = _bot_table(account, last_trade=last_trade)
-        if Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width:
-            return [table]
-    return [line for bot in account.bots.values() for line in _bot_lines(bot)]
 
 
 def _bot_table(account: Account, *, last_trade: bool) -> Table:

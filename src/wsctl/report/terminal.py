@@ -33,6 +33,7 @@ class LiveTable:
     def __init__(self, tally: Tally, source: str, console: Console | None = None) -> None:
         self._tally = tally
         self._source = source
+        self._account = AccountView(tally.account)
         self._console = console or Console()
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
 
@@ -43,13 +44,28 @@ class LiveTable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.update(live_view(self._tally, self._source))  # all of it: nothing is redrawn any more
+        self._live.update(live_view(self._tally, self._source, account=self._account))  # all of it: the last drawing
         self._live.__exit__(kind, error, traceback)
 
     def refresh(self) -> None:
         """Draw what is known now, as much as fits: what has scrolled off cannot be redrawn."""
-        rows, notices = _room(self._tally, self._console)
-        self._live.update(live_view(self._tally, self._source, rows=rows, notices=notices), refresh=True)
+        rows, notices = self._room()
+        view = live_view(self._tally, self._source, rows=rows, account=self._account.part(notices))
+        self._live.update(view, refresh=True)
+
+    def _room(self) -> tuple[int, int]:
+        """How many rows and how many notices there are lines for; older notices give way to rows."""
+        rows = self._console.height - _AROUND_ROWS - self._height(self._account.part(0))
+        notices = 0
+        for notice in reversed(self._tally.account.notices):
+            left = rows - self._height(notice_line(*notice))
+            if left < (1 if notices < _LEAST_NOTICES else len(self._tally.rows)):
+                break
+            rows, notices = left, notices + 1
+        return rows, notices
+
+    def _height(self, renderable: RenderableType) -> int:
+        return len(self._console.render_lines(renderable, pad=False))
 
 
 _AROUND_ROWS = 6
@@ -58,33 +74,17 @@ _LEAST_NOTICES = 2
 """notices for which rows are left out, but for one"""
 
 
-def _room(tally: Tally, console: Console) -> tuple[int, int]:
-    """How many rows and how many notices there are lines for; older notices give way to rows."""
-    account = tally.account
-    free = console.height - _AROUND_ROWS - _height(AccountView(account, notices=0), console)
-    notices = 0
-    for notice in reversed(account.notices):
-        height = _height(notice_line(*notice), console)
-        rows_first = 1 if notices < _LEAST_NOTICES else len(tally.rows)
-        if free - height < rows_first:
-            break
-        notices, free = notices + 1, free - height
-    return free, notices
-
-
-def _height(renderable: RenderableType, console: Console) -> int:
-    return len(console.render_lines(renderable, pad=False))
-
-
-def live_view(tally: Tally, source: str, *, rows: int | None = None, notices: int | None = None) -> RenderableType:
-    """The prices, and below them the account and what became of the connection; no more than so many rows, notices."""
+def live_view(
+    tally: Tally, source: str, *, rows: int | None = None, account: RenderableType | None = None
+) -> RenderableType:
+    """The prices, no more than so many rows, and below them the account and what became of the connection."""
     shown = list(tally.rows.values())[: None if rows is None else max(1, rows)]
     lines: list[RenderableType] = [_price_table(tally, shown)] if shown or not tally.account.known else []
     if not tally.rows and not tally.account.known:
         lines.append(Text("waiting for the first message", style="dim"))
     if len(shown) < len(tally.rows):
         lines.append(Text(f"… and {len(tally.rows) - len(shown)} more; a taller window shows them", style="dim"))
-    return Group(*lines, AccountView(tally.account, notices=notices), _connection_line(tally, source))
+    return Group(*lines, account or AccountView(tally.account), _connection_line(tally, source))
 
 
 def summary(tally: Tally, *, incomparable: int = 0) -> str:
