@@ -1,13 +1,11 @@
-"""What serve does around the mock feed: config file, banner, connection log, ready file, the end."""
+"""What serve does around the mock feed: banner, connection log, ready file, the end."""
 
 import gc
 import json
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -20,50 +18,6 @@ from wsctl.server.app import MockFeed
 from wsctl.server.metrics import Sample
 from wsctl.server.options import ServeOptions
 from wsctl.server.platform import ConnectionLog
-from wsctl.spec.document import Document, check_keys, kind_of
-from wsctl.spec.loader import read_yaml
-from wsctl.spec.units import parse_duration
-
-_KINDS = {
-    "str": "a text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "a list",
-}
-
-DURATIONS = ("throttle", "ping_interval", "ping_timeout", "connect_timeout")
-
-
-def read_config(path: Path | None) -> dict[str, Any]:
-    """The options in a config file. Raises UsageError with file, line, column and the nearest known key."""
-    if path is None:
-        return {}
-    document = read_yaml(path)
-    if document.data is None:
-        return {}
-    fields = {field.name: field.type for field in msgspec.structs.fields(ServeOptions)}
-    return {key: _convert(document, key, value, fields[key]) for key, value in check_keys(document, (), fields).items()}
-
-
-def _convert(document: Document, key: str, value: Any, kind: Any) -> Any:
-    try:
-        if key in DURATIONS and isinstance(value, str):
-            return parse_duration(value)
-        if key == "symbols" and isinstance(value, str):
-            value = [name for name in value.split(",") if name]
-        return msgspec.convert(value, kind)
-    except UsageError as error:
-        raise document.value_error((key,), f"{key}: {error.message}") from error
-    except msgspec.ValidationError as error:
-        raise document.value_error((key,), f"{key} is {kind_of(value)}; expected {_expected(error)}") from error
-
-
-def _expected(error: msgspec.ValidationError) -> str:
-    """What msgspec expected, in words: `Expected `int | null`, got `str`` is `a whole number`."""
-    kind = re.search(r"Expected `(\w+)", str(error))
-    return _KINDS.get(kind[1], kind[1]) if kind else str(error).lower()
-
 
 async def serve_until_stopped(
     options: ServeOptions, *, ready_file: Path | None, metrics: bool, metrics_file: Path | None
