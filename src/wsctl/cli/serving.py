@@ -4,27 +4,27 @@ import gc
 import json
 import os
 import time
-from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
-import msgspec
-
 from wsctl.cli.console import say
-from wsctl.cli.output import open_lines
 from wsctl.cli.run import until_terminated
+from wsctl.cli.samples import Samples
 from wsctl.errors import ExitCode, UsageError
 from wsctl.server import defaults
 from wsctl.server.app import MockFeed
-from wsctl.server.metrics import Sample
 from wsctl.server.options import ServeOptions
 from wsctl.server.platform import ConnectionLog
+
 
 async def serve_until_stopped(
     options: ServeOptions, *, ready_file: Path | None, metrics: bool, metrics_file: Path | None
 ) -> ExitCode:
     """Serve until SIGTERM (exit 0) or Ctrl-C (KeyboardInterrupt from the runner, exit 130)."""
     began = time.monotonic()
-    async with MockFeed(options, on_log=_log, on_sample=_listener(metrics, metrics_file)) as feed:
+    async with AsyncExitStack() as stack:
+        samples = stack.enter_context(closing(Samples(metrics_file, say_them=metrics)))
+        feed = await stack.enter_async_context(MockFeed(options, on_log=_log, on_sample=samples.take))
         _tune_collector()
         if ready_file is not None:
             _write_ready_file(ready_file, feed.url)
@@ -41,29 +41,6 @@ async def serve_until_stopped(
             delivered = sum(channel["delivered"] for channel in ledger)
             say(f"served for {time.monotonic() - began:.0f} s, {delivered} messages delivered")
     return ExitCode.PASSED
-
-
-def _listener(say_it: bool, path: Path | None) -> Callable[[Sample], None] | None:
-    """Who gets the samples; None when nobody wants them."""
-    lines = None if path is None else open_lines(path)
-    if lines is None:
-        return _say_sample if say_it else None
-
-    def listen(sample: Sample) -> None:
-        lines.put(msgspec.json.encode(sample))
-        if say_it:
-            _say_sample(sample)
-
-    return listen
-
-
-def _say_sample(sample: Sample) -> None:
-    memory = "" if sample.rss_mb is None else f", {sample.rss_mb:g} MB"
-    say(
-        f"{time.strftime('%H:%M:%S')} {sample.connections} connections, {sample.messages_per_second:g} messages/s, "
-        f"{sample.reconnections} reconnections, {sample.errors} errors, {sample.evictions} evictions, "
-        f"{sample.skipped} skipped, loop {sample.loop_lag_ms:g} ms late{memory}"
-    )
 
 
 def _tune_collector() -> None:
