@@ -46,7 +46,7 @@ class MockFeed:
         *,
         clock: Clock | None = None,
         on_log: Callable[[ConnectionLog], None] = lambda log: None,
-        on_sample: Callable[[Sample], None] | None = None,
+        on_sample: Callable[[Sample], None] = lambda sample: None,
     ) -> None:
         self.seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
         self.options = structs.replace(options, seed=self.seed)
@@ -80,10 +80,8 @@ class MockFeed:
             asyncio.create_task(server.serve(sockets=sockets), name="uvicorn"),
             asyncio.create_task(self.prices.run(), name="prices"),
             asyncio.create_task(self._beat(), name="heartbeats"),
+            asyncio.create_task(Sampler(self.platform, self._on_sample).run(), name="metrics"),
         ]
-        if self._on_sample is not None:
-            sampler = Sampler(self.platform, self._on_sample)
-            self._tasks.append(asyncio.create_task(sampler.run(), name="metrics"))
         self._server = server
         listening = asyncio.create_task(server.listening.wait())
         await asyncio.wait((listening, self._tasks[0]), return_when=asyncio.FIRST_COMPLETED)
