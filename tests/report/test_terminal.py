@@ -1,6 +1,7 @@
 """What people see: the live table and the ordering report, at the widths of their terminals."""
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,20 @@ def tally() -> Tally:
     tally.add(price("BTC-USD-220527", 1, 123456789.5))
     clock.time += 3
     return tally
+
+
+def test_the_readme_shows_it() -> None:
+    """Head and last line of README's sample are those of the real table."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text().splitlines()
+    clock = StoppedClock()
+    tally = Tally(clock)
+    tally.add(stage(Stage.JOINED))
+    for seq, (symbol, value) in enumerate((("BTC/USDT", 64968.44), ("ETH/USDT", 3197.62)), start=1):
+        tally.add(price(symbol, seq, value))
+    clock.time += 20
+    head, *_, last = draw(live_view(tally, "mock prices at http://127.0.0.1:42895"), 80)
+    assert head in readme
+    assert last in readme
 
 
 @pytest.mark.parametrize("width", [80, 120])
