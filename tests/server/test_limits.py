@@ -188,7 +188,7 @@ def test_a_user_is_forgotten_with_the_last_connection() -> None:
         async with feed(**QUIET, max_per_user=1) as running:
             for number in range(5):
                 async with joined(running, token=token(f"user{number}")), joined(running, token=token(f"user{number}")):
-                    assert running.platform.admission.is_here(f"user{number}")
+                    assert f"user{number}" in running.platform.admission._by_user
             await until(lambda: not running.platform.clients)
             assert not running.platform.admission._by_user
             assert running.platform.admission._count == 0
@@ -212,6 +212,27 @@ def test_max_connections() -> None:
             await until(lambda: len(running.platform.clients) == 1)
             await poller.join()
             assert [log.reason for log in running.logs if log.what == "refused"] == ["2 connections in all"] * 3  # type: ignore[attr-defined]
+
+    run(test)
+
+
+def test_an_eviction_makes_room_where_the_server_is_full() -> None:
+    """A user whose new connection costs an old one of the same user takes no further place."""
+
+    async def test() -> None:
+        async with (
+            feed(**QUIET, max_connections=2, max_per_user=1) as running,
+            joined(running, token=token("bob")) as bob,
+            joined(running, token=token()) as first,
+            joined(running, token=token()) as second,
+            websocket(running) as third,
+        ):
+            assert await last_words(first) == ([EVICTED, "41"], 1000)
+            assert users(running) == ["bob", "alice"]
+            assert await refusal(third, token=token("carol")) == TOO_MANY
+            for peer in (bob, second):
+                assert (await peer.emit("time:sync"))["ok"]
+            assert list(running.platform.admission._by_user) == ["bob", "alice"]
 
     run(test)
 
