@@ -287,6 +287,32 @@ def test_too_many_subscriptions(event: str) -> None:
     run(test)
 
 
+@pytest.mark.parametrize(("length", "kept"), [(128, True), (129, False), (900_000, False)])
+def test_a_name_that_is_no_name(length: int, kept: bool) -> None:
+    """The `client` of the handshake's auth outlives the connection, so a long one is not kept; its bearer is let in."""
+
+    async def test() -> None:
+        async with feed(**QUIET) as running, joined(running, client="x" * length):
+            (client,) = running.platform.clients.values()
+            assert client.name == ("x" * length if kept else None)
+
+    run(test)
+
+
+def test_what_clients_make_long_is_logged_short() -> None:
+    """Namespaces, users and the like stand in the log with their beginning."""
+
+    async def test() -> None:
+        async with feed(**QUIET) as running, joined(running, token=token("u" * 900)) as peer:
+            await peer.send(f'42/{"y" * 900_000},["a"]')
+            assert await peer.closed() == 1002
+            (_, log) = running.logs  # type: ignore[attr-defined]
+            assert log.reason.startswith("malformed packet: EVENT for namespace '/yyy")
+            assert (len(log.reason), log.user) == (101, "u" * 100 + "…")
+
+    run(test)
+
+
 # Who may come
 
 
