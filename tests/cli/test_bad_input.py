@@ -40,6 +40,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "key.yaml").write_text("# a comment\nrat: 3\n")
     (path / "value.yaml").write_text("rate: fast\n")
     (path / "duration.yaml").write_text("throttle: 5 parsecs\n")
+    (path / "choice.yaml").write_text("rate: 5\nauth: requird\n")
+    (path / "choice-kind.yaml").write_text("limit_policy: 3\n")
+    (path / "origin.yaml").write_text("cors_origins: http://app.example\n")
+    (path / "origin-kind.yaml").write_text("cors_origin: 3\n")
     (path / "syntax.yaml").write_text("symbols: [\n")
     (path / "lines.jsonl").write_text('{"received_at": 1}\n')
     (path / "plain.txt").write_text("no certificate\n")
@@ -130,6 +134,21 @@ OPTIONS = {
     "serve --config key.yaml": ("", "key.yaml:2:1: unknown key 'rat' in the document", "did you mean rate?"),
     "serve --config value.yaml": ("", "value.yaml:1:7: rate is a text; expected a number"),
     "serve --config duration.yaml": ("", f"duration.yaml:1:11: throttle: bad duration '5 parsecs'; {DURATION}"),
+    "serve --config choice.yaml": (
+        "",
+        "choice.yaml:2:7: auth is 'requird'; expected optional or required",
+        "did you mean required?",
+    ),
+    "serve --config choice-kind.yaml": (
+        "",
+        "choice-kind.yaml:1:15: limit_policy is a number; expected evict-oldest or reject-newest",
+    ),
+    "serve --config origin.yaml": (
+        "",
+        "origin.yaml:1:1: unknown key 'cors_origins' in the document",
+        "did you mean cors_origin?",
+    ),
+    "serve --config origin-kind.yaml": ("", "origin-kind.yaml:1:14: cors_origin is a number; expected a list"),
     "serve --config syntax.yaml": (
         "",
         "syntax.yaml:2:1: expected the node content, but found '<stream end>', while parsing a flow node",

@@ -1,13 +1,18 @@
 """Output that nobody takes: a reader that has left, a full disk, a stream that was never open."""
 
+import contextlib
 import os
+import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from select import select
 
 import pytest
 
-from tests.cli.program import Result, Server, command, environment, wsctl
+from tests.cli.conftest import Serve
+from tests.cli.program import Result, Server, command, environment, wait_until, wsctl
 from tests.peers.background import Background
 from tests.peers.liar import Liar
 
@@ -95,6 +100,61 @@ def test_an_answer_on_a_full_disk(feed: Server, full: int, arguments: tuple[str,
     reach = ("--url", feed.url) if arguments[0] == "emit" else ()
     result = ended((*arguments, *reach), full)
     assert result == (4, "", "wsctl: error: cannot write the output: no space left on device\n")
+
+
+def answers(server: Server) -> bool:
+    with urllib.request.urlopen(f"{server.url}/healthz", timeout=5) as response:
+        return bool(response.status == 200)
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    """A named pipe."""
+    path = tmp_path / "metrics"
+    os.mkfifo(path)
+    return path
+
+
+def test_a_feed_outlives_the_reader_of_its_metrics(serve: Serve, fifo: Path) -> None:
+    """`serve --metrics-file - | head -1`: told once, and the feed goes on without."""
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    server = serve("--metrics", "--metrics-file", str(fifo))
+    wait_until(lambda: select([reading], [], [], 0)[0])
+    os.close(reading)
+    server.wait_err("metrics are no longer written (their reader has left); serving goes on")
+    server.wait_err("messages/s", sum("messages/s" in line for line in server.err) + 2)
+    assert answers(server)
+    ended = server.signal(signal.SIGTERM)
+    assert (ended.code, ended.err.count("no longer written")) == (0, 1)
+
+
+@needs_full
+def test_a_feed_outlives_a_full_disk(serve: Serve) -> None:
+    """So it does where the metrics cannot be written."""
+    server = serve("--metrics-file", str(FULL))
+    server.wait_err("metrics are no longer written (cannot write the output: no space left on device); serving goes on")
+    assert answers(server)
+    assert server.signal(signal.SIGTERM).code == 0
+
+
+def test_the_last_metrics_are_written(serve: Serve, fifo: Path) -> None:
+    """What a slow reader has not taken when the feed ends is still given to it."""
+    reading = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(reading, b"\n" * 4096)
+    server = serve("--metrics", "--metrics-file", str(fifo))
+    server.wait_err("messages/s", 2)
+    server.process.send_signal(signal.SIGTERM)
+    server.wait_err("served for")
+    with pytest.raises(subprocess.TimeoutExpired):  # it waits two seconds for the reader
+        server.process.wait(0.7)
+    taken = b""
+    while server.process.poll() is None or select([reading], [], [], 0)[0]:
+        if select([reading], [], [], 0.05)[0]:
+            taken += os.read(reading, 65536)
+    os.close(reading)
+    assert taken.count(b"loop_lag_ms") >= 2
 
 
 @pytest.mark.parametrize(

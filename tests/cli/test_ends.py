@@ -91,6 +91,7 @@ def test_ctrl_c_in_a_pipe(feed: Server) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    wait_until(lambda: unread(watch) > 0)
     check = subprocess.Popen(
         command("ordering-check", "-"),
         env=environment(),
@@ -98,9 +99,9 @@ def test_ctrl_c_in_a_pipe(feed: Server) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    wait_until(lambda: unread(watch) == 0)  # both are at work
     assert watch.stdout is not None
     watch.stdout.close()
-    time.sleep(1.5)  # both at work; earlier is harmless, too
     for process in (watch, check):
         process.send_signal(signal.SIGINT)
     out, err = check.communicate(timeout=20)
@@ -189,15 +190,20 @@ def test_closed_pipe_of_a_report(feed: Server) -> None:
         assert (done.returncode, done.stderr) == (0, b"")
 
 
+def unread(process: subprocess.Popen[bytes]) -> int:
+    """Bytes that wait in the pipe from a process."""
+    waiting = array("i", [0])
+    fcntl.ioctl(process.stdout, termios.FIONREAD, waiting)
+    return waiting[0]
+
+
 def stuck(process: subprocess.Popen[bytes]) -> Callable[[], bool]:
     """Whether the pipe from a process holds a lot and nothing more gets in."""
     levels = [0]
 
     def is_stuck() -> bool:
-        waiting = array("i", [0])
-        fcntl.ioctl(process.stdout, termios.FIONREAD, waiting)
-        levels.append(waiting[0])
-        return waiting[0] > 32_000 and len(levels) > 10 and len(set(levels[-10:])) == 1
+        levels.append(unread(process))
+        return levels[-1] > 32_000 and len(levels) > 10 and len(set(levels[-10:])) == 1
 
     return is_stuck
 

@@ -1,6 +1,7 @@
 """What people see: the live table and the ordering report, at the widths of their terminals."""
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,20 @@ def tally() -> Tally:
     tally.add(price("BTC-USD-220527", 1, 123456789.5))
     clock.time += 3
     return tally
+
+
+def test_the_readme_shows_it() -> None:
+    """Head and last line of README's sample are those of the real table."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text().splitlines()
+    clock = StoppedClock()
+    tally = Tally(clock)
+    tally.add(stage(Stage.JOINED))
+    for seq, (symbol, value) in enumerate((("BTC/USDT", 64968.44), ("ETH/USDT", 3197.62)), start=1):
+        tally.add(price(symbol, seq, value))
+    clock.time += 20
+    head, *_, last = draw(live_view(tally, "mock prices at http://127.0.0.1:42895"), 80)
+    assert head in readme
+    assert last in readme
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -160,6 +175,64 @@ def test_more_symbols_than_lines() -> None:
     assert "S14" not in shown
     assert "… and 16 more; a taller window shows them" in shown
     assert "S29" in ended
+
+
+def of_account(event: str, **data: Any) -> Observation:
+    return Observation(1000.0, "c1", "user:alice:x", event, "e1", 1, 999.0, 1.0, data)
+
+
+def busy(rows: int, bots: int, notices: int) -> Tally:
+    """A tally with so much to show; every other notice takes two lines of 80 columns."""
+    tally = Tally(StoppedClock())
+    tally.add(stage(Stage.JOINED))
+    for number in range(rows):
+        tally.add(price(f"S{number:02}", 1, 1.0))
+    for number in range(bots):
+        tally.add(of_account("bot:status", botId=f"bot-{number}", status="running", symbol="S01", pnl=1.5))
+        tally.add(of_account("balance:update", asset=f"A{number}", free=1.0, locked=0))
+    for number in range(notices):
+        tally.add(
+            of_account("notification", level="info", title=f"notice-{number}", body="long " * (20 * (number % 2)))
+        )
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows", "notices"),
+    [(60, 10, 8), (28, 10, 4), (24, 10, 2), (22, 8, 2), (18, 4, 2), (15, 1, 2), (13, 2, 0), (11, 1, 0)],
+)
+def test_a_low_window(lines: int, rows: int, notices: int) -> None:
+    """Prices and an account never take more lines than there are; older notices go first, then prices."""
+    console = Console(width=80, height=lines, record=True, force_terminal=True, file=StringIO())
+    with LiveTable(busy(10, 3, 8), URL, console) as table:
+        console.export_text()
+        table.refresh()
+        shown = [line.rstrip() for line in console.export_text().splitlines()]
+    ended = console.export_text()
+    assert len(shown) <= lines
+    assert shown[-1].startswith("● connected over websocket")
+    assert sum(line.startswith("S") for line in shown) == rows
+    assert sum("notice-" in line for line in shown) == notices
+    assert notices == 0 or any("notice-7" in line for line in shown)
+    assert ended.count("notice-") == 8
+    assert "S09" in ended
+
+
+def test_more_bots_than_lines() -> None:
+    """Whatever does not fit is cut off, and never scrolls what is redrawn."""
+    console = Console(width=80, height=20, record=True, force_terminal=True, file=StringIO())
+    with LiveTable(busy(2, 40, 0), URL, console) as table:
+        console.export_text()
+        table.refresh()
+        assert len(console.export_text().splitlines()) == 20
+    assert "bot-39" in console.export_text()
+
+
+def test_notices_alone() -> None:
+    """Who watches no prices is not told to wait for them once something came."""
+    assert "waiting for the first message" in "\n".join(draw(live_view(busy(0, 0, 0), URL), 80))
+    for tally in (busy(0, 0, 1), busy(0, 1, 0)):
+        assert "waiting" not in "\n".join(draw(live_view(tally, URL), 80))
 
 
 @pytest.mark.parametrize("value", [True, None, "x", 10**400, float("nan"), [1], {}, "30236.5", 1e-300, 0])

@@ -10,7 +10,7 @@ import pytest
 from listening import Ear, HandClock
 
 from wsctl.server.hub import Hub
-from wsctl.server.services.bots import Bot, BotService
+from wsctl.server.services.bots import Bot, BotService, owner_of
 from wsctl.server.services.notifications import NotificationService
 from wsctl.server.sources.simulated import SimulatedSource
 
@@ -63,6 +63,11 @@ class World:
         self.symbol, self.touch[symbol] = symbol, (bid, ask)
         with localcontext(prec=28):  # as it is outside of this test
             self.bots.on_price(symbol, bid, ask, price, at)
+
+    def status(self, bot):
+        """A bot's status as a newcomer gets it."""
+        ((_, payload),) = self.hub.channels[f"bot:{bot}:status"].snapshot_source()
+        return payload
 
     def trades(self, user):
         """All trades of a user's bots, as they were heard."""
@@ -258,7 +263,7 @@ def test_open_positions_are_marked_at_most_once_a_second():
 def test_status_tells_changes_at_once_and_profits_every_five_seconds_at_most():
     world = hour(MAJORS)
     for bot in world.bots.bots_of("ann"):
-        assert world.bots.current_status(bot) == world.ear.of(f"bot:{bot}:status")[-1].payload
+        assert world.status(bot) == world.ear.of(f"bot:{bot}:status")[-1].payload
         for earlier, later in pairwise(world.ear.of(f"bot:{bot}:status")):
             assert later.payload != earlier.payload
             if later.payload["status"] == earlier.payload["status"]:
@@ -341,7 +346,7 @@ def test_snapshots_are_the_present_and_repeat_the_latest_seq():
             shown = (position["size"], position["entryPrice"], position["unrealizedPnl"])
             assert shown == ledger.position(payload["botId"], bid)
         elif name == "bot:status":
-            assert payload.items() >= world.bots.current_status(payload["botId"]).items()
+            assert payload.items() >= world.status(payload["botId"]).items()
     for channel in world.channels("bob"):
         world.hub.leave(latecomer, channel)
 
@@ -361,15 +366,15 @@ def test_snapshots_are_there_before_the_first_price():
     assert [(one["asset"], one["free"]) for one in balances] == [("USDT", 100_000), ("BTC", 0), ("ETH", 0), ("SOL", 0)]
     world.price("BTC/USDT", 64_990.0, 65_010.0, 65_000.0, DAWN)
     heard = [one.payload for one in world.ear.heard]
-    assert heard[0] == world.bots.current_status("ann-bot-1")
+    assert heard[0] == world.status("ann-bot-1")
     assert heard[0]["status"] == "running"
     assert heard[1:] == [{"botId": "ann-bot-1", "level": "info", "message": "started on BTC/USDT"}]
-    assert world.bots.current_status("ann-bot-2")["status"] == "stopped"
+    assert world.status("ann-bot-2")["status"] == "stopped"
 
 
 def test_a_user_who_comes_later_finds_bots_running():
     world = World().play(10).ensure("ann")
-    assert {world.bots.current_status(bot)["status"] for bot in world.bots.bots_of("ann")} == {"running"}
+    assert {world.status(bot)["status"] for bot in world.bots.bots_of("ann")} == {"running"}
 
 
 def test_the_same_seed_and_prices_make_the_same_trades():
@@ -403,8 +408,8 @@ def test_what_a_user_gets_does_not_depend_on_who_listens():
     """But for the marks of open positions: those that nobody hears are not made."""
     heard, unheard = World().ensure("ann"), World()
     unheard.bots.ensure("ann")
-    heard.play(300)
-    unheard.play(300)
+    heard.play(60)
+    unheard.play(60)
     marks = 0
     for name in heard.channels("ann"):
         one, other = heard.hub.channels[name], unheard.hub.channels[name]
@@ -413,7 +418,62 @@ def test_what_a_user_gets_does_not_depend_on_who_listens():
             marks += one.seq - other.seq
         else:
             assert (one.seq, one.latest and one.latest.payload) == (other.seq, other.latest and other.latest.payload)
-    assert marks > 100
+    assert marks > 20
+
+
+@pytest.mark.parametrize("listened_to", ["bot:ann-bot-1:logs", "user:ann:balance", "user:ann:notifications"])
+def test_a_bot_with_a_listener_to_anything_of_it_goes_on(listened_to):
+    world, other = World(), World().ensure("ann").play(600)
+    world.bots.ensure("ann")
+    world.ear.join(listened_to)
+    world.play(600)
+    one, same = (each.hub.channels["bot:ann-bot-1:trades"] for each in (world, other))
+    assert (one.seq, one.latest.payload) == (same.seq, same.latest.payload)
+
+
+def test_a_bot_that_nobody_listens_to_dozes_until_somebody_does(monkeypatch):
+    """After a minute alone nothing is traded or told and little is looked at; a listener finds it trading soon."""
+    calls = Calls(monkeypatch)
+    world = World(("BTC/USDT",))
+    world.bots.ensure("ann")
+    world.play(60 + 2 * 30)  # and the turns before and after
+    before, looked = world.hub.ledger(), calls.count
+    assert all(before[f"bot:ann-bot-{n}:trades"]["seq"] > 5 for n in (1, 2, 3))
+    world.play(1000)
+    assert world.hub.ledger() == before
+    assert calls.count - looked <= 3 * 1000 / 10
+    back = world.clock.time
+    world.ear.join(*world.channels("ann"))
+    world.play(300)
+    for n in (1, 2, 3):
+        heard = world.ear.of(f"bot:ann-bot-{n}:trades")
+        assert heard[0].source_at - back < 10 + 31
+        assert heard[0].seq == before[f"bot:ann-bot-{n}:trades"]["seq"] + 1
+        assert len(heard) > 30
+
+
+def test_books_are_exact_across_a_doze(monkeypatch):
+    """All trades before and after it add up to the balances that are pushed in the end."""
+    world = World(("BTC/USDT",))
+    ledger, balances, times = Ledger(), {"USDT": 0, "BTC": 0}, []
+    publish = world.hub.publish
+
+    def note(channel, event, payload, at=None):
+        """Hears everything without being a listener."""
+        if event == "bot:trade":
+            ledger.enter(payload["botId"], payload["trade"], "BTC", "USDT")
+            times.append(at)
+        elif event == "balance:update":
+            balances[payload["asset"]] = payload["free"]
+        publish(channel, event, payload, at)
+
+    monkeypatch.setattr(world.hub, "publish", note)
+    world.bots.ensure("ann")
+    world.play(500).ensure("ann").play(300)
+    assert max(later - earlier for earlier, later in pairwise(times)) > 350, "no doze"
+    assert balances == {"USDT": eight(100_000 + ledger.flows["USDT"]), "BTC": eight(ledger.flows["BTC"])}
+    for bot in world.bots.bots_of("ann"):
+        assert world.status(bot)["pnl"] == ledger.pnl(bot)
 
 
 class Calls:
@@ -474,17 +534,31 @@ def test_an_asset_that_is_base_and_quote_is_told_once_a_trade():
 def test_a_user_has_three_bots_on_the_symbols_in_turn():
     world = World(("BTC/USDT", "ETH/USDT"))
     assert world.bots.bots_of("ann") == []
-    assert world.bots.owner_of("ann-bot-1") is None
-    with pytest.raises(KeyError):
-        world.bots.current_status("ann-bot-1")
     assert "user:ann:balance" not in world.hub.channels
     world.bots.ensure("ann")
     assert world.bots.bots_of("ann") == ["ann-bot-1", "ann-bot-2", "ann-bot-3"]
-    served = [world.bots.current_status(bot)["symbol"] for bot in world.bots.bots_of("ann")]
+    served = [world.status(bot)["symbol"] for bot in world.bots.bots_of("ann")]
     assert served == ["BTC/USDT", "ETH/USDT", "BTC/USDT"]
-    assert {world.bots.owner_of(bot) for bot in world.bots.bots_of("ann")} == {"ann"}
-    assert world.bots.owner_of("bob-bot-1") is None
+    assert {owner_of(bot) for bot in world.bots.bots_of("ann")} == {"ann"}
     assert all(name in world.hub.channels for name in world.channels("ann"))
+
+
+@pytest.mark.parametrize(
+    ("bot", "owner"),
+    [
+        ("ann-bot-1", "ann"),
+        ("c.y-n/1-bot-3", "c.y-n/1"),
+        ("ann-bot-1-bot-2", "ann-bot-1"),
+        ("ann-bot-0", None),
+        ("ann-bot-4", None),
+        ("ann-bot-01", None),
+        ("ann-bot-", None),
+        ("ann", None),
+        ("", None),
+    ],
+)
+def test_the_owner_of_a_bot_is_in_its_id(bot, owner):
+    assert owner_of(bot) == owner
 
 
 def test_to_ensure_twice_changes_nothing():

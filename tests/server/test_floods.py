@@ -1,4 +1,4 @@
-"""WebSocket clients that take up room and never read: control frames without end, and a close without an end."""
+"""Clients that take up room and never read: control frames and refusals without end, and a close without an end."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
-from served import Raw, feed, frame, joined, raw_websocket, reasons, run, until
+from served import Raw, feed, frame, joined, polling, raw_websocket, reasons, run, until
 from websockets.frames import Opcode
 
 from wsctl.server import websocket as websocket_module
@@ -76,6 +76,48 @@ def test_pings_that_are_read_are_no_flood() -> None:
             assert (await raw.read_frame())[1].startswith(b'430[{"ok":true')
 
     run(test)
+
+
+REFUSED = f"40/{'x' * 900_000},"
+"""a CONNECT whose refusal is as long as itself"""
+
+
+@pytest.mark.parametrize("who", ["joined", "silent"])
+def test_refusals_that_no_poll_fetches(who: str) -> None:
+    """Refusals of namespaces heap up no further than other answers do."""
+
+    async def test() -> None:
+        async with feed(rate=0.01) as running, polling(running) as poller:
+            if who == "joined":
+                await poller.join()
+            connection = running.platform.connections[poller.handshake["sid"]]
+            for _ in range(2):
+                assert connection.carrier is not None
+                await poller.send(REFUSED)
+            assert connection.carrier is None
+            assert reasons(running) == (["slow"] if who == "joined" else [])
+
+    run(test)
+
+
+@LOOPS
+def test_refusals_that_nobody_reads(loop: asyncio.AbstractEventLoop) -> None:
+    """The same over WebSocket: what waits is bounded, then the client is closed."""
+
+    async def test() -> None:
+        async with feed(rate=0.01) as running, raw_websocket(running, receive_buffer=4096) as raw:
+            raw.writer.transport.pause_reading()
+            await raw.text("40")
+            await until(lambda: running.platform.clients)
+            (socket,) = running.platform.sockets
+            raw.writer.write(frame(REFUSED) * 20)
+            async with asyncio.timeout(10):
+                while running.platform.connections:
+                    assert socket.waiting < 2 * MEGABYTE
+                    await asyncio.sleep(0.001)
+            assert reasons(running) == ["slow"]
+
+    run(test, loop_factory=loop)
 
 
 async def asleep(running: MockFeed, raw: Raw) -> None:

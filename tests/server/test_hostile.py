@@ -141,6 +141,20 @@ async def many_events(running: MockFeed) -> None:
         assert peer.others == ["41"]
 
 
+async def many_refusals(running: MockFeed) -> None:
+    """A CONNECT that is refused counts as an event: tokens are not guessed without end."""
+    before = running.platform.counters.refused
+    async with raw_websocket(running) as raw:
+        await raw.text(*['40{"token":"x"}'] * 400)
+        assert await raw.close_code() == 1000
+    assert 100 < running.platform.counters.refused - before < 400 * TIMES
+    async with joined(running) as peer:
+        await peer.send(*["40/x,"] * 200)
+        assert await peer.closed() == 1000
+        assert peer.events == [("connection:closing", {"reason": "limit", "retry": False})]
+        assert peer.others[-1] == "41"
+
+
 async def many_subscriptions(running: MockFeed) -> None:
     """Channels over the limit are refused with the code `limit`, and the client stays."""
     async with joined(running) as peer:
@@ -215,6 +229,7 @@ ATTACKS: list[Callable[[MockFeed], Awaitable[None]]] = [
     malformed_packets,
     silent_clients,
     many_events,
+    many_refusals,
     many_subscriptions,
     many_attachments,
     deep_json,

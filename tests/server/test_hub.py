@@ -7,11 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from listening import Ear, HandClock
 from served import BTC, ETH, SYMBOLS, Conversation, feed, get_control, joined, polling, post_control, run, until
 
 from wsctl.server import app as app_module
 from wsctl.server import hub as hub_module
 from wsctl.server.app import MockFeed
+from wsctl.server.hub import Channel, Hub, heartbeat
 
 BOOK = "symbol:BTC/USDT:orderbook"
 TRADES = "symbol:BTC/USDT:trades"
@@ -133,6 +135,25 @@ def test_heartbeats_after_silence(monkeypatch: pytest.MonkeyPatch) -> None:
                     assert (beat["nextSeq"], beat["epoch"]) == (channels[name].seq + 1, channels[name].epoch)
 
     run(test, seconds=20)
+
+
+def test_a_heartbeat_that_nobody_would_hear_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users leave and their channels stay: those cost nothing but a look."""
+    made: list[str] = []
+
+    def noted(channel: Channel, now: float) -> dict[str, Any]:
+        made.append(channel.name)
+        return heartbeat(channel, now)
+
+    monkeypatch.setattr(hub_module, "heartbeat", noted)
+    hub = Hub(HandClock(), epoch="e")
+    hub.open("heard")
+    hub.open("left")
+    hub.open("never heard")
+    ear = Ear(hub, "heard", "left")
+    hub.leave(ear, "left")
+    hub.beat(silence=0)
+    assert made == ["heard"]
 
 
 def test_public_prices_are_those_of_all_symbols() -> None:

@@ -188,7 +188,7 @@ def test_a_user_is_forgotten_with_the_last_connection() -> None:
         async with feed(**QUIET, max_per_user=1) as running:
             for number in range(5):
                 async with joined(running, token=token(f"user{number}")), joined(running, token=token(f"user{number}")):
-                    assert running.platform.admission.is_here(f"user{number}")
+                    assert f"user{number}" in running.platform.admission._by_user
             await until(lambda: not running.platform.clients)
             assert not running.platform.admission._by_user
             assert running.platform.admission._count == 0
@@ -212,6 +212,27 @@ def test_max_connections() -> None:
             await until(lambda: len(running.platform.clients) == 1)
             await poller.join()
             assert [log.reason for log in running.logs if log.what == "refused"] == ["2 connections in all"] * 3  # type: ignore[attr-defined]
+
+    run(test)
+
+
+def test_an_eviction_makes_room_where_the_server_is_full() -> None:
+    """A user whose new connection costs an old one of the same user takes no further place."""
+
+    async def test() -> None:
+        async with (
+            feed(**QUIET, max_connections=2, max_per_user=1) as running,
+            joined(running, token=token("bob")) as bob,
+            joined(running, token=token()) as first,
+            joined(running, token=token()) as second,
+            websocket(running) as third,
+        ):
+            assert await last_words(first) == ([EVICTED, "41"], 1000)
+            assert users(running) == ["bob", "alice"]
+            assert await refusal(third, token=token("carol")) == TOO_MANY
+            for peer in (bob, second):
+                assert (await peer.emit("time:sync"))["ok"]
+            assert list(running.platform.admission._by_user) == ["bob", "alice"]
 
     run(test)
 
@@ -262,6 +283,32 @@ def test_too_many_subscriptions(event: str) -> None:
             assert (await peer.emit(event, names[1:]))["ok"]
             (client,) = running.platform.clients.values()
             assert list(client.channels) == [ETH]
+
+    run(test)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(128, True), (129, False), (900_000, False)])
+def test_a_name_that_is_no_name(length: int, kept: bool) -> None:
+    """The `client` of the handshake's auth outlives the connection, so a long one is not kept; its bearer is let in."""
+
+    async def test() -> None:
+        async with feed(**QUIET) as running, joined(running, client="x" * length):
+            (client,) = running.platform.clients.values()
+            assert client.name == ("x" * length if kept else None)
+
+    run(test)
+
+
+def test_what_clients_make_long_is_logged_short() -> None:
+    """Namespaces, users and the like stand in the log with their beginning."""
+
+    async def test() -> None:
+        async with feed(**QUIET) as running, joined(running, token=token("u" * 900)) as peer:
+            await peer.send(f'42/{"y" * 900_000},["a"]')
+            assert await peer.closed() == 1002
+            (_, log) = running.logs  # type: ignore[attr-defined]
+            assert log.reason.startswith("malformed packet: EVENT for namespace '/yyy")
+            assert (len(log.reason), log.user) == (101, "u" * 100 + "…")
 
     run(test)
 
@@ -331,7 +378,7 @@ def test_cors_origin() -> None:
     """A configured origin may poll, with a preflight and credentials, and open a WebSocket; no other may."""
 
     async def test() -> None:
-        async with feed(**QUIET, cors_origins=(APP,)) as running, polling(running) as peer:
+        async with feed(**QUIET, cors_origin=(APP,)) as running, polling(running) as peer:
             asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
             async with peer.http.options(running.url + POLLING, headers={"Origin": APP, **asked}) as response:
                 assert response.status == 200

@@ -55,6 +55,7 @@ def test_every_metric_is_there_from_the_start() -> None:
         async with feed(rate=0.01) as running:
             found = await scrape(running)
             memory = found.pop("resident_memory_bytes", 1e7)
+            assert 0 <= found.pop("loop_lag_seconds") < 10
             assert 1e6 < memory < 1e10
             assert found == dict.fromkeys({*COUNTERS, "connections websocket", "connections polling"}, 0.0)
 
@@ -125,6 +126,20 @@ def test_messages_are_those_of_the_ledger() -> None:
             ledger = running.platform.hub.ledger()
             found = await scrape(running)
             assert found["messages_delivered"] == sum(channel["delivered"] for channel in ledger.values()) > 10
+
+    run(test)
+
+
+def test_a_late_loop_is_told() -> None:
+    """What holds up the event loop is seen at /metrics, whether anyone asked for samples or not; then it is over."""
+
+    async def test() -> None:
+        async with feed(rate=0.01) as running:
+            asyncio.get_running_loop().call_soon(time.sleep, 0.4)
+            counters = running.platform.counters
+            await until(lambda: counters.loop_lag > 0.3)
+            assert (await scrape(running))["loop_lag_seconds"] == counters.loop_lag
+            await until(lambda: counters.loop_lag < 0.3)
 
     run(test)
 

@@ -139,9 +139,9 @@ def test_a_quotient_is_rounded_once():
 def test_an_asset_may_be_base_and_quote():
     wallet, (account,) = open_accounts(["USDT"])
     account.buy(Decimal(2), Decimal(50_000))
-    assert (wallet.assets, wallet.free("USDT")) == (("USDT",), 50_000)
+    assert (wallet.assets, wallet._free["USDT"]) == (("USDT",), 50_000)
     account.sell(Decimal(3), Decimal(50_000))
-    assert (wallet.free("USDT"), account.realized) == (150_000, 50_000)
+    assert (wallet._free["USDT"], account.realized) == (150_000, 50_000)
 
 
 def test_the_average_is_that_of_what_is_held():
@@ -152,7 +152,7 @@ def test_the_average_is_that_of_what_is_held():
     account.sell(Decimal(20), Decimal(3))
     assert (account.size, account.entry, account.realized) == (3, 12, 24)
     assert account.unrealized(Decimal(11)) == -3
-    assert (wallet.free("USDT"), wallet.free("BTC")) == (1000 - 72 + 60, 3)
+    assert (wallet._free["USDT"], wallet._free["BTC"]) == (1000 - 72 + 60, 3)
     account.buy(Decimal(15), Decimal(1))
     assert (account.size, account.entry, account.realized) == (4, 12.75, 24)
     account.sell(Decimal(11), Decimal(4))
@@ -175,9 +175,9 @@ def test_nobody_spends_or_sells_what_is_not_there():
     for trade in refused:
         with pytest.raises(ValueError, match=r"cannot|expected no less than 0"):
             trade()
-    assert (account.cash, account.size, account.realized, wallet.free("USDT")) == (1000, 0, 0, 1000)
+    assert (account.cash, account.size, account.realized, wallet._free["USDT"]) == (1000, 0, 0, 1000)
     account.buy(Decimal(10), Decimal(100))
-    assert (account.cash, wallet.free("USDT")) == (0, 0)
+    assert (account.cash, wallet._free["USDT"]) == (0, 0)
 
 
 def test_parts_of_cash_and_holdings_are_whole_lots():
@@ -239,7 +239,7 @@ def check_that_trades_add_up(turns):
         journal.enter(buys, paid, quantity)
         assert (Fraction(account.size), entry(account)) == (journal.size, journal.entry)
         assert Fraction(account.cash) == 100_000 + journal.money
-        assert (wallet.free("USDT"), wallet.free("BTC")) == (account.cash, account.size)
+        assert (wallet._free["USDT"], wallet._free["BTC"]) == (account.cash, account.size)
         assert min(account.cash, account.size, account.entry) >= 0
         told = (account.realized, account.unrealized(paid))
         assert tuple(map(number, told)) == tuple(float(round(x, 8)) for x in (journal.profit, journal.worth(paid)))
@@ -262,7 +262,7 @@ def test_a_wallet_is_the_sum_of_its_accounts(symbols, turns):
         for asset in wallet.assets:
             cash = sum(Fraction(one.cash) for one in accounts if one.pair.quote == asset)
             held = sum(Fraction(one.size) for one in accounts if one.pair.base == asset)
-            assert Fraction(wallet.free(asset)) == cash + held
+            assert Fraction(wallet._free[asset]) == cash + held
             payload = wallet.payload(asset)
             assert payload == {"asset": asset, "free": float(round(cash + held, 8)), "locked": 0}
             assert payload["free"] >= 0

@@ -99,6 +99,29 @@ def test_a_channel_of_somebody_else() -> None:
     run(test)
 
 
+def test_an_admin_and_a_bot_that_nobody_asked_for_yet() -> None:
+    """A bot's id says whose it is, so an admin gets it at once; ids that no bot can have are refused to everybody."""
+
+    async def test() -> None:
+        async with (
+            feed() as running,
+            joined(running, token=mint("root", JWT_SECRET, admin=True)) as admin,
+            joined(running, token=mint("bob", JWT_SECRET)) as bob,
+        ):
+            assert await bob.emit("bot:subscribe:one", "alice-bot-1") == DENIED
+            assert "bot:alice-bot-1:status" not in running.platform.hub.channels
+            for bot in ("alice-bot-4", "alice", "-bot-1", "a b-bot-1"):
+                assert await admin.emit("bot:subscribe:one", bot) == DENIED
+            assert await admin.emit("bot:subscribe:one", "alice-bot-1") == {"ok": True, "subscribed": ["alice-bot-1"]}
+            assert (await admin.event("bot:status"))["botId"] == "alice-bot-1"
+            assert (await admin.emit("channel:subscribe", "bot:carol-bot-3:trades"))["ok"]
+            assert (await bob.emit("channel:subscribe", "bot:bob-bot-1:trades"))["ok"]
+
+    run(test)
+
+
+DENIED = {"ok": False, "code": "access_denied", "message": "Access denied"}
+
 BAD: list[list[Any]] = [
     [],
     [[]],

@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+from client_book import ClientBook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,26 +14,6 @@ from wsctl.server.sources.market import Market
 touches = st.lists(st.tuples(st.integers(1, 10**8), st.integers(1, 10**5)), min_size=1, max_size=30)
 near_touches = st.lists(st.tuples(st.integers(990, 1010), st.integers(1, 5)), min_size=1, max_size=60)
 seeds = st.integers(0, 2**32)
-
-
-class ClientBook:
-    """What a client makes of changes: sizes by price."""
-
-    def __init__(self, bids=(), asks=()):
-        self.bids = dict(bids)
-        self.asks = dict(asks)
-
-    def apply(self, bids, asks):
-        for side, changes in ((self.bids, bids), (self.asks, asks)):
-            assert len({price for price, _ in changes}) == len(changes), "a price came twice"
-            for price, size in changes:
-                if size == 0:
-                    side.pop(price, None)
-                else:
-                    side[price] = size
-
-    def levels(self):
-        return sorted(self.bids.items(), reverse=True), sorted(self.asks.items())
 
 
 def new_book(seed=1, decimals=2):
@@ -134,7 +115,7 @@ def test_a_market_quotes_around_any_price_and_its_changes_keep_a_client_right(gi
         assert 0 < tick.bid <= price <= tick.ask
         assert tick.bid < tick.ask
         client.apply(tick.bids, tick.asks)
-        bids, asks = market.book()
+        bids, asks = market._book.levels()
         assert client.levels() == (bids, asks)
         assert (bids[0][0], asks[0][0]) == (tick.bid, tick.ask)
 

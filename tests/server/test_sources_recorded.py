@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from client_book import ClientBook
 
 from wsctl.errors import UsageError
 from wsctl.server.sources.recorded import RecordedSource
@@ -87,11 +88,12 @@ def test_a_loop_over_one_instant_takes_a_second_a_lap(play):
 
 def test_quotes_and_book_are_made_up_around_the_price_on_the_grid_of_the_file(play):
     source = play(ROWS)
-    assert source.book("ETH/USDT") == ([], [])
+    books = {symbol: ClientBook() for symbol in source.symbols}
     for tick in source.ticks():
         assert tick.bid <= tick.price <= tick.ask
         assert 0 < tick.ask - tick.bid <= tick.price * 5e-4 + 0.1
-        bids, asks = source.book(tick.symbol)
+        books[tick.symbol].apply(tick.bids, tick.asks)
+        bids, asks = books[tick.symbol].levels()
         assert (bids[0][0], asks[0][0]) == (tick.bid, tick.ask)
         decimals = 1 if tick.symbol == "BTC/USDT" else 2
         assert all(price == round(price, decimals) for price, _ in bids + asks)
@@ -250,11 +252,6 @@ def test_recorded_prices_cannot_be_set(play):
         "the price of BTC/USDT is recorded and cannot be set; expected a simulated symbol\n"
         "hint: serve without --prices to simulate"
     )
-
-
-def test_an_unknown_symbol_has_no_book(play):
-    with pytest.raises(UsageError, match="unknown symbol 'A'; expected one of BTC/USDT, ETH/USDT"):
-        play(ROWS).book("A")
 
 
 @pytest.mark.skipif(not CAPTURES.is_dir(), reason="the captured market data is not here")

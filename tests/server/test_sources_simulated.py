@@ -4,6 +4,7 @@ import math
 from itertools import islice, pairwise
 
 import pytest
+from client_book import ClientBook
 
 from wsctl.errors import UsageError
 from wsctl.server.sources.simulated import SimulatedSource
@@ -134,34 +135,33 @@ def test_the_volume_starts_like_a_day_and_grows_by_each_trade():
 
 
 def test_the_changes_of_all_ticks_make_the_book():
-    source = SimulatedSource((BTC, "FOO/BAR"), 20, 7)
-    assert source.book(BTC) == ([], [])
-    bids, asks = {}, {}
-    for tick in islice(source.ticks(), 1_000):
+    book = ClientBook()
+    for tick in first_ticks(1_000, (BTC, "FOO/BAR")):
         if tick.symbol == BTC:
-            bids.update(tick.bids)
-            asks.update(tick.asks)
-            last = tick
-    bids = sorted(((p, s) for p, s in bids.items() if s), reverse=True)
-    asks = sorted((p, s) for p, s in asks.items() if s)
-    assert source.book(BTC) == (bids, asks)
-    assert (bids[0][0], asks[0][0]) == (last.bid, last.ask)
+            book.apply(tick.bids, tick.asks)
+            bids, asks = book.levels()
+            assert (bids[0][0], asks[0][0]) == (tick.bid, tick.ask)
 
 
 @pytest.mark.parametrize("price", [70_000, 64_999.5, 65_000.123456, 0.5, 0.00001, 1e12])
 def test_a_price_set_comes_exactly_next_and_the_market_goes_on_from_there(price):
     source = SimulatedSource((BTC, "ETH/USDT"), 20, 7)
     ticks = source.ticks()
-    list(islice(ticks, 100))
+    before = list(islice(ticks, 100))
     source.set_price(BTC, price)
     after = list(islice(ticks, 400))
     mine = [t for t in after if t.symbol == BTC]
     assert mine[0].price == price
     assert [t.trade.id for t in mine[:2]] == [51, 52]
+    book = ClientBook()
+    for tick in before:
+        if tick.symbol == BTC:
+            book.apply(tick.bids, tick.asks)
     for tick in mine:
+        book.apply(tick.bids, tick.asks)
         assert tick.price == pytest.approx(price, rel=0.02)
         assert tick.bid <= tick.price <= tick.ask
-    bids, asks = source.book(BTC)
+    bids, asks = book.levels()
     assert all(level[0] == pytest.approx(price, rel=0.05) for level in bids + asks)
     assert all(t.price == pytest.approx(3_200, rel=0.02) for t in after if t.symbol == "ETH/USDT")
 
@@ -191,7 +191,6 @@ def source():
         (lambda: SimulatedSource((BTC,), math.nan, 7), "rate nan; expected updates per second above 0"),
         (lambda: SimulatedSource((BTC,), math.inf, 7), "rate inf; expected updates per second above 0"),
         (lambda: source().set_price("C/D", 1), "unknown symbol 'C/D'; expected one of BTC/USDT, A/B"),
-        (lambda: source().book("C/D"), "unknown symbol 'C/D'; expected one of BTC/USDT, A/B"),
         (lambda: source().set_price("A/B", 0), "price 0 of A/B; expected a number from 1e-18 to 1e+15"),
         (lambda: source().set_price("A/B", -1), "price -1 of A/B; expected a number from 1e-18 to 1e+15"),
         (

@@ -254,7 +254,7 @@ def test_the_options_of_serve() -> None:
     throttle: 100ms
     ping_interval: 5s
     limit_policy: reject-newest
-    cors_origins: [http://a.test]
+    cors_origin: [http://a.test]
     """
     assert build(load_yaml(text, "f"), (), ServeOptions) == ServeOptions(
         symbols=("BTC/USDT", "ETH/USDT"),
@@ -262,7 +262,7 @@ def test_the_options_of_serve() -> None:
         throttle=0.1,
         ping_interval=5.0,
         limit_policy="reject-newest",
-        cors_origins=("http://a.test",),
+        cors_origin=("http://a.test",),
     )
 
 

@@ -26,13 +26,13 @@ def test_the_latest_of_a_bot() -> None:
             {"botId": "b-1", "position": {"symbol": "A/B", "size": 2, "entryPrice": 3, "unrealizedPnl": -1}},
         ),
         ("bot:trade", {"botId": "b-1", "trade": {"id": 1, "side": "buy", "price": 3.5, "quantity": 2}}),
-        ("bot:trade", {"botId": "b-1", "trade": {"id": 2, "side": "sell", "price": 4.5, "quantity": 1}}),
+        ("bot:trade", {"botId": "b-1", "trade": {"id": 2, "side": "sell", "price": 0.0000451, "quantity": 1e9}}),
     ):
         assert account.add(seen(event, data))
     bot = account.bots["b-1"]
     assert (bot.status, bot.symbol, bot.pnl) == ("running", "A/B", 1.5)
     assert (bot.size, bot.entry_price, bot.unrealized) == (2.0, 3.0, -1.0)
-    assert (bot.trades, bot.last_trade) == (2, "sell 1 at 4.5")
+    assert (bot.trades, bot.last_trade) == (2, "sell 1,000,000,000 at 0.0000451")
 
 
 def test_balances_and_notices() -> None:
@@ -72,7 +72,11 @@ def test_odd_payloads() -> None:
     account.add(seen("bot:position", {"botId": "x", "position": None}))
     account.add(seen("balance:update", {"asset": "USDT", "free": True}))
     assert (account.bots["None"].status, account.bots["None"].pnl) == (None, None)
+    for much in (10**400, float("inf"), float("nan")):
+        account.add(seen("balance:update", {"asset": "USDT", "free": much}))
     assert account.balances == {}
+    account.add(seen("balance:update", {"asset": "USDT", "free": "1.5", "locked": "x"}))
+    assert account.balances == {"USDT": (1.5, 0.0)}
 
 
 def test_what_is_asked_for() -> None:

@@ -61,7 +61,7 @@ class Histogram:
         return self.max
 
     def metrics(self, family: str) -> dict[str, float]:
-        """`FAMILY.p50`, `.p95`, `.p99` and `.max` in seconds; empty when nothing was recorded: zero would be a claim."""
+        """`FAMILY.p50`, `.p95`, `.p99`, `.max` in seconds; empty when nothing was recorded: zero would be a claim."""
         if not self.count:
             return {}
         percentiles = {f"{family}.p{percent}": self.percentile(percent) or 0.0 for percent in (50, 95, 99)}

@@ -23,10 +23,9 @@ def schema(
     if kind not in KINDS:
         raise typer.BadParameter(f"{kind!r} has no schema; expected scenario or result")
     if kind == "scenario":
-        from wsctl.scenario.spec import ScenarioSpec
-        from wsctl.spec.schema import json_schema
+        from wsctl.scenario.schema import scenario_schema
 
-        described = json_schema(ScenarioSpec)
+        described = scenario_schema()
     else:
         from wsctl.report.result_json import result_schema
 

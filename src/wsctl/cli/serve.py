@@ -101,7 +101,8 @@ def serve(
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Private key of the certificate (PEM).")] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML with these options, underscored; the command line wins.")
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML with the options above, underscored; the command line wins."),
     ] = None,
     metrics: Annotated[bool, typer.Option("--metrics", help="Say once a second how it is doing.")] = False,
     metrics_file: Annotated[
@@ -117,12 +118,12 @@ def serve(
     Example: wsctl serve --symbols BTC/USDT,ETH/USDT --rate 10
     """
     from wsctl.cli.loop import run
-    from wsctl.cli.serving import read_config, serve_until_stopped
-    from wsctl.server.options import ServeOptions
+    from wsctl.cli.serve_config import serve_options
+    from wsctl.cli.serving import serve_until_stopped
 
     chosen: dict[str, Any] = {name: context.params[name] for name in given(context) - AROUND}
     if "cors_origin" in chosen:
-        chosen["cors_origins"] = tuple(chosen.pop("cors_origin"))
+        chosen["cors_origin"] = names(cors_origin)
     if conformance:
         from wsctl.server import conformance as suites
 
@@ -137,7 +138,7 @@ def serve(
     for name in ("prices", "tls_cert", "tls_key"):
         if name in chosen:
             chosen[name] = str(chosen[name])
-    options = ServeOptions(**{**read_config(config), **chosen})
+    options = serve_options(config, chosen)
     raise typer.Exit(
         run(
             serve_until_stopped(

@@ -1,68 +1,20 @@
-"""What serve does around the mock feed: config file, banner, connection log, ready file, the end."""
+"""What serve does around the mock feed: banner, connection log, ready file, the end."""
 
 import gc
 import json
 import os
-import re
 import time
-from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from wsctl.cli.console import say
 from wsctl.cli.loop import until_terminated
-from wsctl.cli.output import open_lines
+from wsctl.cli.samples import Samples
 from wsctl.errors import ExitCode, UsageError
 from wsctl.server import defaults
 from wsctl.server.app import MockFeed
-from wsctl.server.metrics import Sample
 from wsctl.server.options import ServeOptions
 from wsctl.server.platform import ConnectionLog
-from wsctl.spec.document import Document, check_keys, kind_of
-from wsctl.spec.loader import read_yaml
-from wsctl.spec.units import parse_duration
-
-_KINDS = {
-    "str": "a text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "a list",
-}
-
-DURATIONS = ("throttle", "ping_interval", "ping_timeout", "connect_timeout")
-
-
-def read_config(path: Path | None) -> dict[str, Any]:
-    """The options in a config file. Raises UsageError with file, line, column and the nearest known key."""
-    if path is None:
-        return {}
-    document = read_yaml(path)
-    if document.data is None:
-        return {}
-    fields = {field.name: field.type for field in msgspec.structs.fields(ServeOptions)}
-    return {key: _convert(document, key, value, fields[key]) for key, value in check_keys(document, (), fields).items()}
-
-
-def _convert(document: Document, key: str, value: Any, kind: Any) -> Any:
-    try:
-        if key in DURATIONS and isinstance(value, str):
-            return parse_duration(value)
-        if key == "symbols" and isinstance(value, str):
-            value = [name for name in value.split(",") if name]
-        return msgspec.convert(value, kind)
-    except UsageError as error:
-        raise document.value_error((key,), f"{key}: {error.message}") from error
-    except msgspec.ValidationError as error:
-        raise document.value_error((key,), f"{key} is {kind_of(value)}; expected {_expected(error)}") from error
-
-
-def _expected(error: msgspec.ValidationError) -> str:
-    """What msgspec expected, in words: `Expected `int | null`, got `str`` is `a whole number`."""
-    kind = re.search(r"Expected `(\w+)", str(error))
-    return _KINDS.get(kind[1], kind[1]) if kind else str(error).lower()
 
 
 async def serve_until_stopped(
@@ -75,7 +27,9 @@ async def serve_until_stopped(
 ) -> ExitCode:
     """Serve until SIGTERM or the end of stdin (exit 0), or Ctrl-C (KeyboardInterrupt from the runner, exit 130)."""
     began = time.monotonic()
-    async with MockFeed(options, on_log=_log, on_sample=_listener(metrics, metrics_file)) as feed:
+    async with AsyncExitStack() as stack:
+        samples = stack.enter_context(closing(Samples(metrics_file, say_them=metrics)))
+        feed = await stack.enter_async_context(MockFeed(options, on_log=_log, on_sample=samples.take))
         _tune_collector()
         if ready_file is not None:
             _write_ready_file(ready_file, feed.url)
@@ -92,29 +46,6 @@ async def serve_until_stopped(
             delivered = sum(channel["delivered"] for channel in ledger)
             say(f"served for {time.monotonic() - began:.0f} s, {delivered} messages delivered")
     return ExitCode.PASSED
-
-
-def _listener(say_it: bool, path: Path | None) -> Callable[[Sample], None] | None:
-    """Who gets the samples; None when nobody wants them."""
-    lines = None if path is None else open_lines(path)
-    if lines is None:
-        return _say_sample if say_it else None
-
-    def listen(sample: Sample) -> None:
-        lines.put(msgspec.json.encode(sample))
-        if say_it:
-            _say_sample(sample)
-
-    return listen
-
-
-def _say_sample(sample: Sample) -> None:
-    memory = "" if sample.rss_mb is None else f", {sample.rss_mb:g} MB"
-    say(
-        f"{time.strftime('%H:%M:%S')} {sample.connections} connections, {sample.messages_per_second:g} messages/s, "
-        f"{sample.reconnections} reconnections, {sample.errors} errors, {sample.evictions} evictions, "
-        f"{sample.skipped} skipped, loop {sample.loop_lag_ms:g} ms late{memory}"
-    )
 
 
 def _tune_collector() -> None:

@@ -6,11 +6,11 @@ PRICE_PUBLIC = "price:public"
 ANNOUNCEMENT = "announcement"
 SYMBOL_FEEDS = ("ticker", "orderbook", "trades")
 
-_NAME = re.compile(r"[A-Za-z0-9._/-]+")
+_NAME = re.compile(r"[A-Za-z0-9._/-]{1,128}")
 
 
 def is_name(text: str) -> bool:
-    """Whether a text may be an id or a symbol."""
+    """Whether a text may be an id or a symbol: up to 128 of these, so that a token cannot name a megabyte."""
     return _NAME.fullmatch(text) is not None
 
 

@@ -16,7 +16,7 @@ from wsctl.checks.channel_report import ChannelReport
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
-from wsctl.report.account import AccountView
+from wsctl.report.account import AccountView, notice_line
 from wsctl.report.words import counted, plain, verdict_word, whole_seconds
 from wsctl.spec.units import format_duration
 from wsctl.watch.tally import Row, Tally
@@ -31,8 +31,9 @@ class LiveTable:
     def __init__(self, tally: Tally, source: str, console: Console | None = None) -> None:
         self._tally = tally
         self._source = source
+        self._account = AccountView(tally.account)
         self._console = console or Console()
-        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="visible")
+        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
 
     def __enter__(self) -> "LiveTable":
         self._live.__enter__()
@@ -41,26 +42,47 @@ class LiveTable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.update(live_view(self._tally, self._source), refresh=True)  # all rows: nothing is redrawn any more
+        self._live.update(live_view(self._tally, self._source, account=self._account))  # all of it: the last drawing
         self._live.__exit__(kind, error, traceback)
 
     def refresh(self) -> None:
         """Draw what is known now, as much as fits: what has scrolled off cannot be redrawn."""
-        view = live_view(self._tally, self._source, rows=self._console.height - _AROUND_ROWS)
+        rows, notices = self._room()
+        view = live_view(self._tally, self._source, rows=rows, account=self._account.part(notices))
         self._live.update(view, refresh=True)
+
+    def _room(self) -> tuple[int, int]:
+        """How many rows and how many notices there are lines for; older notices give way to rows."""
+        rows = self._console.height - _AROUND_ROWS - self._height(self._account.part(0))
+        notices = 0
+        for notice in reversed(self._tally.account.notices):
+            left = rows - self._height(notice_line(*notice))
+            if left < (1 if notices < _LEAST_NOTICES else len(self._tally.rows)):
+                break
+            rows, notices = left, notices + 1
+        return rows, notices
+
+    def _height(self, renderable: RenderableType) -> int:
+        return len(self._console.render_lines(renderable, pad=False))
 
 
 _AROUND_ROWS = 6
 """lines of the terminal that rows may not take: the head, the note on hidden rows, the connection (which may wrap)"""
+_LEAST_NOTICES = 2
+"""notices for which rows are left out, but for one"""
 
 
-def live_view(tally: Tally, source: str, *, rows: int | None = None) -> RenderableType:
-    """The prices, and below them what became of the connection; no more than so many rows."""
+def live_view(
+    tally: Tally, source: str, *, rows: int | None = None, account: RenderableType | None = None
+) -> RenderableType:
+    """The prices, no more than so many rows, and below them the account and what became of the connection."""
     shown = list(tally.rows.values())[: None if rows is None else max(1, rows)]
-    lines: list[RenderableType] = [] if tally.account.bots and not tally.rows else [_price_table(tally, shown)]
+    lines: list[RenderableType] = [_price_table(tally, shown)] if shown or not tally.account.known else []
+    if not tally.rows and not tally.account.known:
+        lines.append(Text("waiting for the first message", style="dim"))
     if len(shown) < len(tally.rows):
         lines.append(Text(f"… and {len(tally.rows) - len(shown)} more; a taller window shows them", style="dim"))
-    return Group(*lines, AccountView(tally.account), _connection_line(tally, source))
+    return Group(*lines, account or AccountView(tally.account), _connection_line(tally, source))
 
 
 def summary(tally: Tally, *, incomparable: int = 0) -> str:
@@ -179,8 +201,6 @@ def _price_table(tally: Tally, rows: Sequence[Row]) -> Table:
     for row in rows:
         label = row.label if by_label[row.label] == 1 else _unmistakable(row)
         table.add_row(plain(label), *_cells(tally, row, now))
-    if not rows:
-        table.add_row(Text("waiting for the first message", style="dim"))
     return table
 
 

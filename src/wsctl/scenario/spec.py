@@ -1,6 +1,6 @@
 """What a scenario file may say: the typed specs that validation, messages, JSON Schema and docs come from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -254,5 +254,10 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 yield ("steps", index, "parallel", inner), parallel
 
 
-COMMANDS = ("subscribe", "ordering-check", "emit")
+COMMAND_SPECS: Mapping[str, type[ClientSpec]] = {
+    "subscribe": SubscribeSpec,
+    "ordering-check": OrderingCheckSpec,
+    "emit": EmitSpec,
+}
+COMMANDS = tuple(COMMAND_SPECS)
 """the keys that say what a step does"""

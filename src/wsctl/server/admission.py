@@ -45,19 +45,23 @@ class Admission:
 
     def enter(self, client: "Client") -> list["Client"]:
         """Let a client in; answers those that have to go for it. Raises NotAdmitted when there is no room."""
-        options = self._options
-        if options.max_connections and self._count >= options.max_connections:
+        limit = self._options.max_connections
+        evicted = [] if client.user is None else self._in_the_way(client.user.id)
+        if limit and self._count - len(evicted) >= limit:
             raise NotAdmitted(TOO_MANY, f"{self._count} connections in all")
-        evicted = []
         if client.user is not None:
-            mine = self._by_user.setdefault(client.user.id, {})
-            if options.max_per_user and len(mine) >= options.max_per_user:
-                if options.limit_policy == "reject-newest":
-                    raise NotAdmitted(TOO_MANY, f"{len(mine)} connections of {client.user.id}")
-                evicted = list(mine)[: len(mine) - options.max_per_user + 1]
-            mine[client] = None
+            self._by_user.setdefault(client.user.id, {})[client] = None
         self._count += 1
         return evicted
+
+    def _in_the_way(self, user: str) -> list["Client"]:
+        """A user's oldest clients, as many as must go for one more. Raises NotAdmitted under `reject-newest`."""
+        mine, limit = self._by_user.get(user, {}), self._options.max_per_user
+        if not limit or len(mine) < limit:
+            return []
+        if self._options.limit_policy == "reject-newest":
+            raise NotAdmitted(TOO_MANY, f"{len(mine)} connections of {user}")
+        return list(mine)[: len(mine) - limit + 1]
 
     def leave(self, client: "Client") -> None:
         """A client that was let in is gone."""
@@ -67,7 +71,3 @@ class Admission:
             del mine[client]
             if not mine:
                 del self._by_user[client.user.id]
-
-    def is_here(self, user: str) -> bool:
-        """Whether a user has a connection."""
-        return user in self._by_user

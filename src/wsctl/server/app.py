@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import math
 import secrets
 import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import uvicorn
 from msgspec import structs
@@ -26,9 +27,15 @@ from wsctl.server.sources.recorded import RecordedSource
 from wsctl.server.sources.simulated import SimulatedSource
 from wsctl.server.sources.tick import Source
 from wsctl.server.websocket import WebSocketProtocol
+from wsctl.spec.nearest import nearest
 
 HEARTBEAT_SILENCE = 5.0
 """seconds of silence on a channel after which it gets a heartbeat"""
+
+LEAST = {"max_payload": 100, "max_events": 1, "max_subscriptions": 1, "max_per_user": 0, "max_connections": 0}
+"""what options must be at least; the command line says so itself, a config file or a test does not"""
+
+TRANSPORTS = ("polling", "websocket")
 
 LAST_ANSWERS = 0.3
 """seconds for HTTP requests under way when all sessions have ended"""
@@ -46,7 +53,7 @@ class MockFeed:
         *,
         clock: Clock | None = None,
         on_log: Callable[[ConnectionLog], None] = lambda log: None,
-        on_sample: Callable[[Sample], None] | None = None,
+        on_sample: Callable[[Sample], None] = lambda sample: None,
     ) -> None:
         self.seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
         self.options = structs.replace(options, seed=self.seed)
@@ -80,10 +87,8 @@ class MockFeed:
             asyncio.create_task(server.serve(sockets=sockets), name="uvicorn"),
             asyncio.create_task(self.prices.run(), name="prices"),
             asyncio.create_task(self._beat(), name="heartbeats"),
+            asyncio.create_task(Sampler(self.platform, self._on_sample).run(), name="metrics"),
         ]
-        if self._on_sample is not None:
-            sampler = Sampler(self.platform, self._on_sample)
-            self._tasks.append(asyncio.create_task(sampler.run(), name="metrics"))
         self._server = server
         listening = asyncio.create_task(server.listening.wait())
         await asyncio.wait((listening, self._tasks[0]), return_when=asyncio.FIRST_COMPLETED)
@@ -177,12 +182,38 @@ def _check(options: ServeOptions) -> None:
     if not 0 <= options.port <= 65535:
         raise UsageError(f"port is {options.port}; expected 0 to 65535")
     for name in ("ping_interval", "ping_timeout", "connect_timeout"):
-        if not getattr(options, name) > 0:
-            raise UsageError(f"{name} is {getattr(options, name):g} s; expected more than 0")
-    if not options.throttle >= 0:
-        raise UsageError(f"throttle is {options.throttle:g} s; expected 0 or more")
+        if not 0 < getattr(options, name) < math.inf:
+            raise UsageError(f"{name} is {getattr(options, name):g} s; expected a finite time above 0")
+    if not 0 <= options.throttle < math.inf:
+        raise UsageError(f"throttle is {options.throttle:g} s; expected a finite time, 0 or more")
+    for name, least in LEAST.items():
+        if getattr(options, name) < least:
+            raise UsageError(f"{name} is {getattr(options, name)}; expected {least} or more")
     if not 0 < options.rate <= 10_000:
         raise UsageError(f"rate is {options.rate:g}; expected more than 0 and at most 10000 a second")
+    _check_choices(options)
+    for origin in options.cors_origin:
+        if "*" in origin:  # for requests with credentials, which Socket.IO's may be, browsers take no wildcard
+            raise UsageError(f"{origin!r} names no origin; expected one such as https://app.example")
+
+
+def _check_choices(options: ServeOptions) -> None:
+    """A misspelt word must not pass for another: `--auth requird` would let everybody in."""
+    for name, kind in get_type_hints(ServeOptions).items():
+        if get_origin(kind) is Literal:
+            _check_choice(name, getattr(options, name), get_args(kind))
+    for transport in options.transports:
+        _check_choice("transports", transport, TRANSPORTS)
+    if not options.transports:
+        raise UsageError(f"transports names none; expected {' or '.join(TRANSPORTS)}")
+
+
+def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        near = nearest(given, allowed)
+        raise UsageError(
+            f"{name} is {given!r}; expected {' or '.join(allowed)}", hint=f"did you mean {near}?" if near else None
+        )
 
 
 def _dialable(host: str, port: int) -> str:

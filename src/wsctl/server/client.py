@@ -8,7 +8,7 @@ from wsctl.model.event import CLOSING
 from wsctl.server import limits
 from wsctl.server.admission import NotAdmitted
 from wsctl.server.auth import User
-from wsctl.server.connection import Connection, milliseconds
+from wsctl.server.connection import Connection
 from wsctl.server.delivery import Backlog
 from wsctl.server.hub import Channel, Encoding, Message, Writable
 from wsctl.wire import socketio
@@ -136,19 +136,20 @@ class Client:
 
     def _join(self, namespace: str, auth: dict[str, Any]) -> None:
         if namespace != "/":
-            self._connection.send(self._session.refuse(namespace, "Invalid namespace"))
+            self._refuse(namespace, "Invalid namespace")
             return
         try:
             self.user = self.platform.admission.identify(auth.get("token"))
             evicted = self.platform.admission.enter(self)
         except NotAdmitted as error:
             self.user = None
-            self._connection.send(self._session.refuse(namespace, error.message))
+            self._refuse(namespace, error.message)
             self.platform.refused(self, error.reason)
             return
         form = auth.get("format")
         self.form = form if isinstance(form, str) and form in FORMS else "full"
-        self.name = auth["client"] if isinstance(auth.get("client"), str) else None
+        name = auth.get("client")
+        self.name = name if isinstance(name, str) and len(name) <= limits.NAME_LIMIT else None
         self.joined_at = self.platform.clock.now()
         if self._connect_timer is not None:
             self._connect_timer.cancel()
@@ -158,6 +159,13 @@ class Client:
         self.platform.joined(self)
         for other in evicted:
             other.dismiss(Closing.EVICTED, retry=False)
+
+    def _refuse(self, namespace: str, message: str) -> None:
+        """Answer a CONNECT that is not let in; each counts as an event, so that tokens are not guessed without end."""
+        if self._allowance.take(self.platform.clock.monotonic()):
+            self._send(self._session.refuse(namespace, message))
+        else:
+            self.dismiss(Closing.LIMIT, retry=False)
 
     def _serve(self, namespace: str, name: str, args: list[Any], id: int | None) -> None:
         self.platform.counters.events += 1
@@ -231,21 +239,20 @@ class Client:
 
     # The end
 
-    def dismiss(self, reason: Closing, *, retry: bool, retry_after: float | None = None) -> None:
-        """Tell the client why, then disconnect it; `retry_after` in seconds.
+    def dismiss(self, reason: Closing, *, retry: bool) -> None:
+        """Tell the client why, if it has joined, then disconnect it.
 
         After `retry: false` comes DISCONNECT and close 1000, which clients take as "io server disconnect" and do
         not come back from by themselves; after `retry: true` close 1012 alone, from which they do.
         """
         if self.joined_at is not None:
             notice: Payload = {"reason": reason, "retry": retry}
-            if retry_after is not None:
-                notice["retryAfterMs"] = milliseconds(retry_after)
             self._connection.send([socketio.encode_event(CLOSING, notice)])
             if not retry:
                 self._connection.send(self._session.leave("/"))
         # a close right behind the DISCONNECT may be handled before it, and then the client comes back
-        self._connection.end(reason, code=1012 if retry else 1000, patience=0.0 if retry else PATIENCE)
+        patience = 0.0 if retry or self.joined_at is None else PATIENCE
+        self._connection.end(reason, code=1012 if retry else 1000, patience=patience)
 
     def cut(self) -> None:
         """Reset the TCP connection, as a network failure would."""

@@ -34,7 +34,7 @@ def build_app(platform: Platform, prices: PriceService) -> Starlette:
         routes += control_routes(platform, prices)
     cors = Middleware(
         CORSMiddleware,
-        allow_origins=platform.options.cors_origins,
+        allow_origins=platform.options.cors_origin,
         allow_origin_regex=LOOPBACK_ORIGIN.pattern,
         allow_methods=["GET", "POST"],
         allow_headers=["content-type"],

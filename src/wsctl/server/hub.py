@@ -138,6 +138,11 @@ class Channel:
         for audience in self.audiences.values():
             audience.remove(subscriber)
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return any(audience.direct or audience.held for audience in self.audiences.values())
+
     def subscribers(self) -> list[Subscriber]:
         """Everyone who listens."""
         return [one for audience in self.audiences.values() for one in (*audience.direct, *audience.held)]
@@ -210,6 +215,8 @@ class Hub:
         for channel in self.channels.values():
             if now - channel.last_sent >= silence:
                 channel.last_sent = now
+                if not channel.heard:  # most channels of a user who left
+                    continue
                 packet = encode_event(HEARTBEAT, heartbeat(channel, self.clock.now()))
                 for subscriber in channel.subscribers():
                     if not subscriber.owes(channel):

@@ -6,6 +6,8 @@ CLOSE_LIMIT = 1024 * 1024
 """bytes waiting for one reader past which it is closed (answers to its own requests are never conflated)"""
 STALL_LIMIT = 30.0
 """seconds for which a reader may stay behind before it is closed"""
+NAME_LIMIT = 128
+"""characters of the `client` in a handshake's auth; a longer one is ignored, as names outlive their connections"""
 
 
 class Allowance:

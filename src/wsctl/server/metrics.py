@@ -37,6 +37,8 @@ class Counters:
         """connections closed because they broke the protocol"""
         self.events = 0
         """events received from clients"""
+        self.loop_lag = 0.0
+        """seconds that the loop ran a timer late, at worst, in the last INTERVAL"""
         self._names: OrderedDict[str, None] = OrderedDict()
 
     def note_join(self, name: str | None) -> None:
@@ -80,7 +82,7 @@ class Sample(Struct, frozen=True):
 
 
 class Sampler:
-    """Takes a Sample a second and gives it to a listener."""
+    """Takes a Sample a second and gives it to a listener; keeps the loop's lag among the counters."""
 
     def __init__(self, platform: "Platform", on_sample: Callable[[Sample], None]) -> None:
         self._platform = platform
@@ -93,9 +95,9 @@ class Sampler:
         clock = self._platform.clock
         began = clock.monotonic()
         while True:
-            lag = await self._worst_lag(began + INTERVAL)
+            self._platform.counters.loop_lag = await self._worst_lag(began + INTERVAL)
             now = clock.monotonic()
-            self._on_sample(self._sample(now - began, lag))
+            self._on_sample(self._sample(now - began))
             began = now
 
     async def _worst_lag(self, until: float) -> float:
@@ -107,7 +109,7 @@ class Sampler:
             worst = max(worst, clock.monotonic() - now - wait)
         return worst
 
-    def _sample(self, seconds: float, lag: float) -> Sample:
+    def _sample(self, seconds: float) -> Sample:
         platform, counters = self._platform, self._platform.counters
         messages, events = platform.hub.delivered, counters.events
         memory = resident_memory()
@@ -120,7 +122,7 @@ class Sampler:
             errors=counters.errors,
             evictions=counters.evicted,
             skipped=platform.hub.skipped,
-            loop_lag_ms=round(lag * 1000, 2),
+            loop_lag_ms=round(counters.loop_lag * 1000, 2),
             rss_mb=None if memory is None else round(memory / 2**20, 1),
         )
         self._messages, self._events = messages, events

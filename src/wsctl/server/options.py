@@ -1,8 +1,8 @@
 """What `wsctl serve` can be told; the command line, a config file and scenarios fill the same struct."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from wsctl.server import defaults
 from wsctl.spec.kinds import Duration, Names
@@ -11,50 +11,45 @@ from wsctl.spec.kinds import Duration, Names
 class ServeOptions(Struct, frozen=True, kw_only=True):
     """Options of the mock feed. Durations in seconds, sizes in bytes."""
 
-    host: str | None = None
-    """address to bind; None: 127.0.0.1 and, where IPv6 exists, [::1] on the same port"""
-    port: int = defaults.PORT
-    """0 picks a free one"""
-    symbols: Names | None = None
-    """None: the default symbols, or those of the prices file"""
-    rate: float = defaults.RATE
-    """updates per second and symbol"""
-    seed: int | None = None
-    """None: a random one, told at start"""
-    prices: str | None = None
-    """CSV of recorded trades: time_ms,symbol,price,quantity"""
-    price_speed: float = 1.0
-    price_loop: bool = False
-    throttle: Duration = 0.0
-    """only the newest price of each interval per symbol; 0: off"""
-    transports: Names = ("polling", "websocket")
-    """what clients may connect over"""
-    ping_interval: Duration = 25.0
-    ping_timeout: Duration = 60.0
-    connect_timeout: Duration = 45.0
-    """how long a client may take to join a namespace"""
-    max_payload: int = defaults.MAX_PAYLOAD
-    """largest message or request body taken from a client"""
-    max_events: int = defaults.MAX_EVENTS
-    """events a second that a client may send; more ends its connection"""
-    max_subscriptions: int = defaults.MAX_SUBSCRIPTIONS
-    """channels a client may listen to"""
-    max_per_user: int = defaults.MAX_PER_USER
-    """live connections of one user; 0: any number. Anonymous ones do not count"""
-    limit_policy: Literal["evict-oldest", "reject-newest"] = "evict-oldest"
-    max_connections: int = 0
-    """live connections in all; 0: any number"""
-    auth: Literal["optional", "required"] = "optional"
-    accept_any_token: bool = False
-    """take any token as the user of its unverified `sub`"""
-    jwt_secret: str = defaults.JWT_SECRET
-    cors_origins: Names = ()
-    """pages of these origins may connect, besides those of loopback"""
-    conformance: bool = False
-    """serve what the protocol authors' test suites ask for, instead of the platform"""
-    compress: bool = False
-    """offer permessage-deflate"""
-    control: bool = False
-    """whether /control answers (to loopback only)"""
-    tls_cert: str | None = None
-    tls_key: str | None = None
+    host: Annotated[str | None, Meta(description="Address to listen on; 127.0.0.1 and, where IPv6 exists, [::1].")] = (
+        None
+    )
+    port: Annotated[int, Meta(description="0 picks a free one.")] = defaults.PORT
+    symbols: Annotated[
+        Names | None, Meta(description="What to serve; a few well-known ones, or those of the prices file.")
+    ] = None
+    rate: Annotated[float, Meta(description="Updates per second and symbol.")] = defaults.RATE
+    seed: Annotated[int | None, Meta(description="Of the simulated prices; a random one, told at start.")] = None
+    prices: Annotated[str | None, Meta(description="CSV of recorded trades: time_ms,symbol,price,quantity.")] = None
+    price_speed: Annotated[float, Meta(description="How fast to play them; 2 is twice as fast.")] = 1.0
+    price_loop: Annotated[bool, Meta(description="Start again after the last one.")] = False
+    throttle: Annotated[Duration, Meta(description="Only the newest price of each interval per symbol; 0: off.")] = 0.0
+    transports: Annotated[Names, Meta(description="What clients may connect over.")] = ("polling", "websocket")
+    ping_interval: Annotated[Duration, Meta(description="Heartbeat interval.")] = 25.0
+    ping_timeout: Annotated[Duration, Meta(description="How long a heartbeat's answer may take.")] = 60.0
+    connect_timeout: Annotated[Duration, Meta(description="How long a client may take to join a namespace.")] = 45.0
+    max_payload: Annotated[int, Meta(description="Largest message or request body taken from a client.")] = (
+        defaults.MAX_PAYLOAD
+    )
+    max_events: Annotated[
+        int, Meta(description="Events a second that a client may send; more ends its connection.")
+    ] = defaults.MAX_EVENTS
+    max_subscriptions: Annotated[int, Meta(description="Channels a client may listen to.")] = defaults.MAX_SUBSCRIPTIONS
+    max_per_user: Annotated[int, Meta(description="Live connections of one user; 0: any number.")] = (
+        defaults.MAX_PER_USER
+    )
+    limit_policy: Annotated[
+        Literal["evict-oldest", "reject-newest"], Meta(description="What happens to one too many.")
+    ] = "evict-oldest"
+    max_connections: Annotated[int, Meta(description="Live connections in all; 0: any number.")] = 0
+    auth: Annotated[Literal["optional", "required"], Meta(description="Whether clients need a token.")] = "optional"
+    accept_any_token: Annotated[bool, Meta(description="Take any token as the user of its unverified `sub`.")] = False
+    jwt_secret: Annotated[str, Meta(description="Secret that tokens are checked with.")] = defaults.JWT_SECRET
+    cors_origin: Annotated[
+        Names, Meta(description="Pages of these origins may connect, besides those of loopback.")
+    ] = ()
+    conformance: Annotated[bool, Meta(description="Serve what the protocol authors' test suites ask for.")] = False
+    compress: Annotated[bool, Meta(description="Offer permessage-deflate.")] = False
+    control: Annotated[bool, Meta(description="Whether /control answers, to loopback only.")] = False
+    tls_cert: Annotated[str | None, Meta(description="Certificate chain (PEM): serve https and wss.")] = None
+    tls_key: Annotated[str | None, Meta(description="Private key of the certificate (PEM).")] = None

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FAREWELL = 2.0
 """seconds that a closed polling session waits for the poll that fetches its last packets"""
 
+LOGGED = 100
+"""characters of a user or a reason that are logged: a client may have made them as long as a message"""
+
 LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
 
 
@@ -103,7 +106,7 @@ class Platform:
 
     def allows_origin(self, origin: str | None) -> bool:
         """Browsers say where a page came from; loopback pages and configured ones may connect."""
-        if origin is None or origin in self.options.cors_origins:
+        if origin is None or origin in self.options.cors_origin:
             return True
         return LOOPBACK_ORIGIN.fullmatch(origin) is not None
 
@@ -152,8 +155,9 @@ class Platform:
             self.settle()
 
     def _log(self, what: str, client: Client, reason: str | None = None) -> None:
-        user = None if client.user is None else client.user.id
-        self._on_log(ConnectionLog(what, client.id, client.address, client.transport, user, reason))
+        user = None if client.user is None else _shortened(client.user.id)
+        why = None if reason is None else _shortened(reason)
+        self._on_log(ConnectionLog(what, client.id, client.address, client.transport, user, why))
 
     # The end
 
@@ -177,3 +181,7 @@ class Platform:
         """Called whenever a socket or a departing session went away."""
         if self.closing and not self.sockets and not self.departing:
             self._emptied.set()
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LOGGED else f"{text[:LOGGED]}…"

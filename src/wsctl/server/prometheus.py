@@ -57,6 +57,8 @@ class PlatformCollector(Collector):
         }
         for name, (meaning, value) in totals.items():
             yield CounterMetricFamily(name, meaning, value=value)
+        late = "How late the event loop ran a timer, at worst, in the last second."
+        yield GaugeMetricFamily("wsctl_loop_lag_seconds", late, value=counters.loop_lag)
         memory = resident_memory()
         if memory is not None:
             yield GaugeMetricFamily("wsctl_resident_memory_bytes", "Resident memory.", value=memory)

@@ -9,7 +9,7 @@ from wsctl.model.channel import is_name, symbol_of, ticker
 from wsctl.model.event import BOTS_SUBSCRIBED, ERROR
 from wsctl.server.auth import User
 from wsctl.server.hub import Hub
-from wsctl.server.services.bots import BotService, bot_channels
+from wsctl.server.services.bots import BotService, bot_channels, owner_of
 from wsctl.server.services.notifications import NotificationService
 from wsctl.spec.nearest import nearest
 from wsctl.wire.payload import Payload
@@ -187,14 +187,11 @@ class Requests:
         """Private channels are their user's, and an admin's; those of a user come into being when first asked for."""
         user = _user_of(client, name)
         kind, id, *_ = [*name.split(":"), ""]
-        self._bots.ensure(user.id)
-        self._notifications.ensure(user.id)
-        if user.admin and kind == "user" and is_name(id):
-            self._bots.ensure(id)
-            self._notifications.ensure(id)
-        owner = id if kind == "user" else self._bots.owner_of(id)
-        if owner is None or (owner != user.id and not user.admin):
+        owner = id if kind == "user" else owner_of(id)
+        if owner is None or (owner != user.id and not (user.admin and is_name(owner))):
             raise Denied("access_denied", "Access denied")
+        self._bots.ensure(owner)
+        self._notifications.ensure(owner)
 
     def _unknown_symbol(self, symbol: str) -> Denied:
         return Denied("unknown_symbol", partial(self._advise, symbol))

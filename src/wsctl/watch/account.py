@@ -4,6 +4,7 @@ from collections import deque
 from typing import Any
 
 from wsctl.model.observation import Observation
+from wsctl.watch.numbers import number_of, written
 
 NOTICES_KEPT = 8
 """the latest notifications, announcements and bot logs"""
@@ -47,6 +48,11 @@ class Account:
             "announcement": self._take_notice,
         }
 
+    @property
+    def known(self) -> bool:
+        """Whether anything came."""
+        return bool(self.bots or self.balances or self.notices)
+
     def add(self, seen: Observation) -> bool:
         """Take an observation; answers whether it was about an account."""
         taker = self._takers.get(seen.event)
@@ -66,30 +72,30 @@ class Account:
         bot = self._bot(data)
         bot.status = _text(data.get("status"))
         bot.symbol = _text(data.get("symbol")) or bot.symbol
-        bot.pnl = _number(data.get("pnl"))
+        bot.pnl = number_of(data.get("pnl"))
 
     def _take_position(self, seen: Observation, data: dict[str, Any]) -> None:
         position = data.get("position")
         if isinstance(position, dict):
             bot = self._bot(data)
             bot.symbol = _text(position.get("symbol")) or bot.symbol
-            bot.size = _number(position.get("size"))
-            bot.entry_price = _number(position.get("entryPrice"))
-            bot.unrealized = _number(position.get("unrealizedPnl"))
+            bot.size = number_of(position.get("size"))
+            bot.entry_price = number_of(position.get("entryPrice"))
+            bot.unrealized = number_of(position.get("unrealizedPnl"))
 
     def _take_trade(self, seen: Observation, data: dict[str, Any]) -> None:
         trade = data.get("trade")
         if isinstance(trade, dict):
             bot = self._bot(data)
             bot.trades += 1
-            bot.last_trade = f"{trade.get('side')} {trade.get('quantity')} at {trade.get('price')}"
+            bot.last_trade = f"{trade.get('side')} {_amount(trade.get('quantity'))} at {_amount(trade.get('price'))}"
 
     def _take_log(self, seen: Observation, data: dict[str, Any]) -> None:
         text = f"{data.get('botId')}: {data.get('message')}"
         self.notices.append((seen.received_at, str(data.get("level", "info")), text))
 
     def _take_balance(self, seen: Observation, data: dict[str, Any]) -> None:
-        free, locked = _number(data.get("free")), _number(data.get("locked"))
+        free, locked = number_of(data.get("free")), number_of(data.get("locked"))
         if free is not None:
             self.balances[str(data.get("asset"))] = (free, locked or 0.0)
 
@@ -104,5 +110,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _amount(value: Any) -> str:
+    """An amount in words; whatever else it is, as it came."""
+    number = number_of(value)
+    return str(value) if number is None else written(number)

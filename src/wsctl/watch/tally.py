@@ -1,9 +1,7 @@
 """Tally: everything that a person wants to see of a watched feed, kept up as it comes."""
 
-import math
 from collections import deque
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 from wsctl.checks.latency import LatencyCheck
@@ -15,11 +13,10 @@ from wsctl.model.event import PRICE_UPDATE
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
 from wsctl.watch.account import Account
+from wsctl.watch.numbers import decimals_of, number_of
 
 RATE_WINDOW = 5.0
 """seconds over which a rate is taken"""
-MOST_DECIMALS = 12
-"""decimals of a price that are shown"""
 RATE_SAMPLES = 2000
 """arrivals remembered for it, per row"""
 
@@ -63,12 +60,6 @@ class Row:
         if not self.arrivals:
             return 0.0
         return (len(self.arrivals) - 1) / max(1.0, now - self.arrivals[0])
-
-
-def decimals_of(price: float) -> int:
-    """How many decimals a price is written with."""
-    exponent = Decimal(str(price)).normalize().as_tuple().exponent
-    return min(MOST_DECIMALS, max(0, -exponent)) if isinstance(exponent, int) else 0
 
 
 class Tally:
@@ -151,15 +142,4 @@ def _prices(seen: Observation) -> Iterator[tuple[str | None, float | None]]:
     symbol = data.get("symbol", data.get("s"))
     if not isinstance(symbol, str):
         symbol = symbol_of(seen.channel or "")
-    yield symbol, _number(data.get("price", data.get("p") if seen.event == PRICE_UPDATE else None))
-
-
-def _number(value: Any) -> float | None:
-    """A price, also as text (many feeds quote theirs); None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+    yield symbol, number_of(data.get("price", data.get("p") if seen.event == PRICE_UPDATE else None))

@@ -3,6 +3,10 @@
 A bot knows its seed, its symbol's prices and its own account, nothing else: the same seed and the same prices make the
 same trades, whoever else is there. Only bots that were asked for exist, and a price costs as much as the bots that
 are due at it: each symbol keeps its bots in a heap, by the source time at which they next have something to do.
+
+Users leave and their bots stay, ready for their return. A bot that nobody has listened to for a while dozes: it does
+not trade, and only looks now and then whether somebody does again. So the trades that a bot makes depend on who
+listens, but not on absences shorter than `_ATTENTION`.
 """
 
 import heapq
@@ -14,7 +18,7 @@ from typing import Literal, TypeAlias
 
 from wsctl.model.event import BALANCE_UPDATE
 from wsctl.server.hub import Hub
-from wsctl.server.services.notifications import Level, NotificationService
+from wsctl.server.services.notifications import Level, NotificationService, notifications
 from wsctl.server.services.portfolio import (
     Account,
     Lots,
@@ -53,12 +57,27 @@ _SELL_PERCENT = (25, 75)
 _SELL_ALL = 0.4
 _MOST_BUYS = 8
 """after so many a bot sells until nothing is left: average prices keep to few digits"""
+_ATTENTION = 60.0
+"""seconds without a listener after which a bot dozes: longer than it takes to come back from a failing network"""
+_DOZE = 10.0
+"""seconds after which it looks again"""
 _REASONS = (
     "order rejected by the exchange: rate limit exceeded",
     "order stream lost",
     "order timed out without an answer",
     "exchange is under maintenance",
 )
+
+
+def bot_ids(user: str) -> list[str]:
+    """The ids that a user's bots have."""
+    return [f"{user}-bot-{place}" for place in range(1, BOTS_PER_USER + 1)]
+
+
+def owner_of(bot_id: str) -> str | None:
+    """Whose a bot is, made yet or not; None where no bot can have the id."""
+    user = bot_id.rpartition("-bot-")[0]
+    return user if bot_id in bot_ids(user) else None
 
 
 def bot_channels(bot_id: str) -> dict[str, str]:
@@ -112,15 +131,15 @@ class Market:
 class Owner:
     """A user of whom bots exist."""
 
-    __slots__ = ("_hub", "_notifications", "bots", "user", "wallet")
+    __slots__ = ("_hub", "_service", "channels", "user", "wallet")
 
-    def __init__(self, user: str, wallet: Wallet, hub: Hub, notifications: NotificationService) -> None:
+    def __init__(self, user: str, wallet: Wallet, hub: Hub, service: NotificationService) -> None:
         self.user = user
         self.wallet = wallet
-        self.bots: list[str] = []
+        self.channels = balance(user), notifications(user)
         self._hub = hub
-        self._notifications = notifications
-        notifications.ensure(user)
+        self._service = service
+        service.ensure(user)
         hub.open(balance(user), self._balances)
         self.tell_balances(wallet.assets)
 
@@ -131,7 +150,7 @@ class Owner:
 
     def notify(self, level: Level, title: str, body: str, at: float | None) -> None:
         """Tell the user what became of a bot."""
-        self._notifications.notify(self.user, level, title, body, at)
+        self._service.notify(self.user, level, title, body, at)
 
     def _balances(self) -> Iterator[tuple[str, Payload]]:
         for asset in self.wallet.assets:
@@ -143,6 +162,7 @@ class Bot:
 
     __slots__ = (
         "_account",
+        "_alone_since",
         "_buys",
         "_channels",
         "_hub",
@@ -174,6 +194,8 @@ class Bot:
         self._pnl = self._told_pnl = 0.0
         self._told_profit = 0.0
         self._turn_at = self._mark_at = self._tell_at = -math.inf
+        self._alone_since = math.inf
+        """when it first saw that nobody listens any more"""
         self._channels = bot_channels(id)
         hub.open(self._channels["status"], self._status_snapshot)
         hub.open(self._channels["trades"])
@@ -212,6 +234,8 @@ class Bot:
             self._start()
         elif self._status == "error":
             self._recover()
+        elif self._is_forgotten():
+            self._turn_at = self._mark_at = self._market.now + _DOZE
         elif self._random.random() < _TROUBLE:
             self._fail()
         else:
@@ -220,6 +244,13 @@ class Bot:
 
     def _wait(self) -> None:
         self._turn_at = self._market.now + self._random.expovariate(1 / _TURN)
+
+    def _is_forgotten(self) -> bool:
+        """Whether nobody has listened for long to anything that the bot has to do with."""
+        names = (*self._channels.values(), *self._owner.channels)
+        heard = any(self._hub.channels[name].heard for name in names)
+        self._alone_since = math.inf if heard else min(self._alone_since, self._market.now)
+        return self._market.now - self._alone_since > _ATTENTION
 
     def _start(self) -> None:
         self._change_status("running")
@@ -324,14 +355,14 @@ class Bot:
     def _tell_status(self) -> None:
         self._told_pnl = self._pnl
         self._tell_at = self._market.now + _TELL
-        self._publish("status", BOT_STATUS, self.status())
+        self._publish("status", BOT_STATUS, self._state())
 
     def _log(self, level: Level, message: str) -> None:
         self._publish("logs", BOT_LOG, {"botId": self.id, "level": level, "message": message})
 
     # How it is
 
-    def status(self) -> Payload:
+    def _state(self) -> Payload:
         """`{botId, status, symbol, pnl}`; pnl is realized profit in the quote currency: it follows from the trades."""
         return {"botId": self.id, "status": self._status, "symbol": self._market.symbol, "pnl": self._pnl}
 
@@ -348,7 +379,7 @@ class Bot:
         return {"botId": self.id, "position": position}
 
     def _status_snapshot(self) -> Iterator[tuple[str, Payload]]:
-        yield BOT_STATUS, self.status()
+        yield BOT_STATUS, self._state()
 
     def _position_snapshot(self) -> Iterator[tuple[str, Payload]]:
         yield BOT_POSITION, self._position()
@@ -365,8 +396,9 @@ class BotService:
         self._seed = seed
         self._notifications = notifications
         self._markets = {symbol: Market(symbol) for symbol in symbols}
-        self._owners: dict[str, Owner] = {}
-        self._bots: dict[str, tuple[Owner, Bot]] = {}
+        self._owners: set[str] = set()
+        self._bots = 0
+        """made so far"""
 
     def ensure(self, user: str) -> None:
         """Make a user's bots, balances and channels, unless they are there.
@@ -379,25 +411,16 @@ class BotService:
         markets = list(self._markets.values())
         mine = [markets[place % len(markets)] for place in range(BOTS_PER_USER)]
         wallet, accounts = open_accounts([market.symbol for market in mine])
-        owner = self._owners[user] = Owner(user, wallet, self._hub, self._notifications)
-        for place, (market, account) in enumerate(zip(mine, accounts, strict=True), 1):
-            bot = Bot(f"{user}-bot-{place}", owner, market, account, self._hub, self._seed)
-            heapq.heappush(market.due, (bot.due, len(self._bots), bot))
-            self._bots[bot.id] = owner, bot
-            owner.bots.append(bot.id)
+        owner = Owner(user, wallet, self._hub, self._notifications)
+        self._owners.add(user)
+        for id, market, account in zip(bot_ids(user), mine, accounts, strict=True):
+            bot = Bot(id, owner, market, account, self._hub, self._seed)
+            heapq.heappush(market.due, (bot.due, self._bots, bot))
+            self._bots += 1
 
     def bots_of(self, user: str) -> list[str]:
         """The ids of a user's bots; none before they were asked for."""
-        return list(self._owners[user].bots) if user in self._owners else []
-
-    def owner_of(self, bot_id: str) -> str | None:
-        """Whose a bot is; None if there is no such bot (yet)."""
-        found = self._bots.get(bot_id)
-        return None if found is None else found[0].user
-
-    def current_status(self, bot_id: str) -> Payload:
-        """`{botId, status, symbol, pnl}`. Raises KeyError for a bot that is not there."""
-        return self._bots[bot_id][1].status()
+        return bot_ids(user) if user in self._owners else []
 
     def on_price(self, symbol: str, bid: float, ask: float, price: float, at: float) -> None:
         """Let the bots of a symbol act on a price, throttled or not; `at` is its source time in unix seconds."""

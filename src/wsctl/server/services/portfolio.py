@@ -117,10 +117,6 @@ class Wallet:
         """All assets, those of which nothing is left included."""
         return tuple(self._free)
 
-    def free(self, asset: str) -> Decimal:
-        """What there is of an asset."""
-        return self._free[asset]
-
     def move(self, asset: str, change: Decimal) -> None:
         """Add to an asset, or take from it. Raises ValueError where there is less."""
         free = _plus(self._free.get(asset, _ZERO), change)

@@ -46,10 +46,6 @@ class Market:
         """A price as this market prints it: on its grid."""
         return self._grid.value(self._grid.nearest(price))
 
-    def book(self) -> tuple[list[Level], list[Level]]:
-        """The current bids and asks, best first; empty before the first tick."""
-        return self._book.levels()
-
     def trade(self, due: float, price: float, quantity: float, source_at: float | None = None) -> Tick:
         """Somebody traded: everything moves. The price is kept as given, on the grid or not."""
         gone = None if self._grid.fits(price) else self._change_grid(price)

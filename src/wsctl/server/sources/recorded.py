@@ -13,7 +13,7 @@ from wsctl.errors import UsageError
 from wsctl.model.channel import is_name
 from wsctl.server.sources.grid import HIGHEST, LOWEST, Grid, decimals_of
 from wsctl.server.sources.market import Market
-from wsctl.server.sources.tick import Level, Tick
+from wsctl.server.sources.tick import Tick
 
 HEADER: Final = ["time_ms", "symbol", "price", "quantity"]
 
@@ -57,10 +57,6 @@ class RecordedSource:
                 return
             lap += 1
 
-    def book(self, symbol: str) -> tuple[list[Level], list[Level]]:
-        """The current (simulated) bids and asks, best first; empty before the symbol's first tick."""
-        return self._markets[self._index(symbol)].book()
-
     def set_price(self, symbol: str, price: float) -> NoReturn:
         """Raises UsageError: what was recorded stays as it was."""
         raise UsageError(
@@ -75,12 +71,6 @@ class RecordedSource:
         for time, which, price, quantity in zip(rows.times, rows.which, rows.prices, rows.quantities, strict=True):
             latest = max(latest, time)
             yield markets[which].trade((start_ms + latest - first) / pace, price, quantity, time / 1000)
-
-    def _index(self, symbol: str) -> int:
-        try:
-            return self.symbols.index(symbol)
-        except ValueError:
-            raise UsageError(f"unknown symbol {symbol!r}; expected one of {', '.join(self.symbols)}") from None
 
 
 class _Column:

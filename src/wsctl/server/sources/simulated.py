@@ -11,7 +11,7 @@ from wsctl.errors import UsageError
 from wsctl.model.channel import is_name
 from wsctl.server.sources.grid import HIGHEST, LOWEST, Grid
 from wsctl.server.sources.market import Market
-from wsctl.server.sources.tick import Level, Tick
+from wsctl.server.sources.tick import Tick
 
 _YEAR = 365.25 * 86_400
 _VOLATILITY = (0.6, 0.85)
@@ -64,10 +64,6 @@ class SimulatedSource:
         for period in count():
             for offset, tick in turns:
                 yield tick((period + offset) / rate)
-
-    def book(self, symbol: str) -> tuple[list[Level], list[Level]]:
-        """The current bids and asks, best first; empty before the symbol's first tick."""
-        return self._walk(symbol).market.book()
 
     def set_price(self, symbol: str, price: float) -> None:
         """Move a market: the symbol's next tick has exactly this price, later ones walk on from there."""

@@ -52,10 +52,6 @@ class Source(Protocol):
         """All ticks in order of `due`, possibly for ever. Ask once: the markets move as it is read."""
         ...
 
-    def book(self, symbol: str) -> tuple[list[Level], list[Level]]:
-        """The current bids and asks of a symbol, best first; empty before its first tick."""
-        ...
-
     def set_price(self, symbol: str, price: float) -> None:
         """Move a market: the symbol's next tick has exactly this price, later ones go on from there.
 
