@@ -232,7 +232,12 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     "bound that YAML reads as a folded text": (
         HEAD + STEP + "    expect:\n      messages.received: > 10\n",
         "8:28: expected a comment or a line break, but found '1', while scanning a block scalar",
-        "a text that begins with > or | is put in quotes",
+        "a text that begins with > is put in quotes",
+    ),
+    "bound that YAML does not read": (
+        expect("{ordering.gaps: [> 5, < 7]}"),
+        "7:30: found character '>' that cannot start any token, while scanning for the next token",
+        "a text that begins with > is put in quotes",
     ),
     "bound that YAML reads as a tag": (
         HEAD + STEP + "    expect:\n      messages.received: != 10\n",

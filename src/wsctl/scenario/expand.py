@@ -8,10 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import msgspec
 from msgspec import structs
 
-from wsctl.scenario.spec import COMMANDS, EmitSpec, OrderingCheckSpec, SubscribeSpec
+from wsctl.scenario.spec import COMMAND_SPECS
 from wsctl.spec.document import Document, Filled, Mark, Path, kind_of
 from wsctl.spec.nearest import nearest
 
@@ -21,10 +20,6 @@ _MOST_COMBINATIONS = 100
 
 Lookup = Callable[[Path, str], Any]
 """the value of what stands in `${…}`; the path is where"""
-
-_SPECS: Mapping[str, type[msgspec.Struct]] = dict(
-    zip(COMMANDS, (SubscribeSpec, OrderingCheckSpec, EmitSpec), strict=True)
-)
 
 
 def expand(document: Document, environ: Mapping[str, str]) -> Iterator[Document]:
@@ -138,7 +133,7 @@ def _with_defaults(document: Document) -> Document:
     defaults = data.get("defaults") if isinstance(data, dict) else None
     if defaults is None:
         return document
-    known = {name: {option.encode_name for option in structs.fields(spec)} for name, spec in _SPECS.items()}
+    known = {name: {option.encode_name for option in structs.fields(spec)} for name, spec in COMMAND_SPECS.items()}
     if not isinstance(defaults, dict):
         raise document.value_error(("defaults",), f"defaults is {kind_of(defaults)}; expected options of steps")
     for option in defaults:
@@ -169,8 +164,8 @@ def _steps_with(steps: Any, path: Path, known: Mapping[str, set[str]], inherit: 
     for index, step in enumerate(steps):
         if isinstance(step, dict):
             step = {
-                key: inherit((*path, index, key), value, known[key])
-                if key in known and isinstance(value, dict)
+                key: inherit((*path, index, key), value or {}, known[key])
+                if key in known and (value is None or isinstance(value, dict))
                 else _steps_with(value, (*path, index, key), known, inherit)
                 if key == "parallel"
                 else value

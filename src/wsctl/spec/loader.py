@@ -71,8 +71,8 @@ def _translate(error: yaml.MarkedYAMLError, file: str) -> UsageError:
 
 def _hint(said: str) -> str | None:
     """What people meant who write bounds and variables."""
-    if "while scanning a block scalar" in said:
-        return "a text that begins with > or | is put in quotes"
+    if "while scanning a block scalar" in said or "found character '>'" in said:
+        return "a text that begins with > is put in quotes"
     if "but got '{'" in said:
         return "between { } or [ ] a ${VARIABLE} is put in quotes"
     return None
