@@ -18,8 +18,8 @@ from wsctl.swarm.records import Record
 from wsctl.swarm.tally import Tally
 from wsctl.wire import engineio, socketio
 
-SMALL_BUFFER = 4096
-"""bytes that the system takes in for a client that does not read"""
+SMALL_BUFFER = 64 * 1024
+"""bytes that the system takes in for a client that does not read; with less it would take seconds to read on"""
 MAX_MESSAGE = 16 * 1024 * 1024
 """bytes of one message, fragments together; a larger one ends the connection with 1009"""
 
@@ -157,7 +157,7 @@ class Connection(WSListener):
             and lane.epoch == record.epoch
             and lane.event == record.event
         ):
-            lane.last += 1
+            lane.last = record.seq  # type: ignore[assignment]  # not None where `before` is not
             lane.remember(record.seen)
             lane.report.messages += 1
             record.arrived(now)
