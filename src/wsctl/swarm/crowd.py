@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -24,6 +25,8 @@ from wsctl.swarm.tally import Tally
 
 MOST_SETTING_OUT = 200
 """clients whose first attempt may be under way at once"""
+GATHER_EVERY = 4
+"""ticks between two times that percentiles of latencies are brought up to date"""
 TICK = 0.25
 """seconds between two looks at what came: counts, silent connections, Progress"""
 
@@ -162,8 +165,10 @@ class Crowd:
                 loop.call_later(self.options.slow_for, client.resume)
 
     async def _tick(self) -> None:
-        while True:
+        for number in itertools.count(1):
             await asyncio.sleep(TICK)
+            if number % GATHER_EVERY == 0:
+                self.tally.gather()
             now = time.monotonic()
             for client in self._clients:
                 client.look(now)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 
 from wsctl.checks.fanout import Spread
@@ -80,7 +81,9 @@ class Records:
     def read(self, conn: str, name: str, args: Sequence[Any], at: float, size: int) -> Record:
         """The record of an event that one connection received; not kept yet."""
         event = self._reader.read(name, args)
-        seen = Observation(at, conn, event.channel, name, event.epoch, event.seq, event.sent_at, None, event.data)
+        # the same objects in all records, so that hot loops compare them by identity
+        channel, epoch = _interned(event.channel), _interned(event.epoch)
+        seen = Observation(at, conn, channel, intern(name), epoch, event.seq, event.sent_at, None, event.data)
         return Record(seen, size)
 
     def keep(self, frame: bytes, record: Record) -> None:
@@ -99,3 +102,7 @@ class Records:
             del self.known[self._order.popleft()]
             gone.append(record)
         return gone
+
+
+def _interned(text: str | None) -> str | None:
+    return None if text is None else intern(text)

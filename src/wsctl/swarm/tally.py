@@ -88,18 +88,12 @@ class Counts:
 
 
 class _Latencies:
-    """Latencies by steps, gathered into a histogram now and then."""
+    """Latencies by steps of 10 µs, gathered into a histogram now and then."""
 
     def __init__(self) -> None:
-        self.steps: dict[int, int] = {}
+        self.steps: Counter[int] = Counter()
         self.histogram = Histogram()
         self.incomparable = 0
-
-    def add(self, since: float, arrivals: Iterable[float]) -> None:
-        steps = self.steps
-        for at in arrivals:
-            step = int((at - since) * _STEPS + 0.5)
-            steps[step] = steps.get(step, 0) + 1
 
     def gather(self, tolerance: float) -> None:
         """A message cannot arrive before it was sent: within the tolerance it was quick, else clocks disagree."""
@@ -179,6 +173,9 @@ class Tally:
             if record.arrivals:
                 self._fold(record)
         self.records.expire(time.time())
+
+    def gather(self) -> None:
+        """Bring the percentiles of latencies up to date; the longer between two times, the less work in all."""
         tolerance = max(TOLERANCE, self.clock_offset.bound) if self.clock_offset else TOLERANCE
         self._latency.gather(tolerance)
         self._source.gather(tolerance)
@@ -186,6 +183,7 @@ class Tally:
     def close(self) -> None:
         """Measuring ends: holes still open are gaps now."""
         self.fold()
+        self.gather()
         self._ended = time.monotonic()
         for finding in self.ordering.close():
             self._lost(finding)
@@ -274,11 +272,15 @@ class Tally:
             self.channels[record.channel] += times
 
     def _measure(self, record: Record, arrivals: Iterable[float]) -> None:
-        correction = self.clock_offset.correction if self.clock_offset else 0.0
-        if record.seen.sent_at is not None:
-            self._latency.add(record.seen.sent_at - correction, arrivals)
-        if record.source_at is not None:
-            self._source.add(record.source_at - correction, arrivals)
+        sent_at, source_at = record.seen.sent_at, record.source_at
+        if sent_at is None:
+            return
+        since = sent_at - self.clock_offset.correction if self.clock_offset else sent_at
+        steps = [int((at - since) * _STEPS + 0.5) for at in arrivals]
+        self._latency.steps.update(steps)
+        if source_at is not None:
+            before = int((sent_at - source_at) * _STEPS + 0.5)
+            self._source.steps.update([step + before for step in steps])
 
     def _lost(self, finding: Finding) -> None:
         if finding.kind == GAP:
