@@ -114,8 +114,7 @@ class ScenarioRun:
 
     async def _start_services(self, stack: AsyncExitStack) -> None:
         for name in self._spec.services:
-            given = self._scenario.document.data["services"][name]["serve"] or {}
-            options = {option: getattr(self._spec.services[name].serve, option) for option in given}
+            options = self._scenario.document.data["services"][name]["serve"] or {}
             service = self._services[name] = Service(name, options, self._folder)
             await stack.enter_async_context(service)
             self._tell(ServiceStarted(name, service.url))
