@@ -262,7 +262,7 @@ def test_a_service_that_does_not_start(runs: Runs) -> None:
     assert done.code == FINDINGS
     said = "wsctl: error: rate is 0; expected more than 0 and at most 10000 a second"
     assert reported(done) == [
-        ("Cannot start", "error", f"service feed did not start (exit 2):\n  {said}"),
+        ("Cannot start", "error", f"service feed did not start (exit 2): {said}"),
         ("Goes on", "pass", None),
     ]
     assert done.report["scenarios"][0]["steps"] == []

@@ -21,6 +21,7 @@ from wsctl.report.result_json import result_json
 from wsctl.report.run_lines import RunLines
 from wsctl.report.run_live import RunLive
 from wsctl.report.run_table import RunTable
+from wsctl.scenario.judge import expectations
 from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.runner import Runner
@@ -144,9 +145,8 @@ def show_plan(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
             print_text(f"  {step.command[0]}: {step.name}" + (f"  (skipped: {skipped})" if skipped else ""))
             for action in step.during:
                 print_text(f"    at {action.at:g} s: {action.kind[0]}")
-            for metric, bounds in step.expect.items():
-                for bound in bounds if isinstance(bounds, tuple) else (bounds,):
-                    print_text(f"    expects {metric} {bound}")
+            for expectation in expectations(step):
+                print_text(f"    expects {expectation.metric} {expectation.bound}")
     return ExitCode.PASSED
 
 

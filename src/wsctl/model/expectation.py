@@ -78,7 +78,7 @@ def expect(metric: str, bound: str | float) -> Expectation:
     Raises UsageError for an unknown metric, a bound that is none, and a unit that is not the metric's.
     """
     unit = find_metric(metric).unit
-    text = bound if isinstance(bound, str) else f"{bound:g}"
+    text = bound if isinstance(bound, str) else f"{bound:.15g}"  # 1,234,567 to the last digit
     match = _BOUND.fullmatch(text)
     if match is None:
         raise UsageError(f"bad bound {text!r} for {metric}; expected something like {_EXAMPLES[unit]!r}")

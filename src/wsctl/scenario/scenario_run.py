@@ -35,6 +35,7 @@ from wsctl.scenario.step_run import StepRun, ended
 from wsctl.scenario.steps import kind_of
 from wsctl.server.auth import mint
 from wsctl.server.defaults import JWT_SECRET
+from wsctl.spec.typed import written
 
 INTERRUPTED = "interrupted"
 _KEPT = (Verdict.PASS, Verdict.SKIPPED)
@@ -114,7 +115,8 @@ class ScenarioRun:
 
     async def _start_services(self, stack: AsyncExitStack) -> None:
         for name in self._spec.services:
-            options = self._scenario.document.data["services"][name]["serve"] or {}
+            given = self._scenario.document.data["services"][name]["serve"] or {}
+            options = written(self._spec.services[name].serve, given)
             service = self._services[name] = Service(name, options, self._folder)
             await stack.enter_async_context(service)
             self._tell(ServiceStarted(name, service.url))

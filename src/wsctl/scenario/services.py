@@ -20,7 +20,7 @@ START_TIMEOUT = 20.0
 """seconds until a service must listen"""
 STOP_TIMEOUT = 5.0
 """seconds that it may take to end when told to"""
-_LAST_LINES = 5
+_LAST_LINES = 3
 """lines of its log that an error repeats"""
 
 
@@ -137,8 +137,8 @@ class Service:
     def _last_words(self) -> str:
         with self.log.open("rb") as log:
             lines = deque((line.decode(errors="replace").rstrip() for line in log), maxlen=_LAST_LINES)
-        said = "\n".join(f"  {line}" for line in lines if line)
-        return f":\n{said}" if said else ""
+        said = " / ".join(line.strip() for line in lines if line)
+        return f": {said}" if said else ""
 
 
 class Usage:

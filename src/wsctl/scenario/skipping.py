@@ -1,13 +1,11 @@
 """What cannot be shown on a server that wsctl did not start: said with the reason, never counted as passed."""
 
-from typing import Any
-
 import msgspec
 
 from wsctl.scenario.spec import ScenarioSpec, StepSpec, SubscribeSpec
 from wsctl.server.options import ServeOptions
-from wsctl.spec.kinds import Duration, literal
-from wsctl.spec.units import write_duration
+from wsctl.spec.kinds import literal
+from wsctl.spec.typed import written
 
 _HARMLESS = frozenset({"host", "port", "symbols", "rate", "seed", "jwt_secret", "control"})
 """options of serve that another feed may well differ in"""
@@ -40,15 +38,12 @@ def users_of(step: StepSpec) -> tuple[str, ...]:
 def _asked(options: ServeOptions) -> list[str]:
     """The options that make the server behave in its own way, such as `limit_policy: reject-newest`."""
     unasked = ServeOptions()
-    return [
-        f"{field.name}: {_written(field.type, getattr(options, field.name))}"
+    asked = [
+        field.name
         for field in msgspec.structs.fields(ServeOptions)
         if field.name not in _HARMLESS and getattr(options, field.name) != getattr(unasked, field.name)
     ]
-
-
-def _written(kind: Any, value: Any) -> str:
-    """About as the file says it."""
-    if kind == Duration:
-        return write_duration(value)
-    return ", ".join(value) if isinstance(value, tuple) else literal(value)
+    return [
+        f"{name}: {', '.join(value) if isinstance(value, tuple) else literal(value)}"
+        for name, value in written(options, asked).items()
+    ]

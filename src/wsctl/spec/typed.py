@@ -1,7 +1,7 @@
 """From a read document to a typed spec; what is wrong is told with its place and the nearest known name."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from wsctl.spec.loader import read_scalar
 from wsctl.spec.nearest import nearest
 from wsctl.spec.units import parse_duration, write_duration
 
-__all__ = ["Duration", "Names", "build"]
+__all__ = ["Duration", "Names", "build", "written"]
 
 T = TypeVar("T", bound=Struct)
 
@@ -39,6 +39,17 @@ def build(document: Document, path: Path, kind: type[T]) -> T:
     except RecursionError as error:
         raise document.value_error(path, f"{name_of(path)} is nested too deeply") from error
     return built
+
+
+def written(spec: Struct, keys: Iterable[str]) -> dict[str, Any]:
+    """Some fields of a spec as a file would say them: variables filled in, durations with their unit."""
+    kinds = {field.encode_name: field for field in mi.type_info(type(spec)).fields}  # type: ignore[attr-defined]
+    said: dict[str, Any] = {}
+    for key in keys:
+        value = getattr(spec, kinds[key].name)
+        is_duration = any(isinstance(kind, DurationType) for kind in alternatives(kinds[key].type))
+        said[key] = write_duration(value) if is_duration and isinstance(value, float) else value
+    return said
 
 
 class _Builder:

@@ -45,7 +45,7 @@ class EmitStep:
             )
         except Refused as error:
             unauthorised = AUTHENTICATION_ERROR in error.message
-            metrics = {"connections.opened": 0, "connections.refused": 1, "auth.refused": float(unauthorised)}
+            metrics = {"connections.opened": 0, "connections.refused": 1, "auth.refused": int(unauthorised)}
             return _outcome({"connections.asked": 1, **metrics}, error.message, step)
         return _outcome(_metrics(answers), _objection(answers), step, tuple(answers.events))
 
@@ -76,9 +76,9 @@ def _metrics(answers: Answers) -> dict[str, float]:
     }
     if answers.acknowledgement is not None:
         refusal = _refusal(answers.acknowledgement)
-        metrics["acks.refused"] = refusal is not None
-        metrics["acks.ok"] = refusal is None
-        metrics["auth.denied"] = refusal in _DENIED
+        metrics["acks.refused"] = int(refusal is not None)
+        metrics["acks.ok"] = int(refusal is None)
+        metrics["auth.denied"] = int(refusal in _DENIED)
     return metrics
 
 
