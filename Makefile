@@ -55,6 +55,7 @@ docs: $(STAMP) ## write the generated docs anew
 bench: $(STAMP) $(NODE_MODULES) ## measure against peers in one run and print ratios
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.fanout
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.scale
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.clients
 	$(BIN)/python -m bench.transport
 	$(BIN)/python -m bench.forms
 	$(BIN)/python -m bench.ordering

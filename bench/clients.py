@@ -33,7 +33,7 @@ from bench.table import Round, aligned, verdict
 
 OVERHEAD = 120.0  # seconds that a listener may take beside warm-up and window
 LARGEST_RSS = 40e3  # bytes per connection
-TARGETS = (("swarm", "stock", 0.2), ("swarm", "node", 0.5))
+TARGETS = (("swarm", "stock", 0.33), ("swarm", "node", 0.75))
 """CPU per message of the first, divided by the second's, at most"""
 
 

@@ -23,9 +23,9 @@ def prices(*symbols: str) -> tuple[Subscription, ...]:
 
 def options(url: str, **given: Any) -> SwarmOptions:
     """A small swarm that sets out at once, for as long as a test needs it."""
-    target = given.pop("target", {})
+    target = {"direct": True, **given.pop("target", {})}
     standard = {"clients": 3, "subscriptions": prices(), "connect_rate": 0.0, "duration": 60.0, "reconnect": QUICK}
-    return SwarmOptions(target=Target(url=url, direct=True, **target), **{**standard, **given})
+    return SwarmOptions(target=Target(url=url, **target), **{**standard, **given})
 
 
 class Watched:

@@ -1,8 +1,12 @@
 """Swarms against the mock feed: whatever they count must be what it sent."""
 
+import asyncio
+import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import uvloop
 from tests.server.served import BTC, ETH, feed, get_control, post_control, run, until
 from tests.swarm.swarms import Watched, options, prices
@@ -254,6 +258,54 @@ def test_what_cannot_be_done(given: dict[str, Any], message: str) -> None:
     run(test)
 
 
+def test_tls_and_who_is_trusted(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    trusted, cert, key = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    authority.cert_pem.write_to_path(str(trusted))
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(str(key))
+    issued.cert_chain_pems[0].write_to_path(str(cert))
+
+    async def test() -> None:
+        async with feed(tls_cert=str(cert), tls_key=str(key)) as running:
+            for let_in in ({"cacert": str(trusted)}, {"insecure": True}):
+                async with RemoteSwarm(options(running.url, target=let_in)) as swarm:
+                    watched = Watched(swarm)
+                    await watched.until(lambda metrics: metrics["connections.receiving"] == 3)
+            async with RemoteSwarm(options(running.url)) as swarm:
+                with pytest.raises(TargetError, match="its certificate is not trusted"):
+                    await anext(swarm)
+            async with RemoteSwarm(options(running.url.replace("https", "http"))) as swarm:
+                with pytest.raises(TargetError, match="if it speaks TLS, the URL begins with https"):
+                    await anext(swarm)
+
+    run(test)
+
+
+def test_a_proxy_is_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    tunnels: list[bytes] = []
+
+    async def test() -> None:
+        async with feed() as running:
+            port = running.url.rpartition(":")[2]
+
+            async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                tunnels.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+                there, back = await asyncio.open_connection("127.0.0.1", int(port))
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await asyncio.gather(pipe(reader, back), pipe(there, writer))
+
+            proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+            async with RemoteSwarm(options("http://far.test", target={"direct": False})) as swarm:
+                await Watched(swarm).until(lambda metrics: metrics["connections.receiving"] == 3)
+            proxy.close()
+            await until(lambda: not running.platform.connections)
+        assert tunnels == [b"CONNECT far.test:80 HTTP/1.1"] * 3
+
+    run(test)
+
+
 def test_two_thousand_connections() -> None:
     async def test() -> None:
         given = {"clients": 2_000, "subscriptions": prices("BTC/USDT"), "connect_rate": 0.0}
@@ -269,6 +321,14 @@ def test_two_thousand_connections() -> None:
         assert done.metrics["ordering.gaps"] == done.metrics["errors"] == 0
 
     run(test, loop_factory=uvloop.new_event_loop, seconds=55)
+
+
+async def pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Pass bytes on until they end."""
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(65536):
+            target.write(data)
+    target.close()
 
 
 def token(user: str) -> str:

@@ -40,6 +40,9 @@ class Bystander:
     def notified(self, args: Sequence[Any]) -> None: ...
     def ended(self, reason: str, *, malformed: bool) -> None: ...
 
+    def broken(self, error: Exception) -> None:
+        raise error
+
 
 def connection(tally: Tally, conn: str, *, slow: bool = False) -> Connection:
     """A connection that has joined."""

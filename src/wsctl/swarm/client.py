@@ -269,6 +269,10 @@ class Client:
         shown = f"{reason} ({self._closing.reason})" if self._closing else reason
         self._go_on(Stage.CUT, shown, final=self._closing is not None and not self._closing.retry and not insists)
 
+    def broken(self, error: Exception) -> None:
+        """Nothing that is measured from now on would be worth anything."""
+        self._crowd.broken(error)
+
     # What follows
 
     async def _dial(self, connection: Connection) -> None:

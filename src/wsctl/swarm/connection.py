@@ -3,7 +3,7 @@
 picows parses frames and leaves the rest to us: fragments, stray continuations, reserved bits, UTF-8, close codes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from socket import SO_RCVBUF, SOL_SOCKET
 from time import time
 from typing import Any, Protocol
@@ -54,6 +54,9 @@ class Owner(Protocol):
 
     def ended(self, reason: str, *, malformed: bool) -> None:
         """The connection is over, and not by our doing. Nothing more comes."""
+
+    def broken(self, error: Exception) -> None:
+        """An error of our own, which picows would take for a reason to close the connection."""
 
 
 class Connection(WSListener):
@@ -145,7 +148,7 @@ class Connection(WSListener):
         payload = frame.get_payload_as_bytes()
         record = self._known(payload)
         if record is None or not frame.fin:
-            self._take(frame, payload)
+            self._guard(self._take, frame, payload)
             return
         now = time()
         lane = self._lanes.get(record.channel)
@@ -163,15 +166,21 @@ class Connection(WSListener):
             record.arrived(now)
             self.heard_at = now
         else:
-            self._hear(record, now)
+            self._guard(self._hear, record, now)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is closed. A close frame sent that was not ours is picows objecting to what came."""
         handshake = transport.close_handshake
         if handshake is not None and handshake.sent is not None:
-            self._end(f"it sent a frame that is not WebSocket: {handshake.sent.reason}", malformed=True)
+            self._guard(self._end, f"it sent a frame that is not WebSocket: {handshake.sent.reason}", True)
         else:
-            self._end("connection lost")
+            self._guard(self._end, "connection lost")
+
+    def _guard(self, do: Callable[..., None], *args: Any) -> None:
+        try:
+            do(*args)
+        except Exception as error:
+            self._owner.broken(error)
 
     # What the owner calls
 
@@ -352,7 +361,7 @@ class Connection(WSListener):
 
     def _object(self, code: int, reason: str) -> None:
         self._close(code)
-        self._end(reason, malformed=True)
+        self._end(reason, True)
 
     def _close(self, code: int) -> None:
         """Say why, and close the socket."""
@@ -361,7 +370,7 @@ class Connection(WSListener):
                 self.transport.send_close(code)  # type: ignore[arg-type]  # a plain number will do
             self.transport.disconnect()
 
-    def _end(self, reason: str, *, malformed: bool = False) -> None:
+    def _end(self, reason: str, malformed: bool = False) -> None:
         if not self.over:
             self._finish()
             self._owner.ended(reason, malformed=malformed)

@@ -91,6 +91,11 @@ class Crowd:
         self._unsettled -= 1
         self._changed.set()
 
+    def broken(self, error: Exception) -> None:
+        """An error of our own: `run` raises it."""
+        self._broken = self._broken or error
+        self._stopped.set()
+
     # The way to the measured time
 
     async def _settle(self) -> None:
@@ -220,8 +225,7 @@ class Crowd:
         error = context.get("exception")
         if isinstance(error, WSError):
             return
-        self._broken = error if isinstance(error, Exception) else RuntimeError(context["message"])
-        self._stopped.set()
+        self.broken(error if isinstance(error, Exception) else RuntimeError(context["message"]))
 
 
 def _dialling(options: SwarmOptions) -> dict[str, Any]:
