@@ -23,7 +23,6 @@ import uvicorn
 Payload = dict[str, Any]
 
 SECRET = "wsctl-dev"
-MAX_PER_USER = 3
 HEARTBEAT_AFTER = 5.0
 """seconds of silence on a channel"""
 BOT_PACE = 0.5
@@ -51,8 +50,9 @@ class Refusal(Exception):
 class Feed:
     """Channels, who may listen to them, and the events that clients send."""
 
-    def __init__(self, sio: socketio.AsyncServer, symbols: list[str]) -> None:
+    def __init__(self, sio: socketio.AsyncServer, symbols: list[str], max_per_user: int) -> None:
         self._sio = sio
+        self._max_per_user = max_per_user
         self._epoch = secrets.token_hex(4)
         self._channels: dict[str, Channel] = {}
         self._users: dict[str, str] = {}
@@ -122,7 +122,7 @@ class Feed:
         self._start_bots(user)
         connections = self._connections.setdefault(user, [])
         connections.append(sid)
-        while len(connections) > MAX_PER_USER:
+        while len(connections) > self._max_per_user:
             oldest = connections.pop(0)
             await self._sio.emit("connection:closing", {"reason": "evicted", "retry": False}, to=oldest)
             await self._sio.disconnect(oldest)
@@ -205,9 +205,9 @@ class Feed:
         self.open(f"user:{user}:notifications", "notification")
         self.open(f"user:{user}:balance", "balance:update")
         for bot in _bots_of(user):
-            for feed, event in zip(BOT_FEEDS, ("bot:status", "bot:trade", "bot:position", "bot:log"), strict=True):
-                self.open(f"bot:{bot}:{feed}", event)
-            self._channels[f"bot:{bot}:status"].state = lambda bot=bot: [_status(bot, self.markets[0])]
+            self.open(f"bot:{bot}:status", "bot:status", lambda bot=bot: [_status(bot, self.markets[0])])
+            for feed in ("trade", "position", "log"):
+                self.open(f"bot:{bot}:{feed}s", f"bot:{feed}")
         self._bots[user] = asyncio.create_task(self._trade(user))
 
     async def _trade(self, user: str) -> None:
@@ -300,9 +300,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--symbols", default="BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT,ADA/USDT,DOGE/USDT,BNB/USDT,DOT/USDT")
     parser.add_argument("--rate", type=float, default=10.0, help="ticks a second and symbol")
+    parser.add_argument("--max-per-user", type=int, default=3)
     options = parser.parse_args()
     sio = socketio.AsyncServer(async_mode="asgi", ping_interval=25, ping_timeout=60)
-    feed = Feed(sio, options.symbols.split(","))
+    feed = Feed(sio, options.symbols.split(","), options.max_per_user)
     listener = socket.create_server(("127.0.0.1", options.port), backlog=4096)
     tasks: list[asyncio.Task[None]] = []
 
