@@ -5,7 +5,7 @@ import io
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -60,17 +60,17 @@ class _Stop:
     """Called, it ends a run in good order; called again, without patience for services that linger."""
 
     def __init__(self) -> None:
-        self._called = False
+        self.called = False
         self._runner: Runner | None = None
         self._task: asyncio.Task[RunResult] | None = None
 
     def __call__(self) -> None:
-        if self._called and self._runner is not None:
+        if self.called and self._runner is not None:
             self._runner.kill()
         elif self._task is not None and not self._task.done():
             say(_STOPPING)
             self._task.cancel()
-        self._called = True
+        self.called = True
 
     async def able(self, runner: Runner, scenarios: Sequence[Scenario]) -> None:
         """Run until the end, or until this is called."""
@@ -78,14 +78,14 @@ class _Stop:
         try:
             await self._task
         except asyncio.CancelledError:
-            if not self._called:
+            if not self.called:
                 raise
         finally:
             runner.kill()
 
 
 @contextmanager
-def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
+def _on_signals(stop: _Stop) -> Iterator[None]:
     """Ctrl-C and SIGTERM call it until the block is left: reports are written whole."""
     loop = asyncio.get_running_loop()
     with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
@@ -97,6 +97,8 @@ def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):
                 loop.remove_signal_handler(number)
+        if stop.called:  # all is done, and the exit code is settled: another Ctrl-C must not make a traceback of it
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ from wsctl.scenario.services import Service
 from wsctl.scenario.skipping import skip_reason, users_of
 from wsctl.scenario.slugs import unique_slugs
 from wsctl.scenario.spec import StepSpec
-from wsctl.scenario.step_run import StepRun, ended
+from wsctl.scenario.step_run import StepRun
 from wsctl.scenario.steps import kind_of
 from wsctl.server.auth import mint
 from wsctl.server.defaults import JWT_SECRET
@@ -122,13 +122,13 @@ class ScenarioRun:
             self._tell(ServiceStarted(name, service.url))
 
     async def _at_once(self, steps: tuple[StepSpec, ...]) -> None:
-        """Run them; if one raises, which is wsctl's own fault, the others end first."""
-        tasks = [asyncio.create_task(self._step(step)) for step in steps]
+        """Run them. Whatever ends one, be it wsctl's own fault, has ended all of them when this returns or raises."""
         try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                await ended(task)
+            async with asyncio.TaskGroup() as group:
+                for step in steps:
+                    group.create_task(self._step(step))
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several
 
     async def _step(self, step: StepSpec) -> None:
         name = step.name or ""

@@ -85,7 +85,7 @@ class StepRun:
         try:
             await asyncio.wait((engine, looking), return_when=asyncio.FIRST_COMPLETED)
             if not engine.done():
-                await ended(engine)
+                await _ended(engine)
                 looking.result()  # raises why
             outcome = await engine
             if outcome.reason is not None and self._service is not None:
@@ -93,7 +93,7 @@ class StepRun:
         finally:
             for task in (engine, looking, self._acting):
                 if task is not None:
-                    await ended(task)
+                    await _ended(task)
         if self._acting is not None and not self._acting.cancelled():
             self._acting.result()  # raises what is wsctl's own fault
         if self._usage is not None:
@@ -152,7 +152,7 @@ class StepRun:
         return StepResult(name=self._name, verdict=Verdict.ERROR, duration=seconds, reason=reason)
 
 
-async def ended(task: "asyncio.Future[Any]") -> None:
+async def _ended(task: "asyncio.Future[Any]") -> None:
     """End a task, if it has not; what it raised is for its owner, who has asked or has something graver to tell."""
     task.cancel()
     await asyncio.wait({task})
