@@ -13,7 +13,7 @@ from wsctl.swarm.remote import RemoteSwarm
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 WAIT = 20.0
 """seconds until what must come true is given up"""
-QUICK = Reconnect(delay=0.05, delay_max=0.2)
+QUICK = Reconnect(attempts=100, delay=0.05, delay_max=0.2)
 
 
 def prices(*symbols: str) -> tuple[Subscription, ...]:
