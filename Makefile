@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+ROUNDS ?= 10
 NODE_MODULES := tests/node/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test autobahn check format docs bench clean
+.PHONY: help setup demo serve suite test autobahn check format docs bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,11 +26,14 @@ $(NODE_MODULES): $(STAMP) tests/node/package.json
 	cd tests/node && PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --silent --no-fund --no-audit
 	@touch $@
 
-demo: $(STAMP) ## a feed, its prices moving, and an ordering verdict (fifteen seconds)
+demo: $(STAMP) ## a feed, its prices moving, an ordering verdict, and the quick scenarios (a minute)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 serve: $(STAMP) ## run the mock feed on port 3000
 	$(BIN)/wsctl serve
+
+suite: $(STAMP) ## the shipped scenarios, ROUNDS=10 times in a row (two to three minutes each)
+	$(BIN)/wsctl run --repeat $(ROUNDS) --out suite-results
 
 test: $(STAMP) $(NODE_MODULES) ## run the tests
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m pytest
@@ -62,4 +66,4 @@ bench: $(STAMP) $(NODE_MODULES) ## measure against peers in one run and print ra
 	$(BIN)/python -m bench.startup
 
 clean: ## remove everything the other targets made
-	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) suite-results tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

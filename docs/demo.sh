@@ -1,4 +1,5 @@
-# What `make demo` runs: a mock feed on a free port, a look at its prices, a verdict on its order.
+# What `make demo` runs: a mock feed on a free port, a look at its prices, a verdict on its order; then the quick
+# scenarios, each with a feed of its own.
 set -eu
 
 ready=$(mktemp -d)/feed.json
@@ -12,8 +13,11 @@ while [ ! -e "$ready" ]; do
 done
 url=$(sed 's/.*"url": "\([^"]*\)".*/\1/' "$ready")
 
-echo "\$ wsctl subscribe BTC/USDT ETH/USDT SOL/USDT --duration 8s"
-wsctl subscribe BTC/USDT ETH/USDT SOL/USDT --url "$url" --duration 8s --format table
+echo "\$ wsctl subscribe BTC/USDT ETH/USDT SOL/USDT --duration 5s"
+wsctl subscribe BTC/USDT ETH/USDT SOL/USDT --url "$url" --duration 5s --format table
 echo
-echo "\$ wsctl ordering-check BTC/USDT ETH/USDT SOL/USDT --duration 4s"
-wsctl ordering-check BTC/USDT ETH/USDT SOL/USDT --url "$url" --duration 4s
+echo "\$ wsctl ordering-check BTC/USDT ETH/USDT SOL/USDT --duration 3s"
+wsctl ordering-check BTC/USDT ETH/USDT SOL/USDT --url "$url" --duration 3s
+echo
+echo "\$ wsctl run --tag quick"
+wsctl run --tag quick

@@ -20,12 +20,12 @@ SMALLER: Mapping[str, tuple[Edit, ...]] = {
     "auth": (("wait: 1s", "wait: 500ms"), ("duration: 3s", "duration: 2s")),
     "connection-limit": (("duration: 4s", "duration: 1s"), ("connect_rate: 5", "connect_rate: 20")),
     "eviction-storm": (("duration: 5s", "duration: 2s"), ("connect_rate: 10", "connect_rate: 50")),
-    "fallback": (("rate: 5", "rate: 40"), ("duration: 6s", "duration: 2s")),
+    "fallback": (("rate: 5", "rate: 40"), ("duration: 4s", "duration: 2s")),
     "latency": (
         ("clients: 200", "clients: 20"),
         ("receiving: 200", "receiving: 20"),
         ("duration: 10s, warmup: 1s", "duration: 2500ms, warmup: 500ms"),
-        ("duration: 5s", "duration: 1500ms"),
+        ("duration: 5s", "duration: 2s"),
     ),
     "ordering": (
         ("clients: 300", "clients: 20"),
@@ -50,7 +50,7 @@ SMALLER: Mapping[str, tuple[Edit, ...]] = {
         ("< 20 s", "< 2 s"),
     ),
     "slow-reader": (("duration: 12s", "duration: 6s"), ("slow_for: 6s", "slow_for: 4s")),
-    "throttle": (("duration: 8s", "duration: 3s"),),
+    "throttle": (("duration: 6s", "duration: 3s"),),
 }
 """what makes each scenario short enough for a test; what it shows stays"""
 
