@@ -125,6 +125,8 @@ def watching(
 
     if reconnect not in ("auto", "always"):
         raise BadParameter(f"--reconnect is {reconnect!r}; expected auto or always")
+    if max_silence == 0:
+        raise BadParameter("--max-silence is 0; expected more")
     return {
         "channels": names(channel),
         "events": names(event),

@@ -16,13 +16,16 @@ class Silence:
     """Feed it the data messages of a feed, from the first subscription on.
 
     Prices asked for are expected on their channels as soon as one of them is heard; feeds of others name theirs
-    differently, so that there every channel is expected to go on once it spoke.
+    differently, so that there every channel is expected to go on once it spoke. Where events have no channel, one is
+    expected to go on once it came twice: a greeting comes once.
     """
 
     def __init__(self, asked: Iterable[str], limit: float | None) -> None:
         self._check = SilenceCheck(limit)
         self._asked = [channel for channel in asked if not channel.startswith(_SELDOM)]
         self._began: float | None = None
+        self._once: set[str] = set()
+        """events without a channel that came"""
 
     def begin(self, at: float) -> None:
         """Subscribed: from now on something should come."""
@@ -35,6 +38,9 @@ class Silence:
         at, name = seen.received_at, name_of(seen)
         self._check.heard(ANY, at)
         if name.startswith(_SELDOM):
+            return
+        if seen.channel is None and name not in self._once:
+            self._once.add(name)
             return
         if name in self._asked:
             for channel in self._asked:
