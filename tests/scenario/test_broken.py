@@ -1,7 +1,7 @@
 """The suite can fail: each shipped scenario against a server or clients broken on purpose, and what is named then.
 
 The copies are short (see `suite`), and two run at a time. `harm` is a break of `broken/sitecustomize.py`; the other
-breaks are options, of the server or of the clients. `named` are all expectations that are missed, and no other is.
+breaks are options, of the server or of the clients. `named` are all expectations that are missed: no other is.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,6 +27,8 @@ class Broken(NamedTuple):
     what: str
     named: set[str]
     edits: tuple[Edit, ...] = ()
+    perhaps: frozenset[str] = frozenset()
+    """what may be missed as well, depending on how busy the machine is"""
 
     @property
     def harm(self) -> str:
@@ -102,7 +104,8 @@ BREAKS = (
     Broken("reconnection", "repeat", {"ordering.duplicates"}, (("rate: 2", "rate: 20"),)),
     Broken("slow-reader", "hold-everything", {"ordering.skipped"}),
     Broken("slow-reader", "skip-in-silence", {"ordering.skipped", "ordering.gaps"}),
-    Broken("slow-reader", "wait-for-slow-readers", {"latency.source.p95"}),
+    # Nothing is sent while the server waits; what it catches up with afterwards is a burst.
+    Broken("slow-reader", "wait-for-slow-readers", {"latency.source.p95"}, perhaps=frozenset({"latency.p95"})),
     # Whoever comes back is told the current state: what came meanwhile is skipped.
     Broken("slow-reader", "close-others", {"connections.closed", "ordering.skipped"}),
     Broken("throttle", "no throttle", {"messages.rate"}, ((", throttle: 100ms", ""),)),
@@ -141,7 +144,7 @@ def _is_break(item: Any) -> bool:
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: f"{broken.scenario}, {broken.what}")
 def test_what_is_broken_is_named(running: Callable[[Broken], Result], broken: Broken) -> None:
     result = running(broken)
-    assert (result["verdict"], missed(result)) == ("fail", broken.named)
+    assert (result["verdict"], missed(result) - broken.perhaps) == ("fail", broken.named)
 
 
 def test_every_shipped_scenario_is_broken() -> None:
