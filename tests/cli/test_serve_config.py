@@ -24,7 +24,7 @@ def test_every_option_is_a_key(tmp_path: Path) -> None:
         "limit_policy": "reject-newest",
         "transports": "polling",
     }
-    values |= {name: "9s" for name in ("ping_interval", "ping_timeout", "connect_timeout")}
+    values |= dict.fromkeys(("ping_interval", "ping_timeout", "connect_timeout"), "9s")
     values |= {"host": "h", "prices": "p", "jwt_secret": "s", "tls_cert": "c", "tls_key": "k", "throttle": "1s"}
     flags = {"price_loop", "accept_any_token", "conformance", "compress", "control"}
     for name in names:

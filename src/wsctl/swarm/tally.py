@@ -261,8 +261,7 @@ class Tally:
         if spread is None:
             spread = record.spread = self.fanout.received(record.channel, record.epoch, record.seq, arrivals[0])
             more -= 1
-        spread.count += more
-        spread.last = max(spread.last, arrivals[-1])
+        spread.add(arrivals[0], arrivals[-1], more)
         arrivals.clear()
 
     def _count(self, record: Record, times: int) -> None:
