@@ -1,10 +1,13 @@
 """What is around a run: choosing scenarios, files left, services that die, an environment that means something else."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import psutil
+import pytest
 
-from tests.cli.program import Program, wsctl
+from tests.cli.program import WAIT, Program, command, environment, wsctl
 from tests.scenario.runs import read_report, run
 
 PASSED, FINDINGS = 0, 1
@@ -167,3 +170,32 @@ def test_a_bound_of_many_digits(tmp_path: Path) -> None:
     """A whole number means itself, to the last digit."""
     write(tmp_path, QUICK.replace("acks.ok: 1", "messages.received: 1234567"))
     assert "    expects messages.received == 1234567\n" in wsctl("run", ".", "--dry-run", cwd=tmp_path).out
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_verdict_outlives_its_readers(tmp_path: Path, both: bool) -> None:
+    """Nobody reads stderr, or neither of them (`2>&1 | head -1`): exit code and reports are those of the run."""
+    write(tmp_path, FAILS)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        arguments = command("run", ".", "--out", "results")
+        out = writer if both else subprocess.DEVNULL
+        done = subprocess.run(arguments, cwd=tmp_path, env=environment(), stdout=out, stderr=writer, timeout=WAIT)
+    finally:
+        os.close(writer)
+    assert done.returncode == FINDINGS
+    assert read_report(tmp_path)["verdict"] == "fail"
+
+
+def test_reports_are_written_although_stdout_is_full(tmp_path: Path) -> None:
+    """A disk that is full is wsctl's failure, and what can be written is."""
+    write(tmp_path, QUICK)
+    with Path("/dev/full").open("wb") as full:
+        arguments = command("run", ".", "--out", "results")
+        done = subprocess.run(
+            arguments, cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, timeout=WAIT
+        )
+    assert done.returncode == 4
+    assert done.stderr.endswith(b"wsctl: error: cannot write the output: no space left on device\n")
+    assert read_report(tmp_path)["verdict"] == "pass"

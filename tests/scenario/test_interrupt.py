@@ -1,6 +1,5 @@
 """Ctrl-C at any moment: services stopped, reports written, exit 130, no process left behind."""
 
-import json
 import os
 import signal
 import subprocess
@@ -16,8 +15,9 @@ import jsonschema
 import psutil
 import pytest
 
-from tests.cli.program import WAIT, Program, Result, wait_until, wsctl
+from tests.cli.program import WAIT, Program, Result, wait_until
 from tests.scenario.runs import read_report
+from wsctl.report.result_json import result_schema
 
 INTERRUPTED = 130
 
@@ -79,7 +79,7 @@ def check(folder: Path, result: Result, *, steps: dict[str, str]) -> dict[str, A
     assert "never retrieved" not in result.err
     assert "wsctl: error" not in result.err
     report = read_report(folder)
-    jsonschema.validate(report, json.loads(wsctl("schema", "result").out))
+    jsonschema.validate(report, result_schema())
     assert (report["interrupted"], report["verdict"]) == (True, "error")
     first, later = report["scenarios"]
     assert (first["verdict"], first["reason"]) == ("error", "interrupted")
@@ -130,7 +130,7 @@ def test_while_steps_run(tmp_path: Path, send: Send) -> None:
     assert report["scenarios"][0]["evidence"] == ["interrupted/one.log", "interrupted/two.log"]
 
 
-@pytest.mark.parametrize("send", [to_the_process, to_the_group, terminate])
+@pytest.mark.parametrize("send", [to_the_group, terminate])
 def test_while_services_start(tmp_path: Path, send: Send) -> None:
     """With the first one up and the second one on its way."""
     with running(tmp_path) as program:

@@ -11,6 +11,7 @@ from tests.peers.background import Background
 from tests.peers.liar import Liar
 from tests.peers.stranger import Stranger
 from tests.scenario.runs import read_report, run
+from wsctl.server.auth import mint
 
 PASSED, FINDINGS, TARGET = 0, 1, 3
 
@@ -61,14 +62,9 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def token(user: str) -> str:
-    """A token as that feed takes them."""
-    return wsctl("token", "--user", user, env={"WSCTL_JWT_SECRET": SECRET}).out.strip()
-
-
 def test_what_falls_away(feed: Server, tmp_path: Path) -> None:
     """No service is started; what needs one is skipped with the reason; what is left is judged."""
-    done = run(tmp_path, TEXT, "--url", feed.url, env={"ALICE": token("alice")})
+    done = run(tmp_path, TEXT, "--url", feed.url, env={"ALICE": mint("alice", SECRET)})
     assert done.code == PASSED, done.result
     assert done.report["target"] == feed.url
     assert {name: (step["verdict"], step["reason"]) for name, step in done.steps.items()} == {
@@ -109,7 +105,7 @@ def test_nothing_but_skipped_proves_nothing(feed: Server, tmp_path: Path) -> Non
 def test_its_own_token(feed: Server, tmp_path: Path) -> None:
     """--token is what steps without a user connect with."""
     mine = "name: Mine\nsteps:\n  - name: bots\n    emit: {event: bot:subscribe, wait: 100ms}\n"
-    done = run(tmp_path, mine, "--url", feed.url, "--token", token("alice"))
+    done = run(tmp_path, mine, "--url", feed.url, "--token", mint("alice", SECRET))
     assert done.code == PASSED, done.result
     done = run(tmp_path, mine, "--url", feed.url)
     assert (done.code, done.steps["bots"]["reason"]) == (FINDINGS, "refused: auth_required")

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from wsctl.errors import WsctlError
 
@@ -14,9 +14,12 @@ _HARMLESS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(c
 
 
 def say(text: str) -> None:
-    """One line of talk."""
-    sys.stderr.write(text.translate(_HARMLESS) + "\n")  # in one piece: print() writes the newline on its own
-    sys.stderr.flush()
+    """One line of talk. Where nobody can hear it, it is left unsaid: work and verdict do not depend on it."""
+    try:
+        sys.stderr.write(text.translate(_HARMLESS) + "\n")  # in one piece: print() writes the newline on its own
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
 
 
 def complain(message: str, hint: str | None = None) -> None:
@@ -55,4 +58,8 @@ def reader_may_leave() -> Iterator[None]:
 
 def discard_output() -> None:
     """Nothing more can be written, not even by Python's own last flush."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
