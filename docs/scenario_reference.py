@@ -96,6 +96,8 @@ def _kind(kind: mi.Type) -> str:
 def _default(field: mi.Field) -> str:
     if field.required:
         return "required"
+    if field.encode_name == "port":  # wsctl run finds one, unless it is given
+        return "a free one"
     value: Any = field.default if field.default is not mi.NODEFAULT else None
     if value in (None, (), "") or isinstance(value, Struct):
         return ""

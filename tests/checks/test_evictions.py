@@ -7,9 +7,16 @@ from wsctl.checks.evictions import EvictionCheck
 T0 = 1_763_870_000.0
 
 
+def begun(at: float) -> EvictionCheck:
+    """A check whose measured time has begun."""
+    check = EvictionCheck()
+    check.begin(at)
+    return check
+
+
 def three_of_alice() -> EvictionCheck:
     """Connections a, b and c, joined at 0, 1 and 2 s."""
-    check = EvictionCheck(T0)
+    check = begun(T0)
     for second, conn in enumerate("abc"):
         check.joined("alice", conn, T0 + second)
     return check
@@ -24,7 +31,7 @@ def survivors(check: EvictionCheck) -> float | None:
 
 
 def test_without_users_nothing_is_measured() -> None:
-    check = EvictionCheck(T0)
+    check = begun(T0)
     check.refused(T0 + 1)
     check.heard("c1", T0 + 2)
     assert check.metrics(T0 + 3) == {}
@@ -44,7 +51,7 @@ def test_without_evictions_a_survivor_is_to_receive_at_all() -> None:
 
 
 def test_before_any_time_has_passed_there_is_no_rate() -> None:
-    check = EvictionCheck(T0)
+    check = begun(T0)
     check.joined("alice", "a", T0)
     assert "limit.evictions_rate" not in check.metrics(T0)
 
@@ -105,7 +112,7 @@ def test_an_older_one_that_goes_later_was_passed_over() -> None:
 
 
 def test_of_two_that_joined_together_either_may_be_the_oldest() -> None:
-    check = EvictionCheck(T0)
+    check = begun(T0)
     check.joined("alice", "a", T0)
     check.joined("alice", "b", T0 + 0.003)
     check.evicted("b", T0 + 5)
@@ -182,3 +189,13 @@ def test_a_storm_is_counted_and_leaves_nothing_behind() -> None:
     assert measured["limit.evicted_oldest_first"] == 1.0
     assert measured["limit.evictions_rate"] == 10.0
     assert (len(check._live), len(check._users["alice"]), check._doubts) == (3, 3, {})
+
+
+def test_evictions_before_the_measured_time_do_not_count_in_its_rate() -> None:
+    check = EvictionCheck()
+    check.joined("alice", "c1", T0)
+    check.joined("alice", "c2", T0 + 1)
+    check.evicted("c1", T0 + 1)
+    assert "limit.evictions_rate" not in check.metrics(T0 + 2)
+    check.begin(T0 + 2)
+    assert check.metrics(T0 + 4)["limit.evictions_rate"] == 0

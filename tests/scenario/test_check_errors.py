@@ -50,6 +50,41 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
         "6:53: both user and token; expected one of them",
         None,
     ),
+    "users and token": (
+        step("symbols: A, duration: 10s, clients: 2, users: [a, b], token: x"),
+        "6:71: both users and token; expected one of them",
+        None,
+    ),
+    "user and users": (
+        step("symbols: A, duration: 10s, clients: 2, users: [a, b], user: x"),
+        "6:56: both user and users; expected one of them",
+        None,
+    ),
+    "warmup as long as the step": (
+        step("symbols: A, duration: 1s, clients: 2, warmup: 1s"),
+        "6:63: the step is too short: duration is 1s; expected more than warmup, 1s",
+        None,
+    ),
+    "slow for longer than the step": (
+        step("symbols: A, duration: 1s, clients: 2, slow: 1, slow_for: 20s"),
+        "6:74: the step is too short: duration is 1s; expected more than slow_for, 20s",
+        None,
+    ),
+    "two holds": (
+        during("{at: 1s, flash: {hold: 1s}}, {at: 2s, disconnect: {hold: 2s}}"),
+        "7:71: hold is 2s, and 1s before; expected one for all faults",
+        None,
+    ),
+    "cores without a unit": (
+        expect("{server.cpu: < 15}"),
+        "7:14: bad bound '< 15' for server.cpu: no unit; expected something like '< 50 %'",
+        None,
+    ),
+    "a ratio above one": (
+        expect("{fanout.reach: '>= 99.8'}", "symbols: A, duration: 10s, clients: 2"),
+        "7:14: bad bound '>= 99.8' for fanout.reach: no unit; expected something like '>= 99.8 %'",
+        None,
+    ),
     # clients
     "users without clients": (
         step("symbols: A, duration: 10s, users: [a, b]"),

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.program import wsctl
 from tests.scenario.texts import HEAD, STEP, during, expect
 from wsctl.errors import UsageError
-from wsctl.scenario.read import read_scenarios, tagged
+from wsctl.scenario.read import read_scenarios
 
 USAGE = 2
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def complaint(paths: Sequence[str], tags: Sequence[str] = ()) -> tuple[str, str | None]:
     """What is said of them: message and hint."""
     with pytest.raises(UsageError) as caught:
-        tagged(read_scenarios([Path(path) for path in paths], {}), tags)
+        read_scenarios([Path(path) for path in paths], {}, tags)
     return caught.value.message, caught.value.hint
 
 
@@ -77,7 +77,6 @@ PROGRAM: dict[str, tuple[str, str | None]] = {
         "short.yaml:6:39: the step is too short: duration is 10s; expected more than 11s, when pause happens",
         None,
     ),
-    "run metric.yaml --list": ("metric.yaml:7:14: unknown metric 'latency.p59'", "did you mean latency.p99?"),
     "run empty": ("no scenario in empty; expected files that end in .yaml or .yml", None),
     "run latency.yaml --wait 1s": ("--wait is about a target; expected --url or --feed as well", "wsctl run --help"),
     "run latency.yaml --repeat 0": ("--repeat: input should be greater than or equal to 1", "wsctl run --help"),
@@ -108,3 +107,13 @@ def test_what_is_wrong_last_is_said_before_anything_starts(folder: Path) -> None
     assert result.err == "wsctl: error: zzz.yaml:4:8: steps has 0 entries; expected at least 1 entry\n"
     assert result.code == USAGE
     assert not (folder / "results").exists()
+
+
+def test_a_list_takes_no_environment_and_a_tag_no_more_than_its_own(folder: Path) -> None:
+    """What is not asked for need not make sense, nor its variables be set."""
+    (folder / "open.yaml").write_text(HEAD.replace("name: N", "name: With ${NOBODY_SET_THIS}") + STEP)
+    listed = wsctl("run", "open.yaml", "latency.yaml", "--list", cwd=folder)
+    assert listed.out == "open.yaml     With ${NOBODY_SET_THIS}\nlatency.yaml  N  [quick]\n"
+    tagged = wsctl("run", "open.yaml", "latency.yaml", "--tag", "quick", "--dry-run", cwd=folder)
+    assert (tagged.code, tagged.err) == (0, "")
+    assert "NOBODY" not in tagged.out

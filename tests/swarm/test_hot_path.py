@@ -101,7 +101,7 @@ streams = st.lists(st.one_of(runs, st.builds(lambda event: [event], events)), ma
 
 @given(st.lists(streams, min_size=1, max_size=3), st.randoms())
 def test_it_judges_as_the_ordering_check_does(given_streams: list[list[tuple[str, Any]]], random: Any) -> None:
-    tally, plain, reader = Tally(30, 5), OrderingCheck(), EventReader()
+    tally, plain, reader = Tally(5), OrderingCheck(), EventReader()
     receivers = [connection(tally, f"c{number}") for number in range(1, len(given_streams) + 1)]
     left = [list(stream) for stream in given_streams]
     updates_received = 0
@@ -135,7 +135,7 @@ def without_times(check: OrderingCheck) -> dict[str, Any]:
 
 @given(st.lists(st.integers(0, 3), max_size=60))
 def test_fan_out_reaches_all_when_nothing_is_lost(order: list[int]) -> None:
-    tally = Tally(30, 5)
+    tally = Tally(5)
     receivers = [connection(tally, f"c{number}") for number in range(1, 5)]
     due = [1] * 4
     for receiver in order:
@@ -152,7 +152,7 @@ def test_fan_out_reaches_all_when_nothing_is_lost(order: list[int]) -> None:
 
 
 def test_a_message_that_misses_one_of_four_is_seen() -> None:
-    tally = Tally(30, 5)
+    tally = Tally(5)
     receivers = [connection(tally, f"c{number}") for number in range(1, 5)]
     for seq in range(1, 11):
         for receiver in receivers if seq != 5 else receivers[:3]:
@@ -165,7 +165,7 @@ def test_a_message_that_misses_one_of_four_is_seen() -> None:
 
 
 def test_a_repetition_does_not_make_up_for_a_loss() -> None:
-    tally = Tally(30, 5)
+    tally = Tally(5)
     one, two = connection(tally, "c1"), connection(tally, "c2")
     for seq in (1, 2, 3):
         give(one, message(seq))
@@ -178,7 +178,7 @@ def test_a_repetition_does_not_make_up_for_a_loss() -> None:
 
 
 def test_slow_clients_are_no_sample_of_latency() -> None:
-    tally = Tally(30, 5)
+    tally = Tally(5)
     prompt, slow = connection(tally, "c1"), connection(tally, "c2", slow=True)
     tally.measure_latencies()
     for seq in (1, 2, 3):

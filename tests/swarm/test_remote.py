@@ -156,7 +156,7 @@ def test_nobody_reads_and_the_swarm_goes_on() -> None:
 
 
 def test_what_is_said_over_the_pipe_comes_out_as_it_went_in() -> None:
-    fault = Fault(at=1.5, back_at=2.5, clients=("a", "b"))
+    fault = Fault(at=1.5, back_at=2.5, within=30.0, clients=("a", "b"))
     assert messages.decode_command(messages.encode(fault)) == fault
     assert messages.decode_command(messages.encode(Stop())) == Stop()
     done = Done(
@@ -164,7 +164,6 @@ def test_what_is_said_over_the_pipe_comes_out_as_it_went_in() -> None:
         findings=(Finding(kind="gap", conn="c1", channel="c", first=1, last=2, at=3.0, message="gone"),),
         notes=("so so",),
         channels={"c": 3},
-        funnel={"cut": 2},
         samples=(Observation(1.0, "c1", "c", "e", None, 1, None, None, {"a": [1]}),),
         saturated=True,
     )

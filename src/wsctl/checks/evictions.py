@@ -27,13 +27,15 @@ class _Doubt:
 class EvictionCheck:
     """Watches the connections of users, all of them of one step; anonymous ones have no limit and are not handed in.
 
-    `since` is when the measured time begins; times are unix seconds. Everything is judged by what the clients saw:
-    hand in the events of all connections in the order of their times.
+    Times are unix seconds. Everything is judged by what the clients saw: hand in the events of all connections in the
+    order of their times.
     """
 
-    def __init__(self, since: float, tolerance: float = TOLERANCE) -> None:
+    def __init__(self, tolerance: float = TOLERANCE) -> None:
         self.evictions = 0
-        self._since = since
+        self._since: float | None = None
+        self._before = 0
+        """evictions until then"""
         self._until = math.inf
         self._tolerance = tolerance
         self._live: dict[str, _Live] = {}
@@ -50,6 +52,10 @@ class EvictionCheck:
         """a connection of a user, ever"""
         self._disturbed_at = -math.inf
         """the latest eviction or refusal"""
+
+    def begin(self, at: float) -> None:
+        """The measured time begins: the rate of evictions is taken from here on."""
+        self._since, self._before = at, self.evictions
 
     def joined(self, user: str, conn: str, at: float) -> None:
         """A connection of the user is up."""
@@ -110,9 +116,8 @@ class EvictionCheck:
         if self._live:
             receiving = sum(live.heard_at > self._disturbed_at for live in self._live.values())
             measured["limit.survivors_receiving"] = receiving / len(self._live)
-        duration = min(now, self._until) - self._since
-        if duration > 0:
-            measured["limit.evictions_rate"] = self.evictions / duration
+        if self._since is not None and (duration := min(now, self._until) - self._since) > 0:
+            measured["limit.evictions_rate"] = (self.evictions - self._before) / duration
         return measured
 
     def _expire(self, user: str, at: float) -> None:

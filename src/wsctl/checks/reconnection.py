@@ -57,6 +57,12 @@ class Funnel(Struct, frozen=True, kw_only=True):
     held: Reached
     """and so for the whole hold; the time is when that began"""
 
+    def __str__(self) -> str:
+        stages = ("noticed", "open", "subscribed", "fresh", "consistent", "held")
+        reached = [f"{stage} {getattr(self, stage).clients:,}" for stage in stages]
+        times = f"p50 {_shown(self.held.p50)}, p99 {_shown(self.held.p99)}"
+        return f"of {self.cut:,} cut: {', '.join(reached)}; back after {times}"
+
 
 @dataclass(slots=True)
 class _Connection:
@@ -198,7 +204,8 @@ class _Client:
 @dataclass(slots=True)
 class _Fault:
     at: float
-    back_at: float
+    deadline: float
+    """t1 + W"""
     losses: list[_Loss]
 
 
@@ -228,8 +235,7 @@ class ReconnectionCheck:
     whether somebody stayed back for long enough depends on it.
     """
 
-    def __init__(self, within: float = WITHIN, hold: float = HOLD) -> None:
-        self._within = within
+    def __init__(self, hold: float = HOLD) -> None:
         self._hold = hold
         self._clients: dict[str, _Client] = {}
         self._faults: list[_Fault] = []
@@ -285,8 +291,8 @@ class ReconnectionCheck:
         if connection is not None and at >= connection.began_at:
             connection.gap_at = min(connection.gap_at, at)
 
-    def fault(self, at: float, back_at: float, cut: Iterable[str]) -> None:
-        """A fault cut these clients at `at`, and the service was, or will be, back at `back_at`.
+    def fault(self, at: float, back_at: float, cut: Iterable[str], within: float = WITHIN) -> None:
+        """A fault cut these clients at `at`; the service was, or will be, back at `back_at`, and they `within` W of it.
 
         `at` must not be later than the first cut. May be told after the clients told of it, as long as none lost
         more than LOSSES_REMEMBERED connections meanwhile.
@@ -299,7 +305,7 @@ class ReconnectionCheck:
                 self._left_out += 1
             else:
                 losses.append(loss)
-        self._faults.append(_Fault(at, back_at, losses))
+        self._faults.append(_Fault(at, back_at + within, losses))
 
     def metrics(self, now: float) -> dict[str, float]:
         """`reconnect.*`; empty when no fault was told of, and rates absent when it cut nobody that counts."""
@@ -354,8 +360,8 @@ class ReconnectionCheck:
             failed = sum(failures.values())
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in failures.items())
             notes.append(
-                f"{failed:,} of {len(members):,} clients {'was' if failed == 1 else 'were'} not back within "
-                f"{self._within:g} s: {reasons}"
+                f"{failed:,} of {len(members):,} client{'s' * (len(members) != 1)} "
+                f"{'was' if failed == 1 else 'were'} not back in time: {reasons}"
             )
         if self._left_out:
             notes.append(
@@ -366,9 +372,8 @@ class ReconnectionCheck:
 
     def _members(self, now: float) -> Iterator[_Member]:
         for fault in self._faults:
-            deadline = fault.back_at + self._within
             for loss in fault.losses:
-                yield _Member(loss.way_by(now, self._hold), fault.at, deadline, loss.client.gave_up)
+                yield _Member(loss.way_by(now, self._hold), fault.at, fault.deadline, loss.client.gave_up)
 
     def _why(self, member: _Member) -> str:
         way, deadline = member.way, member.deadline
@@ -412,3 +417,7 @@ class ReconnectionCheck:
 def _percentile(ordered: list[float], percent: float) -> float:
     """The nearest rank: the least that `percent` of all did not exceed."""
     return ordered[max(1, math.ceil(percent / 100 * len(ordered))) - 1]
+
+
+def _shown(seconds: float) -> str:
+    return "never" if seconds == _NEVER else f"{seconds:.2f} s"

@@ -52,15 +52,16 @@ def run(
     Example: wsctl run scenarios/ --out results
     """
     from wsctl.cli.loop import run as run_to_the_end
-    from wsctl.cli.running import list_scenarios, run_scenarios, show_plan
+    from wsctl.cli.planning import list_scenarios, show_plan
+    from wsctl.cli.running import check_services, run_scenarios
     from wsctl.scenario.options import RunOptions
-    from wsctl.scenario.read import read_scenarios, tagged
+    from wsctl.scenario.read import read_documents, read_scenarios
 
     if wait is not None and found is None:
         raise typer.BadParameter("--wait is about a target; expected --url or --feed as well")
-    scenarios = tagged(read_scenarios(paths or [], os.environ), tag or [])
     if listing:
-        raise typer.Exit(list_scenarios(scenarios))
+        raise typer.Exit(list_scenarios(read_documents(paths or [], tag or [])))
+    scenarios = read_scenarios(paths or [], os.environ, tag or [])
     options = RunOptions(
         target=None if found is None else found.target,
         wait=wait or 0.0,
@@ -69,6 +70,7 @@ def run(
         fail_fast=fail_fast,
         repeat=repeat,
     )
+    check_services(scenarios, options)
     if dry_run:
         raise typer.Exit(show_plan(scenarios, options))
     raise typer.Exit(run_to_the_end(run_scenarios(scenarios, options)))

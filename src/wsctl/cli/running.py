@@ -21,11 +21,9 @@ from wsctl.report.result_json import result_json
 from wsctl.report.run_lines import RunLines
 from wsctl.report.run_live import RunLive
 from wsctl.report.run_table import RunTable
-from wsctl.scenario.judge import expectations
 from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.runner import Runner
-from wsctl.scenario.skipping import skip_reason
 
 REFRESH = 0.25
 """seconds between two drawings of the live view"""
@@ -34,7 +32,6 @@ _STOPPING = "stopping: services are ended and reports written"
 
 async def run_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
     """Run, show and write. Whatever ends the run, reports are written and no service is left behind."""
-    check_services(scenarios, options)
     if options.out is not None:
         _make_folder(options.out)
     clock = SystemClock()
@@ -121,35 +118,6 @@ async def _redraw(live: RunLive) -> None:
     while True:
         live.refresh()
         await asyncio.sleep(REFRESH)
-
-
-def list_scenarios(scenarios: Sequence[Scenario]) -> ExitCode:
-    """One a line: file, name, tags."""
-    width = max((len(scenario.file) for scenario in scenarios), default=0)
-    for scenario in scenarios:
-        tags = f"  [{', '.join(scenario.spec.tags)}]" if scenario.spec.tags else ""
-        print_text(f"{scenario.file:{width}}  {scenario.name}{tags}")
-    return ExitCode.PASSED
-
-
-def show_plan(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
-    """What would be run: services, steps, what is expected of them, and what --url would leave out."""
-    check_services(scenarios, options)
-    for scenario in scenarios:
-        print_text(f"{scenario.name}  ({scenario.file})")
-        if options.target is None:
-            for name in scenario.spec.services:
-                print_text(f"  service {name}: wsctl serve")
-        for _, step in scenario.spec.every_step():
-            if step.parallel:
-                continue
-            skipped = skip_reason(step, scenario.spec) if options.target is not None else None
-            print_text(f"  {step.command[0]}: {step.name}" + (f"  (skipped: {skipped})" if skipped else ""))
-            for action in step.during:
-                print_text(f"    at {action.at:g} s: {action.kind[0]}")
-            for expectation in expectations(step):
-                print_text(f"    expects {expectation.metric} {expectation.bound}")
-    return ExitCode.PASSED
 
 
 def check_services(scenarios: Sequence[Scenario], options: RunOptions) -> None:

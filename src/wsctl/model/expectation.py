@@ -27,9 +27,11 @@ UNITS: Final[Mapping[Unit, Mapping[str, float]]] = {
     Unit.RATIO: {"%": 0.01, "": 1.0},
     Unit.BYTES: {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
     Unit.RATE: {"/s": 1.0, "": 1.0},
-    Unit.CORES: {"%": 0.01, "cores": 1.0, "": 1.0},
+    Unit.CORES: {"%": 0.01, "core": 1.0, "cores": 1.0},
 }
 """the units that a bound may be in, and what each is in base units"""
+_ZERO_IS_ENOUGH: Final = (Unit.SECONDS, Unit.BYTES, Unit.CORES)
+"""where 0 needs no unit"""
 _BOUND = re.compile(r"\s*(<=|>=|==|!=|<|>|=)?\s*([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 _EXPECTATION = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*((?:<=|>=|==|!=|<|>|=).*)")
 
@@ -84,7 +86,9 @@ def expect(metric: str, bound: str | float) -> Expectation:
         raise UsageError(f"bad bound {text!r} for {metric}; expected something like {_EXAMPLES[unit]!r}")
     sign, number, written = match.groups()
     scale = UNITS[unit].get(written)
-    if scale is None and not (unit in (Unit.SECONDS, Unit.BYTES) and not written and float(number) == 0):
+    if unit is Unit.RATIO and not written and float(number) > 1:
+        scale = None  # 99.8 for 99.8 % is a slip, not a ratio
+    if scale is None and not (unit in _ZERO_IS_ENOUGH and not written and float(number) == 0):
         wrong = f"unit {written!r}" if written else "no unit"
         raise UsageError(f"bad bound {text!r} for {metric}: {wrong}; expected something like {_EXAMPLES[unit]!r}")
     symbol = {None: "==", "=": "=="}.get(sign, sign)

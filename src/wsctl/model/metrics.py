@@ -64,7 +64,7 @@ def _vocabulary() -> Mapping[str, Metric]:
         ("reconnect.attempts", count, "attempts per recovered client, on average"),
         ("reconnect.time.p95", seconds, "from the fault to consistent again; a client not back counts as infinite"),
         ("reconnect.time.p99", seconds, "from the fault to consistent again; a client not back counts as infinite"),
-        ("reconnect.herd_factor", ratio, "attempts in the busiest 100 ms over those of an average 100 ms"),
+        ("reconnect.herd_factor", count, "attempts in the busiest 100 ms over those of an average 100 ms"),
         ("limit.evicted_oldest_first", ratio, "evictions that hit the oldest connection of their user"),
         ("limit.survivors_receiving", ratio, "connections not evicted that received after the last eviction"),
         ("limit.evictions_rate", rate, "evictions per second, over the measured time"),

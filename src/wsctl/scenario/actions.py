@@ -8,7 +8,7 @@ from msgspec import structs
 from wsctl.client.control import Control
 from wsctl.errors import TargetError
 from wsctl.scenario.spec import ActionSpec, DisconnectSpec, FlashSpec
-from wsctl.scenario.steps.kind import Fault
+from wsctl.swarm.messages import Fault
 
 
 class NeverFired(Exception):
@@ -23,9 +23,10 @@ async def perform(control: Control, action: ActionSpec) -> tuple[str, Fault | No
     name, options = action.kind
     try:
         if isinstance(options, FlashSpec):
-            return await _cut(control, name, {"percent": options.percent, "outage": options.outage}, options.outage)
+            body = {"percent": options.percent, "outage": options.outage}
+            return await _cut(control, name, body, options.outage, options.within)
         if isinstance(options, DisconnectSpec):
-            return await _cut(control, name, {"percent": options.percent, "user": options.user}, 0.0)
+            return await _cut(control, name, {"percent": options.percent, "user": options.user}, 0.0, options.within)
         body = {key: value for key, value in structs.asdict(options).items() if key != "target"}
         await control.post(name, **body)
     except TargetError as error:
@@ -33,7 +34,7 @@ async def perform(control: Control, action: ActionSpec) -> tuple[str, Fault | No
     return f"{name}{_shown(body)}", None
 
 
-async def _cut(control: Control, name: str, body: Mapping[str, Any], outage: float) -> tuple[str, Fault]:
+async def _cut(control: Control, name: str, body: Mapping[str, Any], outage: float, within: float) -> tuple[str, Fault]:
     answer = await control.post(name, **{key: value for key, value in body.items() if value is not None})
     count = answer.get("cut", answer.get("disconnected", 0))
     if not count:
@@ -41,7 +42,8 @@ async def _cut(control: Control, name: str, body: Mapping[str, Any], outage: flo
     at = answer["at"]
     clients = tuple(client for client in answer["clients"] if client is not None)
     refused = f", new ones refused for {outage:g} s" if outage else ""
-    return f"{name}: {count:,} connection{'s' * (count != 1)} cut{refused}", Fault(at, at + outage, clients)
+    fault = Fault(at=at, back_at=at + outage, within=within, clients=clients)
+    return f"{name}: {count:,} connection{'s' * (count != 1)} cut{refused}", fault
 
 
 def _shown(body: Mapping[str, Any]) -> str:

@@ -93,6 +93,7 @@ class _Step:
             self._check_clients(self._options)
         for index, action in enumerate(self._step.during):
             self._check_action((*self._path, "during", index), action)
+        self._check_holds()
         self._check_expectations()
 
     def _check_target(self, path: Path, target: str | None) -> None:
@@ -104,8 +105,11 @@ class _Step:
             raise self._document.value_error(path, f"no target, and several services; expected {either(services)}")
 
     def _check_client(self, options: ClientSpec) -> None:
-        if options.user is not None and options.token is not None:
-            raise self._document.key_error((*self._at, "token"), "both user and token; expected one of them")
+        given = [name for name in ("user", "users", "token") if getattr(options, name, None) not in (None, ())]
+        if len(given) > 1:
+            raise self._document.key_error(
+                (*self._at, given[1]), f"both {given[0]} and {given[1]}; expected one of them"
+            )
 
     def _check_listening(self, options: WatchSpec) -> None:
         names = ("symbols", "channels", "events", "bots", "notifications")
@@ -126,6 +130,13 @@ class _Step:
             )
         if not many and not options.reconnect.resubscribe:
             raise self._document.key_error((*self._at, "reconnect", "resubscribe"), "resubscribe: false needs clients")
+        for name, time, asked in (("warmup", options.warmup, True), ("slow_for", options.slow_for, options.slow)):
+            if asked and time >= options.duration:
+                raise self._document.value_error(
+                    (*self._at, name),
+                    f"the step is too short: duration is {write_duration(options.duration)}; "
+                    f"expected more than {name}, {write_duration(time)}",
+                )
         if many and options.clients is not None and options.slow > options.clients:
             raise self._document.value_error(
                 (*self._at, "slow"), f"slow is {options.slow}; expected no more than the {options.clients} clients"
@@ -161,6 +172,22 @@ class _Step:
             raise self._document.value_error(
                 where, f"the step is too short: duration is {write_duration(duration)}; expected {expected}"
             )
+
+    def _check_holds(self) -> None:
+        """A client that comes back from one fault may meet the next: there is one H for all."""
+        holds = {
+            (index, name): write_duration(options.hold)
+            for index, action in enumerate(self._step.during)
+            for name, options in (action.kind,)
+            if isinstance(options, FlashSpec | DisconnectSpec)
+        }
+        first = next(iter(holds.values()), None)
+        for (index, name), hold in holds.items():
+            if hold != first:
+                path = (*self._path, "during", index, name, "hold")
+                raise self._document.value_error(
+                    path, f"hold is {hold}, and {first} before; expected one for all faults"
+                )
 
     def _looks_at(self, family: str) -> bool:
         return any(metric.startswith(family) for metric in self._step.expect)

@@ -1,6 +1,6 @@
 """Scenario files: found, read, expanded, typed and checked; whatever is wrong is said before anything starts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,12 +35,25 @@ class Scenario(Struct, frozen=True):
         return self.document.file
 
 
-def read_scenarios(paths: Sequence[Path], environ: Mapping[str, str]) -> list[Scenario]:
-    """The scenarios of files and folders, in the order given; of a folder, by file name. No path: the shipped suite.
+def read_documents(paths: Sequence[Path], tags: Sequence[str] = ()) -> list[Document]:
+    """The files and those of the folders, in the order given; of a folder, by name. No path: the shipped suite.
 
-    Raises UsageError, with file, line and column, for the first thing that is wrong.
+    With tags, those that have one of them: nothing else of the others is looked at. Raises UsageError for what is no
+    file, is empty or not YAML, and for a tag that none has.
     """
-    scenarios = [scenario for file, shown in _find(paths) for scenario in _read(file, shown, environ)]
+    documents = [_read(file, shown) for file, shown in _find(paths)]
+    known = sorted({tag for document in documents for tag in tags_of(document)})
+    for tag in tags:
+        if tag not in known:
+            close = nearest(tag, known)
+            hint = f"did you mean {close}?" if close else f"there are: {', '.join(known)}" if known else None
+            raise UsageError(f"no scenario has the tag {tag!r}", hint=hint)
+    return [document for document in documents if not tags or set(tags) & set(tags_of(document))]
+
+
+def read_scenarios(paths: Sequence[Path], environ: Mapping[str, str], tags: Sequence[str] = ()) -> list[Scenario]:
+    """The scenarios of `read_documents`. Raises UsageError, with its place, for the first thing that is wrong."""
+    scenarios = [one for document in read_documents(paths, tags) for one in _scenarios(document, environ)]
     seen: dict[str, Scenario] = {}
     for scenario in scenarios:
         other = seen.setdefault(scenario.name, scenario)
@@ -50,24 +63,22 @@ def read_scenarios(paths: Sequence[Path], environ: Mapping[str, str]) -> list[Sc
     return scenarios
 
 
-def tagged(scenarios: Iterable[Scenario], tags: Sequence[str]) -> list[Scenario]:
-    """Those that have one of the tags; all where no tag is asked for. Raises UsageError for a tag that none has."""
-    chosen = list(scenarios)
-    if not tags:
-        return chosen
-    known = sorted({tag for scenario in chosen for tag in scenario.spec.tags})
-    for tag in tags:
-        if tag not in known:
-            close = nearest(tag, known)
-            hint = f"did you mean {close}?" if close else f"there are: {', '.join(known)}" if known else None
-            raise UsageError(f"no scenario has the tag {tag!r}", hint=hint)
-    return [scenario for scenario in chosen if set(tags) & set(scenario.spec.tags)]
+def tags_of(document: Document) -> list[str]:
+    """A file's tags, read no further than that."""
+    tags = document.data.get("tags") if isinstance(document.data, dict) else None
+    if isinstance(tags, str):
+        return [tag.strip() for tag in tags.split(",")]
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
-def _read(file: Path, shown: str, environ: Mapping[str, str]) -> Iterator[Scenario]:
+def _read(file: Path, shown: str) -> Document:
     document = read_yaml(file, shown=shown)
     if document.data is None:
         raise UsageError(f"{shown}:1:1: the file is empty; expected a scenario", hint="docs/scenarios.md shows one")
+    return document
+
+
+def _scenarios(document: Document, environ: Mapping[str, str]) -> Iterator[Scenario]:
     for expanded in expand(document, environ):
         spec = build(expanded, (), ScenarioSpec)
         check(expanded, spec)
@@ -81,22 +92,23 @@ def _find(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
         for file in _in_folder(suite):
             yield file, f"scenarios/{file.name}"
     for path in paths:
-        if path.is_dir():
-            found = _in_folder(path)
-            if not found:
-                raise UsageError(f"no scenario in {path}; expected files that end in {' or '.join(SUFFIXES)}")
-            for file in found:
-                yield file, str(file)
-        elif path.exists():
-            yield path, str(path)
-        else:
-            close = nearest(path.name, [other.name for other in _siblings(path)])
-            hint = f"did you mean {path.parent / close}?" if close else None
-            raise UsageError(f"there is no {path}", hint=hint)
+        try:
+            found = _in_folder(path) if path.is_dir() else [path]
+            if not path.exists():
+                raise UsageError(f"there is no {path}", hint=_did_you_mean(path))
+        except OSError as error:
+            raise UsageError(f"{path} cannot be looked at: {(error.strerror or str(error)).lower()}") from error
+        if not found:
+            raise UsageError(f"no scenario in {path}; expected files that end in {' or '.join(SUFFIXES)}")
+        for file in found:
+            yield file, str(file)
 
 
-def _siblings(path: Path) -> list[Path]:
-    return [file for file in path.parent.iterdir() if file.suffix in SUFFIXES] if path.parent.is_dir() else []
+def _did_you_mean(path: Path) -> str | None:
+    """By the names alone: endings are alike anyway."""
+    others = {file.stem: file for file in _in_folder(path.parent)} if path.parent.is_dir() else {}
+    close = nearest(path.stem, others)
+    return f"did you mean {others[close]}?" if close else None
 
 
 def _in_folder(folder: Path) -> list[Path]:

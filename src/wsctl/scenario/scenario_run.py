@@ -136,12 +136,20 @@ class ScenarioRun:
         self._tell(StepStarted(name, kind_of(step).seconds(step)))
         result, seen = await self._judged(step)
         del self._running[name]
-        if result.verdict not in _KEPT and seen and self._options.out is not None:
-            path = self._folder / self._files[name]
-            path.write_bytes(b"".join(observation.encode(one) + b"\n" for one in seen))
-            result = structs.replace(result, evidence=(str(path.relative_to(self._options.out)),))
         self._results[name] = result
+        if result.verdict not in _KEPT and seen and self._options.out is not None:
+            result = self._results[name] = self._with_evidence(result, seen, self._options.out)
         self._tell(StepEnded(result))
+
+    def _with_evidence(self, result: StepResult, seen: tuple[observation.Observation, ...], out: Path) -> StepResult:
+        """The result, and its Observations in a file."""
+        path = self._folder / self._files[result.name]
+        try:
+            path.write_bytes(b"".join(observation.encode(one) + b"\n" for one in seen))
+        except OSError as error:
+            note = f"its Observations could not be kept: {(error.strerror or str(error)).lower()}"
+            return structs.replace(result, notes=(*result.notes, note))
+        return structs.replace(result, evidence=(str(path.relative_to(out)),))
 
     async def _judged(self, step: StepSpec) -> tuple[StepResult, tuple[observation.Observation, ...]]:
         if self._options.target is not None and (reason := skip_reason(step, self._spec)) is not None:

@@ -37,7 +37,7 @@ class ClientSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     user: Annotated[
         str | None,
-        Meta(description="Connect as this user: with a token of `tokens`, or one minted with the service's secret."),
+        Meta(description="Connect as this user: a token is minted, or with --url taken from `tokens`."),
     ] = None
     token: Annotated[
         str | None, Meta(description="A token as it is, instead of a user; for tokens that must be refused.")

@@ -9,7 +9,7 @@ from wsctl.spec.kinds import Duration, Names
 
 
 class ServeOptions(Struct, frozen=True, kw_only=True):
-    """Options of the mock feed. Durations in seconds, sizes in bytes."""
+    """Options of the mock feed. Sizes are in bytes."""
 
     host: Annotated[str | None, Meta(description="Address to listen on; 127.0.0.1 and, where IPv6 exists, [::1].")] = (
         None

@@ -37,7 +37,7 @@ class Crowd:
     def __init__(self, options: SwarmOptions, report: Callable[[Report], None], random: Random | None = None) -> None:
         self.options = options
         self.random = random or Random()  # noqa: S311 (spreads attempts, names clients; protects nothing)
-        self.tally = Tally(options.recovery_within, options.recovery_hold)
+        self.tally = Tally(options.recovery_hold)
         self.dialling: dict[str, Any] = {}
         """arguments of `ws_connect`"""
         self._report = report
@@ -77,7 +77,7 @@ class Crowd:
     def fault(self, fault: Fault) -> None:
         """Clients were cut, by the target's account."""
         cut = [self._by_id[id].name for id in fault.clients if id in self._by_id]
-        self.tally.reconnection.fault(fault.at, fault.back_at, cut)
+        self.tally.reconnection.fault(fault.at, fault.back_at, cut, fault.within)
 
     # What clients tell
 
@@ -193,7 +193,6 @@ class Crowd:
             findings=self.tally.findings(),
             notes=tuple(self._notes(saturated)),
             channels=dict(self.tally.channels),
-            funnel=self.tally.funnel(),
             samples=tuple(self.tally.samples),
             saturated=saturated is not None,
         )
@@ -217,7 +216,7 @@ class Crowd:
         if options.warmup:
             notes.append(f"latencies of the first {format_duration(options.warmup)} are left out")
         if options.slow:
-            notes.append(f"latencies of the {options.slow:,} clients that stopped reading are left out")
+            notes.append(f"latencies of {options.slow:,} of the clients, which stopped reading, are left out")
         return [*notes, *self.tally.notes()]
 
     def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

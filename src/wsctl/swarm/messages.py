@@ -26,6 +26,8 @@ class Fault(_Message, frozen=True, kw_only=True):
     at: float
     back_at: float
     """when the target takes connections again"""
+    within: float
+    """seconds after that in which a client must be back"""
     clients: tuple[str, ...]
     """the `client` of the handshake auth of each that was cut, by the target's own account"""
 
@@ -58,8 +60,6 @@ class Done(_Message, frozen=True, kw_only=True):
     """what a reader of the figures should know"""
     channels: dict[str, int] = field(default_factory=dict)
     """updates received per channel since the start, snapshots not among them: what a server's ledger counts, too"""
-    funnel: dict[str, int] = field(default_factory=dict)
-    """clients cut by faults, and how far they came back"""
     samples: tuple[Observation, ...] = ()
     """messages that brought findings to light"""
     saturated: bool = False

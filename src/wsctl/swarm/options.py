@@ -38,10 +38,8 @@ class SwarmOptions(Struct, frozen=True, kw_only=True):
     slow: int = 0
     """that many clients, the last ones, stop reading for `slow_for` when measuring begins"""
     slow_for: float = 5.0
-    recovery_within: float = 30.0
-    """a client cut by a fault is recovered if it is back this soon after the target is,"""
     recovery_hold: float = 5.0
-    """and stays so for that long"""
+    """how long a client must stay well to count as back after a fault"""
 
     def check(self) -> None:
         """Raise UsageError for what cannot be done."""

@@ -89,9 +89,9 @@ class RemoteSwarm:
             raise _error(report)
         return report
 
-    async def fault(self, at: float, back_at: float, clients: tuple[str, ...]) -> None:
-        """Tell that clients were cut: when, when the target is back (unix seconds), and whose handshake ids."""
-        await self._send(Fault(at=at, back_at=back_at, clients=clients))
+    async def fault(self, fault: Fault) -> None:
+        """Tell that clients were cut."""
+        await self._send(fault)
 
     async def stop(self) -> None:
         """Measure no longer: Done follows within a second."""

@@ -108,11 +108,11 @@ class _Latencies:
 class Tally:
     """Fed by connections, folded a few times a second, read at any time."""
 
-    def __init__(self, within: float, hold: float) -> None:
+    def __init__(self, hold: float) -> None:
         self.ordering = OrderingCheck()
         self.fanout = FanoutCheck()
-        self.reconnection = ReconnectionCheck(within, hold)
-        self.evictions = EvictionCheck(time.time())
+        self.reconnection = ReconnectionCheck(hold)
+        self.evictions = EvictionCheck()
         self.counts = Counts()
         self.channels: Counter[str] = Counter()
         """updates received, by channel"""
@@ -131,7 +131,6 @@ class Tally:
         """monotonic seconds"""
         self._ended: float | None = None
         self._received_at_begin = 0
-        self._evicted_at_begin = 0
 
     # What connections tell
 
@@ -159,7 +158,7 @@ class Tally:
         self.fold()
         self._began = time.monotonic()
         self._received_at_begin = self.received
-        self._evicted_at_begin = self.counts.evicted
+        self.evictions.begin(time.time())
 
     def measure_latencies(self) -> None:
         """The warm-up is over: latencies so far are none of the result."""
@@ -211,24 +210,12 @@ class Tally:
         measured |= self.ordering.metrics()
         measured |= self.reconnection.metrics(now)
         measured |= self.fanout.metrics()
-        limits = self.evictions.metrics(now)
-        if limits and self.elapsed > 0:
-            evicted = self.counts.evicted - self._evicted_at_begin
-            limits["limit.evictions_rate"] = evicted / self.elapsed
-        return measured | limits
+        return measured | self.evictions.metrics(now)
 
     def findings(self) -> tuple[Finding, ...]:
         """The first of all channels."""
         found = [finding for report in self.ordering.channels.values() for finding in report.findings]
         return tuple(found[:MOST_FINDINGS])
-
-    def funnel(self) -> dict[str, int]:
-        """Clients cut by faults, and how far they came back; empty when none was."""
-        funnel = self.reconnection.funnel(time.time())
-        if funnel is None:
-            return {}
-        stages = ("noticed", "open", "subscribed", "fresh", "consistent", "held")
-        return {"cut": funnel.cut, **{stage: getattr(funnel, stage).clients for stage in stages}}
 
     def notes(self) -> list[str]:
         """What a reader of the figures should know."""
@@ -249,7 +236,9 @@ class Tally:
             notes.append(f"{self._latency.incomparable:,} latencies are left out: the clocks cannot be compared")
         elif self.clock_offset is not None and self.clock_offset.correction:
             notes.append(str(self.clock_offset))
-        return [*notes, *self.reconnection.notes(time.time())]
+        now = time.time()
+        funnel = self.reconnection.funnel(now)
+        return [*notes, *([] if funnel is None else [str(funnel)]), *self.reconnection.notes(now)]
 
     def _fold(self, record: Record) -> None:
         """Count receipts that were in place and took the common path: all of them numbered updates."""

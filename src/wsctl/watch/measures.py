@@ -2,7 +2,7 @@
 
 from wsctl.checks.latency import Histogram, LatencyCheck
 from wsctl.checks.ordering import OrderingCheck
-from wsctl.checks.reconnection import HOLD, WITHIN, ReconnectionCheck
+from wsctl.checks.reconnection import HOLD, ReconnectionCheck
 from wsctl.checks.sequence import is_control, name_of
 from wsctl.clock import Clock
 from wsctl.errors import Denied, Refused
@@ -30,10 +30,10 @@ MEASURED = frozenset(
 class Measures:
     """Feed it what a Watching yields; read `metrics()` at any time."""
 
-    def __init__(self, clock: Clock, *, recovery_within: float = WITHIN, recovery_hold: float = HOLD) -> None:
+    def __init__(self, clock: Clock, *, recovery_hold: float = HOLD) -> None:
         self.ordering = OrderingCheck()
         self.latency = LatencyCheck()
-        self.reconnection = ReconnectionCheck(recovery_within, recovery_hold)
+        self.reconnection = ReconnectionCheck(recovery_hold)
         self.findings: list[Finding] = []
         self.longest_silence: float | None = None
         """seconds; None: nobody listened for silence"""
@@ -104,7 +104,9 @@ class Measures:
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the figures should know."""
-        return self.reconnection.notes(self._now())
+        now = self._now()
+        funnel = self.reconnection.funnel(now)
+        return (*(() if funnel is None else (str(funnel),)), *self.reconnection.notes(now))
 
     def _now(self) -> float:
         return self._clock.now() if self._ended_at is None else self._ended_at

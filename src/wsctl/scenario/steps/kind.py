@@ -11,15 +11,7 @@ from wsctl.model.finding import Finding, Verdict
 from wsctl.model.metrics import Metrics
 from wsctl.model.observation import Observation
 from wsctl.scenario.spec import StepSpec
-
-
-class Fault(Struct, frozen=True):
-    """Connections that the server says were cut, by their clients' handshake ids. Times are unix seconds."""
-
-    at: float
-    back_at: float
-    """when connections are taken again"""
-    clients: tuple[str, ...]
+from wsctl.swarm.messages import Fault
 
 
 class Context(Struct, kw_only=True):

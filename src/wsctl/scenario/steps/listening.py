@@ -14,8 +14,9 @@ from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
 from wsctl.scenario.spec import ReconnectSpec, StepSpec, SubscribeSpec, WatchSpec
-from wsctl.scenario.steps.kind import Context, Fault, Outcome
+from wsctl.scenario.steps.kind import Context, Outcome
 from wsctl.spec.units import write_duration
+from wsctl.swarm.messages import Fault
 from wsctl.watch.measures import CLIENT, MEASURED, Measures
 from wsctl.watch.options import WatchOptions
 from wsctl.watch.watching import Watching
@@ -31,8 +32,6 @@ MEASURED_BY_ONE = MEASURED | {"server.cpu", "server.rss"}
 
 def watch_options(spec: WatchSpec, target: Target) -> WatchOptions:
     """The options of the engine that a step's options mean."""
-    if spec.transport is not None:
-        target = structs.replace(target, transport=spec.transport)
     subscribing = spec if isinstance(spec, SubscribeSpec) else None
     if subscribing is not None and subscribing.format != "full":
         target = structs.replace(target, auth={**(target.auth or {}), "format": subscribing.format})
@@ -83,7 +82,8 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
     kept: deque[Observation] = deque(maxlen=OBSERVATIONS_KEPT)
 
     async def on_fault(fault: Fault) -> None:
-        measures.reconnection.fault(fault.at, fault.back_at, [CLIENT] if client_id in fault.clients else [])
+        cut = [CLIENT] if client_id in fault.clients else []
+        measures.reconnection.fault(fault.at, fault.back_at, cut, fault.within)
 
     context.on_fault = on_fault
     reason = None
@@ -124,14 +124,10 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
 
 
 def recovery_of(step: StepSpec) -> dict[str, float]:
-    """W and H of the step's faults: the longest that any of them grants."""
-    faults = [fault for action in step.during for fault in (action.flash, action.disconnect) if fault is not None]
-    if not faults:
-        return {}
-    return {
-        "recovery_within": max(fault.within for fault in faults),
-        "recovery_hold": max(fault.hold for fault in faults),
-    }
+    """H of the step's faults, which share it."""
+    faults = (fault for action in step.during for fault in (action.flash, action.disconnect) if fault is not None)
+    first = next(faults, None)
+    return {} if first is None else {"recovery_hold": first.hold}
 
 
 def _is_about_connection(metric: str) -> bool:

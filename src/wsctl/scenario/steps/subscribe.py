@@ -4,7 +4,7 @@ from wsctl.client.target import Target
 from wsctl.errors import WsctlError
 from wsctl.model.metrics import METRICS
 from wsctl.scenario.spec import StepSpec, SubscribeSpec
-from wsctl.scenario.steps.kind import Context, Fault, Outcome
+from wsctl.scenario.steps.kind import Context, Outcome
 from wsctl.scenario.steps.listening import (
     is_cut,
     listen,
@@ -76,11 +76,7 @@ def swarm_options(step: StepSpec, context: Context) -> SwarmOptions:
 async def _swarm(options: SwarmOptions, context: Context) -> Outcome:
     """Many clients, in a process of their own."""
     async with RemoteSwarm(options) as swarm:
-
-        async def on_fault(fault: Fault) -> None:
-            await swarm.fault(fault.at, fault.back_at, fault.clients)
-
-        context.on_fault = on_fault
+        context.on_fault = swarm.fault
         async for message in swarm:
             match message:
                 case messages.Settled():
