@@ -123,6 +123,7 @@ def test_answers_to_the_client() -> None:
     client.unsubscribe(["a@trade"])
     assert client.receive('{"result":null,"id":2}') == [Subscribed(("b@trade",))]
     assert client.receive('{"error":{"code":2,"msg":"no"},"id":1}') == [Objected("no (code 2)", ("a@trade",))]
+    assert client.subscribe(["a@trade", "b@trade"]) == ['{"method":"SUBSCRIBE","params":["a@trade"],"id":4}']
     assert client.receive('{"result":null,"id":3}') == [Unsubscribed(("a@trade",))]
     assert client.receive('{"code":2,"msg":"flat","id":null}') == [Objected("flat (code 2)")]
     assert client.receive('{"result":["b@trade"],"id":9}') == [Notice("result", ["b@trade"])]
