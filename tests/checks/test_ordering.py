@@ -299,9 +299,11 @@ def test_json_has_the_shape_that_scripts_rely_on() -> None:
         "channels": {
             BTC: {
                 "verdict": "fail",
+                "scheme": "counter",
                 "messages": 3,
                 "gaps": 1,
                 "missing": 1,
+                "missing_unit": "messages",
                 "duplicates": 1,
                 "reorders": 0,
                 "regressions": 0,

@@ -1,36 +1,52 @@
 """Ordering: did every message of a channel come, once, and in its place?
 
-One position is kept per client and channel: `last`, the highest seq that came or was declared. What a message
-means is read off its distance to that position, by the dialect's rules:
-
-    seq == last + 1          in place
-    seq >  last + 1          a hole opens; it is a gap once the reorder window has closed on it
-    seq <= last, in a hole   a reorder: it came after a later one, inside the window
-    seq <= last, seen        a duplicate
-    seq <= last, else        a regression, and perhaps a restart: the next message tells
-    another epoch            a reset: counted, not objected to
+One position is kept per client and channel, in a lane: what its numbers mean, the channel's scheme says
+(checks/schemes). Most can show holes, and what a message means is read off its distance to the position
+(checks/span_lane); some cannot, and then nothing is verified, whatever comes.
 
 Time is always the `received_at` of a message, never a clock, so that a recorded stream gives the verdict that
-the live one gave. Holes are intervals: a jump of millions costs what a jump of two costs.
+the live one gave.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from wsctl.checks.channel_report import ChannelReport
 from wsctl.checks.lane import Lane, Window
+from wsctl.checks.link import LinkOf, known_link
+from wsctl.checks.schemes import SCHEMES
+from wsctl.checks.schemes.counter import CounterLane
 from wsctl.checks.sequence import WINDOW_MESSAGES, WINDOW_SECONDS, is_control, left_out, name_of, next_seq
 from wsctl.model.finding import Finding, Verdict
 from wsctl.model.observation import Kind, Observation
 
+_LOSS = ("gaps", "missing")
+_COUNTS = ("duplicates", "reorders", "regressions", "resets", "skipped")
+
+
+def _counted(channel: str) -> str:
+    return CounterLane.scheme
+
 
 class OrderingCheck:
-    """Judges a stream of Observations of any number of clients and channels.
+    """Judges a stream of Observations of any number of clients and channels, each by the scheme of its channel.
 
-    Hand in the messages of one client and channel as they arrived; clients and channels may interleave.
+    `scheme_of` names a channel's scheme, a key of SCHEMES; unless told otherwise, all are counters. `link_of` reads
+    how a message ties to the one before out of a channel's payload; a dialect knows. Hand in the messages of one
+    client and channel as they arrived; clients and channels may interleave.
     """
 
-    def __init__(self, *, window_messages: int = WINDOW_MESSAGES, window_seconds: float = WINDOW_SECONDS) -> None:
+    def __init__(
+        self,
+        scheme_of: Callable[[str], str] = _counted,
+        link_of: LinkOf = known_link,
+        *,
+        window_messages: int = WINDOW_MESSAGES,
+        window_seconds: float = WINDOW_SECONDS,
+    ) -> None:
         self.channels: dict[str, ChannelReport] = {}
+        self._scheme_of = scheme_of
+        self._link_of = link_of
         self._window = Window(window_messages, window_seconds)
         self._lanes: dict[tuple[str, str], Lane] = {}
         """by client and name"""
@@ -76,7 +92,8 @@ class OrderingCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """fail if any channel fails; pass if messages came and all of them were numbered; else unverifiable.
+        """fail if any channel fails; pass if messages came and every channel proves that none is missing; else
+        unverifiable.
 
         A channel on which only heartbeats or declared skips came has nothing to judge and does not weigh in.
         """
@@ -92,12 +109,13 @@ class OrderingCheck:
         return sum(report.findings_left_out for report in self.channels.values())
 
     def metrics(self) -> dict[str, int]:
-        """`ordering.*` over all channels; empty when no numbered message came: nothing was measured then."""
-        reports = self.channels.values()
-        if not any(report.numbered for report in reports):
-            return {}
-        names = ("gaps", "missing", "duplicates", "reorders", "regressions", "resets", "skipped")
-        return {f"ordering.{name}": sum(getattr(report, name) for report in reports) for name in names}
+        """`ordering.*` over all channels, as far as anything numbered came; absent is what nothing could show.
+
+        `ordering.missing` counts what the channels count: see ChannelReport.missing_unit.
+        """
+        numbered = [report for report in self.channels.values() if report.numbered]
+        names = (*(_LOSS if any(report.proves_loss for report in numbered) else ()), *(_COUNTS if numbered else ()))
+        return {f"ordering.{name}": sum(getattr(one, name) for one in self.channels.values()) for name in names}
 
     def as_json(self) -> dict[str, Any]:
         """What `ordering-check --format json` prints."""
@@ -116,14 +134,7 @@ class OrderingCheck:
             return self._skipped(observation)
         lane, reconnected = self._arrival(observation)
         lane.report.messages += 1
-        if observation.seq is None:
-            lane.report.unnumbered += 1
-        elif lane.begins(observation, observation.seq):
-            lane.accept(observation, observation.seq)
-        elif kind is Kind.SNAPSHOT:
-            lane.snapshot(observation, observation.seq, reconnected)
-        else:
-            lane.update(observation, observation.seq, reconnected)
+        lane.message(observation, reconnected)
         if kind is Kind.UPDATE:
             lane.event = observation.event
         lane.settle()
@@ -134,8 +145,7 @@ class OrderingCheck:
         if observation.channel is None or announced is None:
             return []
         lane, reconnected = self._arrival(observation)
-        if not lane.begins(observation, announced - 1):
-            lane.heartbeat(observation, announced, reconnected)
+        lane.heartbeat(observation, announced, reconnected)
         lane.settle()
         return lane.take_findings()
 
@@ -144,12 +154,11 @@ class OrderingCheck:
         if observation.channel is None or declared is None:
             return []
         lane, _ = self._arrival(observation)
-        lane.begins(observation, declared[0] - 1)
         lane.skipped(observation, *declared)
         lane.settle()
         return lane.take_findings()
 
-    def _arrival(self, observation: Observation) -> tuple["Lane", bool]:
+    def _arrival(self, observation: Observation) -> tuple[Lane, bool]:
         """The lane it belongs to, the window closed on it; and whether the client reconnected since."""
         conn, name = observation.conn, name_of(observation)
         lane = self._current.get((conn, name))
@@ -158,8 +167,7 @@ class OrderingCheck:
             key = (observation.client, name)
             lane = self._lanes.get(key)
             if lane is None:
-                report = self.channels.setdefault(name, ChannelReport())
-                lane = self._lanes[key] = Lane(name, report, self._window)
+                lane = self._lanes[key] = self._new_lane(name)
             else:
                 reconnected = True
                 del self._current[lane.conn, name]
@@ -167,3 +175,11 @@ class OrderingCheck:
             lane.conn = conn
         lane.arrive(observation.received_at)
         return lane, reconnected
+
+    def _new_lane(self, name: str) -> Lane:
+        kind = SCHEMES[self._scheme_of(name)]
+        report = self.channels.get(name)
+        if report is None:
+            report = ChannelReport(kind.scheme, kind.missing, kind.proves_loss)
+            self.channels[name] = report
+        return kind(name, report, self._window, self._link_of)

@@ -10,6 +10,8 @@ WINDOW_MESSAGES: Final = 64
 WINDOW_SECONDS: Final = 1.0
 """how long after a hole opened a message may still fill it"""
 
+_SNAPSHOT: Final = "snapshot"
+
 
 def is_control(observation: Observation) -> bool:
     """Whether it speaks about the connection and not about a channel: nobody expects it to be numbered."""
@@ -27,7 +29,7 @@ def name_of(observation: Observation) -> str:
 def next_seq(heartbeat: Observation) -> int | None:
     """The `nextSeq` of a heartbeat: every seq below it was sent. None when malformed."""
     data = heartbeat.data
-    return _integer(data.get("nextSeq")) if isinstance(data, dict) else None
+    return integer(data.get("nextSeq")) if isinstance(data, dict) else None
 
 
 def left_out(skipped: Observation) -> tuple[int, int] | None:
@@ -35,7 +37,7 @@ def left_out(skipped: Observation) -> tuple[int, int] | None:
     data = skipped.data
     if not isinstance(data, dict):
         return None
-    first, last = _integer(data.get("from")), _integer(data.get("to"))
+    first, last = integer(data.get("from")), integer(data.get("to"))
     if first is None or last is None or first > last:
         return None
     return first, last
@@ -49,5 +51,18 @@ def same_payload(one: Observation, other: Observation) -> bool:
     return bool(one.data == other.data) or Kind.SNAPSHOT in (one.kind, other.kind)
 
 
-def _integer(value: object) -> int | None:
+def replaces_state(observation: Observation) -> bool:
+    """Whether a message of a feed of others calls itself a snapshot: the state anew, whatever was sent before.
+
+    By the name of its event, or by `type` (Bybit, Kraken) or `action` (OKX) in it. The platform's own snapshots are
+    Kind.SNAPSHOT and repeat the latest seq instead.
+    """
+    data = observation.data
+    if observation.event == _SNAPSHOT:
+        return True
+    return isinstance(data, dict) and _SNAPSHOT in (data.get("type"), data.get("action"))
+
+
+def integer(value: object) -> int | None:
+    """The value, if it is an integer: JSON's true is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

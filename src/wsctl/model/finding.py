@@ -23,13 +23,13 @@ class Finding(Struct, frozen=True, kw_only=True):
     """
 
     kind: str
-    """gap, duplicate, reorder or regression"""
+    """gap, duplicate, reorder or regression; stale, skew or inversion"""
     conn: str
     channel: str
-    first: int
-    """first seq concerned"""
-    last: int
-    """last seq concerned; equals `first` except for a gap"""
+    first: int | None
+    """first seq concerned; None where the message has none"""
+    last: int | None
+    """last seq concerned; equals `first` except for a gap, and for messages that cover several numbers"""
     at: float
     """received_at of the message that showed it, unix seconds"""
     message: str

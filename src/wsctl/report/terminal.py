@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from wsctl.checks.channel_report import ChannelReport
+from wsctl.checks.channel_report import ChannelReport, Missing
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
@@ -94,15 +94,25 @@ def summary(tally: Tally, *, incomparable: int = 0) -> str:
     if incomparable:
         parts.append(f"{incomparable} latencies left out: the clocks cannot be compared")
     metrics = tally.ordering.metrics()
-    if metrics:
-        missing = f" ({counted(metrics['ordering.missing'], 'message')})" if metrics["ordering.missing"] else ""
-        parts.append(f"{counted(metrics['ordering.gaps'], 'gap')}{missing}")
-        parts += _oddities(metrics)
+    if "ordering.gaps" in metrics:
+        parts.append(f"{counted(metrics['ordering.gaps'], 'gap')}{_extent(tally.ordering)}")
+    elif metrics:
+        parts.append("sequence numbers leave others out: gaps cannot be seen")
     elif tally.messages:
         parts.append("no sequence numbers: gaps cannot be seen")
+    parts += _oddities(metrics)
     if tally.reconnects:
         parts.append(counted(tally.reconnects, "reconnect"))
     return "; ".join(parts)
+
+
+def _extent(check: OrderingCheck) -> str:
+    """How much was missing, as far as channels count the same."""
+    lossy = [report for report in check.channels.values() if report.missing]
+    units = {report.missing_unit for report in lossy}
+    if not lossy or len(units) > 1 or Missing.UNKNOWN in units:
+        return ""
+    return f" ({counted(sum(report.missing for report in lossy), units.pop().value.removesuffix('s'))})"
 
 
 def _oddities(metrics: Mapping[str, int]) -> list[str]:
@@ -132,25 +142,37 @@ class OrderingReport:
 
 def _ordering_table(check: OrderingCheck) -> Table:
     columns = [(head, count) for head, count, always in _COLUMNS if always or _any(check, count)]
+    schemes = any(report.scheme != "counter" for report in check.channels.values())
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("channel", no_wrap=True)
+    if schemes:
+        table.add_column("scheme", no_wrap=True)
     for head, _ in columns:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verified", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for name, report in check.channels.items():
-        counts = [Text(str(count(report)), style=_style_of(head, count(report))) for head, count in columns]
-        table.add_row(plain(name), *counts, _percent(report.verified_percent), verdict_word(report.verdict))
+        scheme = [report.scheme] if schemes else []
+        counts = [
+            Text(_cell(head, report, count(report)), style=_style_of(head, count(report))) for head, count in columns
+        ]
+        table.add_row(plain(name), *scheme, *counts, _percent(report.verified_percent), verdict_word(report.verdict))
     return table
+
+
+def _cell(head: str, report: ChannelReport, count: int) -> str:
+    if head == "gaps" and not report.proves_loss:
+        return "?"
+    if head == "missing" and count and report.missing_unit is not Missing.MESSAGES:
+        return f"≥ {count}" if report.missing_unit is Missing.UNKNOWN else f"{count} {report.missing_unit.value}"
+    return str(count)
 
 
 def _ordering_sentences(check: OrderingCheck) -> RenderableType:
     lines: list[RenderableType] = []
     for name, report in check.channels.items():
         parts = [
-            Text(counted(count(report), head.removesuffix("s")), style=_style_of(head, count(report)))
-            if head.endswith("s")
-            else Text(f"{count(report)} {head}", style=_style_of(head, count(report)))
+            Text(_phrase(head, report, count(report)), style=_style_of(head, count(report)))
             for head, count, always in _COLUMNS
             if always or count(report)
         ]
@@ -159,6 +181,11 @@ def _ordering_sentences(check: OrderingCheck) -> RenderableType:
         lines.append(Text.assemble(plain(name), "  ", verdict_word(report.verdict)))
         lines.append(Padding(Text(", ").join(parts), (0, 0, 0, 2)))
     return Group(*lines)
+
+
+def _phrase(head: str, report: ChannelReport, count: int) -> str:
+    cell = _cell(head, report, count)
+    return counted(count, head.removesuffix("s")) if cell == str(count) and head.endswith("s") else f"{cell} {head}"
 
 
 def _findings(report: ChannelReport) -> Iterator[RenderableType]:
@@ -285,9 +312,12 @@ def _any(check: OrderingCheck, count: Callable[[ChannelReport], int]) -> bool:
 def _why(check: OrderingCheck) -> str:
     if check.verdict is not Verdict.UNVERIFIABLE:
         return ""
-    if not check.channels:
+    if not any(report.messages for report in check.channels.values()):
         return " (nothing came)"
-    return " (no sequence numbers where they are looked for; --seq-path says where they are)"
+    if any(report.unnumbered and report.scheme != "none" for report in check.channels.values()):
+        return " (no sequence numbers where they are looked for; --seq-path says where they are)"
+    blind = sum(not report.proves_loss for report in check.channels.values() if report.messages)
+    return f" (nothing on {counted(blind, 'channel')} shows whether messages are missing)"
 
 
 def _percent(value: float | None) -> str:

@@ -1,9 +1,12 @@
 """Measures: everything that one watched client says about its feed, as metrics of the vocabulary."""
 
+from wsctl.checks.inversion import InversionCheck
 from wsctl.checks.latency import Histogram, LatencyCheck
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.checks.reconnection import HOLD, ReconnectionCheck
 from wsctl.checks.sequence import is_control, name_of
+from wsctl.checks.skew import SkewCheck
+from wsctl.checks.staleness import StalenessCheck
 from wsctl.clock import Clock
 from wsctl.errors import Denied, Refused
 from wsctl.model import event
@@ -19,7 +22,7 @@ AUTHENTICATION_ERROR = "Authentication error"
 _LONGEST_SOURCE = 3600.0
 """seconds; a value due longer ago than this was recorded once, and its age is no latency"""
 
-_FAMILIES = ("connections.", "auth.", "latency.", "ordering.", "reconnect.", "silence.")
+_FAMILIES = ("connections.", "auth.", "latency.", "ordering.", "reconnect.", "silence.", "staleness.", "clock.")
 _NEVER = frozenset({"connections.rate"})
 MEASURED = frozenset(
     {name for name in METRICS if name.startswith(_FAMILIES)} - _NEVER | {"messages.received", "messages.rate", "errors"}
@@ -34,6 +37,7 @@ class Measures:
         self.ordering = OrderingCheck()
         self.latency = LatencyCheck()
         self.reconnection = ReconnectionCheck(recovery_hold)
+        self._times = (InversionCheck(), StalenessCheck(), SkewCheck())
         self.findings: list[Finding] = []
         self.longest_silence: float | None = None
         """seconds; None: nobody listened for silence"""
@@ -99,6 +103,8 @@ class Measures:
                 found["messages.rate"] = (self._received - before) / (now - since)
         if self.longest_silence is not None:
             found["silence.max"] = self.longest_silence
+        for check in self._times:
+            found |= check.metrics()
         found |= self.latency.metrics() | self._source.metrics("latency.source")
         return found | self.ordering.metrics() | self.reconnection.metrics(now)
 
@@ -131,6 +137,8 @@ class Measures:
     def _add_observation(self, seen: Observation) -> None:
         self._keep(self.ordering.add(seen))
         self.latency.add(seen)
+        for check in self._times:
+            check.add(seen)
         if is_control(seen):
             self._counts["evicted"] += _is_eviction(seen)
             return

@@ -99,7 +99,7 @@ class Tally:
     def gaps(self, row: Row) -> int | None:
         """Gaps on the row's channel; None when it cannot be said."""
         report = self.ordering.channels.get(row.channel)
-        return None if report is None or not report.numbered else report.gaps
+        return None if report is None or not report.numbered or not report.proves_loss else report.gaps
 
     def _add_stage(self, stage: Lifecycle) -> None:
         if stage.stage is Stage.JOINED:

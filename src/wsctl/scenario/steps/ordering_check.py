@@ -29,7 +29,10 @@ class OrderingCheckStep:
 
 def _reason(check: OrderingCheck) -> str | None:
     if check.verdict is Verdict.UNVERIFIABLE:
-        return "nothing came" if not check.channels else "no sequence numbers where they are looked for"
+        if not any(report.messages for report in check.channels.values()):
+            return "nothing came"
+        absent = any(report.unnumbered and report.scheme != "none" for report in check.channels.values())
+        return "no sequence numbers where they are looked for" if absent else "no numbers that show what is missing"
     objections = sum(report.objections for report in check.channels.values())
     return f"{objections:,} finding{'s' * (objections != 1)}" if objections else None
 

@@ -18,7 +18,7 @@ from wsctl.swarm import messages
 from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.remote import RemoteSwarm
 
-_NOT_BY_MANY = ("silence.", "connections.polling")
+_NOT_BY_MANY = ("silence.", "staleness.", "clock.", "ordering.time_inversions", "connections.polling")
 MEASURED_BY_MANY = frozenset(name for name in METRICS if not name.startswith(_NOT_BY_MANY))
 
 
