@@ -3,7 +3,7 @@
 import io
 import shutil
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -19,8 +19,15 @@ from wsctl.model.expectation import Expectation
 from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import OrderingReport
+from wsctl.tape.observing import Observing
+from wsctl.tape.recording import Kind, kind_of, read_frames
+from wsctl.tape.source import open_source
 from wsctl.watch.lines import Lines
 from wsctl.watch.options import WatchOptions
+from wsctl.wire.dialect import Dialect
+from wsctl.wire.dialects import dialect_named, dialect_of
+
+SOCKETIO = "socketio"
 
 
 async def check_feed(options: WatchOptions, expected: tuple[Expectation, ...], *, as_json: bool) -> ExitCode:
@@ -47,28 +54,60 @@ async def check_feed(options: WatchOptions, expected: tuple[Expectation, ...], *
     return code if expecting.conclude(watching, options.max_silence) else ExitCode.FINDINGS
 
 
-def check_tape(path: Path, *, as_json: bool) -> ExitCode:
-    """Judge recorded Observations; `-` is stdin."""
-    check = OrderingCheck()
-    with ExitStack() as stack:
-        if str(path) == "-":
-            source = sys.stdin.buffer
+def check_tape(path: Path, dialect: str | None, *, as_json: bool) -> ExitCode:
+    """Judge what was recorded: Observation lines, a tape, or a capture of cryptofeed's; `-` is stdin.
+
+    `dialect` is a name or a file, for tapes that do not say, or say wrongly.
+    """
+    interruptible()
+    with open_source(path) as source:
+        if kind_of(source) is Kind.OBSERVATIONS:
+            if dialect is not None:
+                raise UsageError("--dialect is for tapes; Observation lines have been read already")
+            check = OrderingCheck()
+            lines = Lines(source, source.name)
+            _judge(check, lines, as_json=as_json)
+            _tell_cut("the last line was cut off; left out" if lines.truncated else None)
         else:
-            try:
-                source = stack.enter_context(path.open("rb"))
-            except OSError as error:
-                raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-        interruptible()
-        lines = Lines(source, "stdin" if str(path) == "-" else str(path))
-        try:
-            for observation in lines:
-                check.add(observation)
-        except KeyboardInterrupt:
-            _report(check, as_json=as_json)
-            raise
-    if lines.truncated:
-        say("the last line was cut off; left out")
+            recording = read_frames(source, _known_dialect)
+            spoken = _dialect(dialect or recording.header.dialect)
+            check = OrderingCheck() if spoken is None else OrderingCheck(spoken.scheme, spoken.link)
+            observing = Observing(recording, spoken)
+            _judge(check, observing, as_json=as_json)
+            _tell_cut(recording.truncated)
+            _tell_malformed(observing, spoken)
     return _report(check, as_json=as_json)
+
+
+def _judge(check: OrderingCheck, observations: Iterable[Observation], *, as_json: bool) -> None:
+    """Take them all in; Ctrl-C ends it with what was seen by then."""
+    try:
+        for observation in observations:
+            check.add(observation)
+    except KeyboardInterrupt:
+        _report(check, as_json=as_json)
+        raise
+
+
+def _known_dialect(url: str) -> str | None:
+    known = dialect_of(url)
+    return None if known is None else known.name
+
+
+def _dialect(name: str | None) -> Dialect | None:
+    """None for Socket.IO, which more than frames makes."""
+    return None if name is None or name == SOCKETIO else dialect_named(name)
+
+
+def _tell_cut(cut: str | None) -> None:
+    if cut is not None:
+        say(cut)
+
+
+def _tell_malformed(observing: Observing, dialect: Dialect | None) -> None:
+    if observing.malformed_count:
+        spoken = SOCKETIO if dialect is None else dialect.name
+        say(f"{observing.malformed_count:,} frames are not {spoken}; left out: {observing.malformed[0]}")
 
 
 def _drawn(check: OrderingCheck) -> str:

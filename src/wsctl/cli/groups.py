@@ -14,6 +14,7 @@ from wsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
+    from wsctl.client.target import Target
     from wsctl.model.expectation import Expectation
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -50,7 +51,9 @@ def target(
         str | None, Option(metavar="URL", help="Where the feed is; else $WSCTL_URL, wsctl.yaml, http://127.0.0.1:3000.")
     ] = None,
     feed: Annotated[str | None, Option(metavar="NAME", help="A feed named in wsctl.yaml.")] = None,
-    dialect: Annotated[str, Option(metavar="socketio", help="How the feed speaks.")] = "socketio",
+    dialect: Annotated[
+        str | None, Option(metavar="NAME|FILE", help="How a tape speaks, such as binance; live feeds: socketio.")
+    ] = None,
     path: Annotated[
         str | None, Option(metavar="PATH", help="Where Socket.IO is on the server; /socket.io/ if not given.")
     ] = None,
@@ -69,8 +72,6 @@ def target(
     """The target that the options, the environment and wsctl.yaml mean. Raises UsageError."""
     from wsctl.client.config import TargetOptions, find_target
 
-    if dialect != "socketio":
-        raise UsageError(f"unknown dialect {dialect!r}; expected socketio")
     options = TargetOptions(
         url=url,
         feed=feed,
@@ -83,8 +84,19 @@ def target(
         transport=transport,
         cacert=cacert,
         insecure=insecure,
+        dialect=dialect,
     )
     return find_target(options, environ=os.environ, directory=Path.cwd())
+
+
+def live(found: "Found") -> "Target":
+    """The target as something to connect to. Raises UsageError for a dialect that only tapes are read in."""
+    if found.dialect not in (None, "socketio"):
+        raise UsageError(
+            f"live feeds are spoken to in socketio; --dialect {found.dialect} is for tapes",
+            hint="wsctl ordering-check --tape FILE",
+        )
+    return found.target
 
 
 @functools.wraps(target)  # the same options

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsctl.cli.groups import expecting, takes, target, watching
+from wsctl.cli.groups import expecting, live, takes, target, watching
 from wsctl.cli.options import by_default, duration, given, names
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def ordering_check(
     ] = None,
     *,
     tape: Annotated[
-        Path | None, typer.Option(metavar="FILE|-", help="Check recorded Observations instead of a feed.")
+        Path | None,
+        typer.Option(metavar="FILE|-", help="Check a tape, a capture or Observation lines instead of a feed."),
     ] = None,
     duration: Annotated[
         float, typer.Option(parser=duration, metavar="TIME", help="How long to listen to a feed.")
@@ -51,10 +52,10 @@ def ordering_check(
     if asked == ("-",) and tape is None:
         asked, tape = (), Path("-")
     if tape is None:
-        options = WatchOptions(target=found.target, symbols=asked, duration=duration, **watch)
+        options = WatchOptions(target=live(found), symbols=asked, duration=duration, **watch)
         raise typer.Exit(run(check_feed(options, expected, as_json=format == "json")))
     if asked:
         raise typer.BadParameter("give symbols to check a feed, or --tape to check a recording, not both")
-    for name in given(context) - {"symbols", "tape", "format"}:
+    for name in given(context) - {"symbols", "tape", "format", "dialect"}:
         raise typer.BadParameter(f"--{name.replace('_', '-')} is about a live feed; a recording is judged as it is")
-    raise typer.Exit(check_tape(tape, as_json=format == "json"))
+    raise typer.Exit(check_tape(tape, found.dialect, as_json=format == "json"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsctl.cli.groups import expecting, takes, target, watching
+from wsctl.cli.groups import expecting, live, takes, target, watching
 from wsctl.cli.options import duration, names
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def subscribe(
     if shown not in FORMATS:
         raise typer.BadParameter(f"--format is {shown!r}; expected table or jsonl")
     options = WatchOptions(
-        target=found.target,
+        target=live(found),
         symbols=names(symbols),
         duration=duration,
         count=count,

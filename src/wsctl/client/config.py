@@ -53,6 +53,8 @@ class TargetOptions(Struct, frozen=True, kw_only=True):
     transport: str | None = None
     cacert: str | None = None
     insecure: bool = False
+    dialect: str | None = None
+    """a name or a file"""
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -63,6 +65,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """False when nobody named one, and it is the usual address"""
     feed: str | None = None
     """its name in wsctl.yaml"""
+    dialect: str | None = None
+    """as it was named; None: socketio, or what a tape says"""
 
 
 class _Feed(Struct, frozen=True, kw_only=True):
@@ -102,7 +106,7 @@ def find_target(options: TargetOptions, *, environ: Mapping[str, str], directory
         direct=url is None,
     )
     somewhere = (url, options.path, options.namespace)  # each says that a feed of one's own is meant
-    return Found(target=target, configured=any(somewhere), feed=feed.name)
+    return Found(target=target, configured=any(somewhere), feed=feed.name, dialect=options.dialect)
 
 
 def parse_header(text: str) -> tuple[str, str]:
