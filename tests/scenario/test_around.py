@@ -56,7 +56,7 @@ def test_dry_run(tmp_path: Path) -> None:
     assert (result.code, result.err) == (PASSED, "")
     assert result.out == (
         "Long  (a.yaml)\n"
-        "  service feed: serve  symbols: [BTC/USDT, ETH/USDT], rate: 50, seed: 7\n"
+        "  service feed: serve  symbols: BTC/USDT, rate: 50\n"
         "  watch\n"
         "    subscribe  symbols: BTC/USDT, duration: 30s\n"
         "    at 0.2 s pause\n"
