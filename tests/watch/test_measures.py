@@ -1,6 +1,7 @@
 """What one client says of its feed in numbers; what was not measured is absent."""
 
 import pytest
+from msgspec import structs
 
 from tests.watch.seen import BTC, ETH, T0, HandClock, heartbeat, message, stage
 from wsctl.errors import Denied, Refused
@@ -125,6 +126,29 @@ def test_refusals(error: Refused, refused: int, unauthorised: int, denied: int) 
         unauthorised,
         denied,
     )
+
+
+@pytest.mark.parametrize(
+    ("epoch", "first", "recovered"), [("e", 50, 0), ("e", 100, 1), ("f", 50, 1)], ids=["stale", "goes on", "anew"]
+)
+def test_what_comes_again_is_no_news(epoch: str, first: int, recovered: int) -> None:
+    """A client that only hears what it had heard before the fault is not back."""
+    clock = HandClock()
+    measures = Measures(clock, recovery_hold=1.0)
+    for item in (*CONNECTED, *(message(0.3 + seq / 100, seq) for seq in range(1, 101))):
+        measures.add(item)
+    measures.reconnection.fault(T0 + 2, T0 + 2, ["c1"])
+    for item in (
+        stage(2.1, Stage.CUT),
+        stage(2.5, Stage.ATTEMPT, conn="c1.2"),
+        stage(2.6, Stage.JOINED, conn="c1.2"),
+        stage(2.7, Stage.SUBSCRIBED, conn="c1.2"),
+        *(structs.replace(message(2.8 + n / 10, first + n, conn="c1.2"), epoch=epoch) for n in range(40)),
+    ):
+        measures.add(item)
+    clock.time = 60.0
+    measures.close()
+    assert measures.metrics()["reconnect.recovered"] == recovered
 
 
 def test_latency_that_cannot_be_known_is_absent() -> None:

@@ -52,8 +52,8 @@ class Measures:
         self._transport: str | None = None
         self._heard = False
         """a message came since the latest subscription"""
-        self._positions: dict[str, int] = {}
-        """highest seq by channel"""
+        self._positions: dict[str, tuple[str | None, int]] = {}
+        """epoch and highest seq in it, by channel"""
 
     def add(self, item: Observation | Lifecycle) -> None:
         """Take what happened."""
@@ -141,10 +141,10 @@ class Measures:
         self._add_source_latency(seen)
         name = name_of(seen)
         before = self._positions.get(name)
-        fresh = seen.kind is Kind.SNAPSHOT or before is None or seen.seq is None or seen.seq > before
-        if seen.seq is not None:
-            self._positions[name] = seen.seq
-        self.reconnection.heard(CLIENT, name, seen.received_at, fresh)
+        moved = before is None or seen.seq is None or before[0] != seen.epoch or before[1] < seen.seq
+        if moved and seen.seq is not None:  # what comes again after a loss does not lower what must be passed
+            self._positions[name] = (seen.epoch, seen.seq)
+        self.reconnection.heard(CLIENT, name, seen.received_at, moved or seen.kind is Kind.SNAPSHOT)
 
     def _add_source_latency(self, seen: Observation) -> None:
         """Received − sourceTime, by the clocks' difference that the latency was corrected by."""
