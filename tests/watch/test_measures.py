@@ -4,7 +4,7 @@ import pytest
 from msgspec import structs
 
 from tests.watch.seen import BTC, ETH, T0, HandClock, heartbeat, message, stage
-from wsctl.errors import Denied, Refused
+from wsctl.errors import Denied, Refused, Unserved
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.metrics import METRICS
 from wsctl.model.observation import Observation
@@ -109,23 +109,42 @@ def test_an_eviction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "refused", "unauthorised", "denied"),
+    ("error", "refused", "unauthorised", "denied", "errors"),
     [
-        (Refused("http://x refused the connection: Authentication error"), 1, 1, 0),
-        (Refused("http://x refused the connection: Too many connections"), 1, 0, 0),
-        (Denied("channel:subscribe was refused: user:bob:balance is not yours"), 0, 0, 1),
+        (Refused("http://x refused the connection: Authentication error"), 1, 1, 0, 0),
+        (Refused("http://x refused the connection: Too many connections"), 1, 0, 0, 0),
+        (Denied("channel:subscribe was refused: not yours", codes=("access_denied", "unknown_symbol")), 0, 0, 1, 2),
+        (Unserved("unknown symbol 'X'", codes=("unknown_symbol",)), 0, 0, 0, 1),
     ],
 )
-def test_refusals(error: Refused, refused: int, unauthorised: int, denied: int) -> None:
+def test_refusals(error: Refused | Unserved, refused: int, unauthorised: int, denied: int, errors: int) -> None:
     """At the door for what one is, at the door for how many there are, or past it."""
     measures = Measures(HandClock())
     measures.refused(error)
     found = measures.metrics()
-    assert (found["connections.refused"], found["auth.refused"], found["auth.denied"]) == (
-        refused,
-        unauthorised,
-        denied,
-    )
+    names = ("connections.refused", "auth.refused", "auth.denied", "errors")
+    assert [found[name] for name in names] == [refused, unauthorised, denied, errors]
+
+
+def test_who_is_refused_is_there_no_more() -> None:
+    """Though something had come before the answer."""
+    measures = Measures(HandClock())
+    for item in (CONNECTED[1], message(0.15, 1)):
+        measures.add(item)
+    measures.refused(Denied("channel:subscribe was refused: not yours", codes=("access_denied",)))
+    assert measures.metrics()["connections.receiving"] == 0
+
+
+def test_a_subscription_that_is_served_in_part() -> None:
+    """The client goes on with the rest, and was not served; the server's words are a note."""
+    denied = stage(0.2, Stage.SUBSCRIBED, reason="Access denied", refused=("access_denied", "limit"))
+    measures = Measures(HandClock())
+    for item in (*CONNECTED[:2], denied, message(1, 1)):
+        measures.add(item)
+    found = measures.metrics()
+    names = ("connections.subscribed", "connections.receiving", "auth.denied", "errors")
+    assert [found[name] for name in names] == [0, 1, 1, 2]
+    assert measures.notes() == ("Access denied",)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from wsctl.checks.latency import Histogram, LatencyCheck
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.checks.reconnection import HOLD, ReconnectionCheck
 from wsctl.checks.sequence import is_control, name_of
+from wsctl.client.subscription import ACCESS
 from wsctl.clock import Clock
-from wsctl.errors import Denied, Refused
+from wsctl.errors import Denied, Refused, Unserved
 from wsctl.model import event
 from wsctl.model.finding import Finding
 from wsctl.model.lifecycle import Lifecycle, Stage
@@ -54,6 +55,8 @@ class Measures:
         """a message came since the latest subscription"""
         self._positions: dict[str, tuple[str | None, int]] = {}
         """epoch and highest seq in it, by channel"""
+        self._objections: dict[str, None] = {}
+        """what the server said of subscriptions that are not as asked for"""
 
     def add(self, item: Observation | Lifecycle) -> None:
         """Take what happened."""
@@ -62,10 +65,11 @@ class Measures:
         else:
             self._add_observation(item)
 
-    def refused(self, error: Refused) -> None:
-        """The feed did not let us in, or not to what was asked for."""
-        if isinstance(error, Denied):
-            self._counts["denied"] += 1
+    def refused(self, error: Refused | Unserved) -> None:
+        """The feed did not let us in, or not to what was asked for, and that is the end of it."""
+        self._connected = False
+        if isinstance(error, Denied | Unserved):
+            self._add_refusals(error.codes)
         else:
             self._counts["refused"] += 1
             self._counts["unauthorised"] += AUTHENTICATION_ERROR in error.message
@@ -106,7 +110,7 @@ class Measures:
         """What a reader of the figures should know."""
         now = self._now()
         funnel = self.reconnection.funnel(now)
-        return (*(() if funnel is None else (str(funnel),)), *self.reconnection.notes(now))
+        return (*self._objections, *(() if funnel is None else (str(funnel),)), *self.reconnection.notes(now))
 
     def _now(self) -> float:
         return self._clock.now() if self._ended_at is None else self._ended_at
@@ -118,7 +122,10 @@ class Measures:
                 self._counts["opened"] += 1
                 self._connected, self._transport = True, stage.transport
             case Stage.SUBSCRIBED:
-                self._counts["subscribed"] += 1
+                self._counts["subscribed"] += not stage.refused
+                self._add_refusals(stage.refused)
+                if stage.reason is not None:
+                    self._objections[stage.reason] = None
                 self._heard = False
                 if self._measured_from is None:
                     self._measured_from = (stage.at, self._received)
@@ -127,6 +134,11 @@ class Measures:
             case Stage.CUT:
                 self._counts["closed"] += 1
                 self._connected = False
+
+    def _add_refusals(self, codes: tuple[str, ...]) -> None:
+        """Subscriptions that were not served."""
+        self._errors += len(codes)
+        self._counts["denied"] += sum(code in ACCESS for code in codes)
 
     def _add_observation(self, seen: Observation) -> None:
         self._keep(self.ordering.add(seen))

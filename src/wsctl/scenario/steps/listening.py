@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from wsctl.client.target import Reconnect, Target
-from wsctl.errors import Gone, Refused
+from wsctl.errors import Gone, Refused, Unserved
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
@@ -100,7 +100,7 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
                         context.progress(measures.metrics())
                 elif _is_start(item):
                     context.measuring()
-    except Refused as error:
+    except (Refused, Unserved) as error:
         measures.refused(error)
         reason = error.message
     except Gone as error:
