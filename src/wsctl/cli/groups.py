@@ -3,7 +3,7 @@
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -67,11 +67,9 @@ def target(
     insecure: Annotated[bool, Option("--insecure", help="Accept any certificate.")] = False,
 ) -> "Found":
     """The target that the options, the environment and wsctl.yaml mean. Raises UsageError."""
-    from wsctl.client.config import TargetOptions, find_target
-
-    if dialect != "socketio":
-        raise UsageError(f"unknown dialect {dialect!r}; expected socketio")
-    options = TargetOptions(
+    return _find(
+        os.environ,
+        dialect=dialect,
         url=url,
         feed=feed,
         path=path,
@@ -79,18 +77,29 @@ def target(
         token=token,
         token_file=token_file,
         auth=auth,
-        headers=tuple(header or ()),
+        header=header,
         transport=transport,
         cacert=cacert,
         insecure=insecure,
     )
-    return find_target(options, environ=os.environ, directory=Path.cwd())
+
+
+def _find(environ: Mapping[str, str], *, dialect: str, header: list[str] | None, **options: Any) -> "Found":
+    from wsctl.client.config import TargetOptions, find_target
+
+    if dialect != "socketio":
+        raise UsageError(f"unknown dialect {dialect!r}; expected socketio")
+    asked = TargetOptions(headers=tuple(header or ()), **options)
+    return find_target(asked, environ=environ, directory=Path.cwd())
 
 
 @functools.wraps(target)  # the same options
 def aimed(*, url: str | None, feed: str | None, **others: Any) -> "Found | None":
-    """The target that --url or --feed names; None: neither does, and nothing else aims the command."""
-    return None if url is None and feed is None else target(url=url, feed=feed, **others)
+    """The target that --url or --feed names, and nothing else; None: neither does.
+
+    Not even $WSCTL_TOKEN is looked at: whoever connects without a name is to be nobody.
+    """
+    return None if url is None and feed is None else _find({}, url=url, feed=feed, **others)
 
 
 def watching(
