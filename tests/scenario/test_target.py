@@ -92,7 +92,8 @@ def test_what_would_fall_away(feed: Server, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(TEXT)
     result = wsctl("run", "s.yaml", "--dry-run", "--url", "http://127.0.0.1:1", cwd=tmp_path, env={"ALICE": "x"})
     assert (result.code, result.err) == (PASSED, "")
-    assert "  subscribe: a flash  (skipped: flash needs control over the server)\n    at 1 s: flash\n" in result.out
+    assert "  a flash  (skipped: flash needs control over the server)\n    subscribe  " in result.out
+    assert "\n    at 1 s flash" in result.out
     assert "  service" not in result.out
 
 
