@@ -30,8 +30,8 @@ Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `
   starts, as is a step too short for what it measures.
 - `${{NAME}}` is an environment variable, `${{NAME:-default}}` one with a default, `${{matrix.NAME}}` a value of the
   matrix; `$${{` is a plain `${{`.
-- A step whose clients were lost for good fails, unless an expectation is about that (`connections.receiving`, say). One that
-  received nothing and expects nothing is `unverifiable`.
+- A step whose clients were lost for good fails, unless an expectation is about that, such as `connections.receiving`.
+  One that received nothing and expects nothing is `unverifiable`.
 - `defaults` go to every step whose command knows the option and was not given it.
 """
 
