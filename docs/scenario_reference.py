@@ -30,6 +30,8 @@ Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `
   starts, as is a step too short for what it measures.
 - `${{NAME}}` is an environment variable, `${{NAME:-default}}` one with a default, `${{matrix.NAME}}` a value of the
   matrix; `$${{` is a plain `${{`.
+- A step whose clients were lost for good fails, unless an expectation is about that, such as `connections.receiving`.
+  One that received nothing and expects nothing is `unverifiable`.
 - `defaults` go to every step whose command knows the option and was not given it.
 """
 
@@ -53,10 +55,10 @@ _SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
 
 _VERDICTS = {
     Verdict.PASS: "every expectation held",
-    Verdict.FAIL: "one did not, or its metric was not measured",
+    Verdict.FAIL: "one did not, or its metric was not measured; or clients were lost that none is about",
     Verdict.ERROR: "it could not be run as asked: a service ended, a fault never fired, the run was interrupted",
     Verdict.INVALID: "wsctl's own clients could not keep up, so that their latencies say nothing",
-    Verdict.UNVERIFIABLE: "the feed gives nothing to judge by, such as no sequence numbers",
+    Verdict.UNVERIFIABLE: "there is nothing to judge by: no sequence numbers, or nothing came and nothing was expected",
     Verdict.SKIPPED: "not run, with the reason; never counted as passed",
 }
 

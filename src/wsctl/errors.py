@@ -2,6 +2,7 @@
 
     WsctlError              wsctl itself failed                                    exit 4
     ├── UsageError          what was asked for makes no sense                      exit 2
+    │   └── Unserved        the target serves nothing of it
     ├── TargetError         the other side is not there, or gone for good          exit 3
     │   ├── Unreachable     nothing answers, or nothing that speaks the dialect
     │   ├── Refused         it answers and does not let us in
@@ -56,6 +57,15 @@ class UsageError(WsctlError):
     exit_code = ExitCode.USAGE
 
 
+class Unserved(UsageError):
+    """The target let us in and has nothing of what was asked for, such as an unknown symbol."""
+
+    def __init__(self, message: str, *, hint: str | None = None, codes: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.codes = codes
+        """the server's, of each subscription that it refused"""
+
+
 class TargetError(WsctlError):
     """The other side is not there, or gone for good."""
 
@@ -79,6 +89,11 @@ class Refused(TargetError):
 
 class Denied(Refused):
     """The target let us in and refuses what was asked for: a channel of somebody else."""
+
+    def __init__(self, message: str, *, hint: str | None = None, codes: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.codes = codes
+        """the server's, of each subscription that it refused"""
 
 
 class Gone(TargetError):

@@ -148,7 +148,7 @@ OPTIONS = {
         "origin.yaml:1:1: unknown key 'cors_origins' in the document",
         "did you mean cors_origin?",
     ),
-    "serve --config origin-kind.yaml": ("", "origin-kind.yaml:1:14: cors_origin is a number; expected a list"),
+    "serve --config origin-kind.yaml": ("", "origin-kind.yaml:1:14: cors_origin is a number; expected names"),
     "serve --config syntax.yaml": (
         "",
         "syntax.yaml:2:1: expected the node content, but found '<stream end>', while parsing a flow node",

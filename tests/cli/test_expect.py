@@ -12,7 +12,7 @@ from tests.peers.background import Background
 from tests.peers.liar import Liar
 from tests.peers.stranger import Stranger
 
-PASSED, FINDINGS, USAGE = 0, 1, 2
+PASSED, FINDINGS, USAGE, TARGET = 0, 1, 2, 3
 CHANNEL = "symbol:BTC/USDT:ticker"
 
 
@@ -81,6 +81,7 @@ def test_so_many_messages(feed: Server) -> None:
         ("latency.p59 < 50 ms", "unknown metric 'latency.p59'", "did you mean latency.p99?"),
         ("zebra > 3", "unknown metric 'zebra'", "docs/scenarios.md lists them"),
         ("fanout.reach == 1", "fanout.reach is not measured by one client that watches", "wsctl run measures it"),
+        ("auth.refused == 1", "auth.refused is not measured by one client that watches", "wsctl run measures it"),
         ("reconnect.cut == 1", "reconnect.cut is not measured by one client that watches", "wsctl run measures it"),
         (
             "latency.p95 < 50",
@@ -185,6 +186,39 @@ def test_a_feed_that_says_nothing(background: Background) -> None:
         result = wsctl("subscribe", "BTC/USDT", "--url", stranger.url, "--max-silence", "600ms", "--duration", "1m")
     assert (result.code, result.out) == (FINDINGS, "")
     assert judged(result) == ["fail: nothing came on any channel for 600 ms (--max-silence)"]
+
+
+@pytest.mark.parametrize("command", ["subscribe", "ordering-check"])
+def test_a_feed_that_goes(background: Background, command: str) -> None:
+    """Its end decides the exit code, and what was expected until then is told all the same."""
+    expected = ("messages.received >= 30", "ordering.gaps == 7")
+    with Liar(background, {"BTC/USDT": "evict 40"}, length=200) as liar:
+        result = expecting(liar.url, *expected, command=command, more=("--duration", "1m"))
+    assert (result.code, judged(result)) == (
+        TARGET,
+        ["pass: messages.received >= 30: 40", "fail: ordering.gaps expected == 7, observed 0"],
+    )
+    assert result.err.splitlines()[-1].startswith("wsctl: error: the server closed this connection for good")
+
+
+@pytest.mark.parametrize("command", ["subscribe", "ordering-check"])
+def test_a_feed_that_says_no(feed: Server, command: str) -> None:
+    """To all that was asked for: denied, unknown, not even there."""
+    result = wsctl(command, "--channel", "user:bob:balance", "--url", feed.url, "--expect", "auth.denied == 0")
+    assert (result.code, judged(result)) == (TARGET, ["fail: auth.denied expected == 0, observed 1"])
+    result = wsctl(command, "NO/SUCH", "--url", feed.url, "--expect", "errors == 1")
+    assert (result.code, judged(result)) == (USAGE, ["pass: errors == 1: 1"])
+    result = wsctl(command, "A", "--url", "http://127.0.0.1:1", "--expect", "latency.p95 < 1 s")
+    assert (result.code, judged(result)) == (TARGET, ["fail: latency.p95 expected < 1 s, was not measured"])
+
+
+def test_a_feed_that_says_no_to_some(feed: Server) -> None:
+    """What is left is watched, and judged."""
+    result = expecting(feed.url, "auth.denied == 1", "errors == 0", more=("--channel", "user:bob:balance,announcement"))
+    assert (result.code, judged(result)) == (
+        FINDINGS,
+        ["pass: auth.denied == 1: 1", "fail: errors expected == 0, observed 1"],
+    )
 
 
 def test_no_silence(feed: Server, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from peers_feeds import Background, Peer, Relay, price
 from wsctl.client import feed as feed_module
 from wsctl.client.feed import Feed, Subscription
 from wsctl.client.target import Reconnect, Target
-from wsctl.errors import Gone, Refused, Unreachable, UsageError, WsctlError
+from wsctl.errors import Gone, Refused, Unreachable, Unserved, WsctlError
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
 from wsctl.wire.payload import EventReader
@@ -277,12 +277,12 @@ def test_unknown_symbols(background: Background, run: Run) -> None:
     async def main() -> None:
         async with make(peer.url, Subscription("price:subscribe", ("BTC/USD", "X/Y"))) as feed:
             _, error = await read_all(feed)
-        assert isinstance(error, UsageError)
-        assert str(error) == "unknown symbol BTC/USD, X/Y"
+        assert isinstance(error, Unserved)
+        assert (str(error), error.codes) == ("unknown symbol BTC/USD, X/Y", ("unknown_symbol",))
         async with make(peer.url, Subscription("price:subscribe", ("BTC/USDT", "X/Y"))) as feed:
             items = await read_until(feed, stage(Stage.SUBSCRIBED))
             assert isinstance(items[-1], Lifecycle)
-            assert items[-1].reason == "unknown symbol X/Y"
+            assert (items[-1].reason, items[-1].refused) == ("unknown symbol X/Y", ("unknown_symbol",))
 
     with Peer(background) as peer:
         run(main())

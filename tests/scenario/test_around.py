@@ -56,10 +56,11 @@ def test_dry_run(tmp_path: Path) -> None:
     assert (result.code, result.err) == (PASSED, "")
     assert result.out == (
         "Long  (a.yaml)\n"
-        "  service feed: wsctl serve\n"
-        "  subscribe: watch\n"
-        "    at 0.2 s: pause\n"
-        "    at 20 s: resume\n"
+        "  service feed: serve  symbols: BTC/USDT, rate: 50\n"
+        "  watch\n"
+        "    subscribe  symbols: BTC/USDT, duration: 30s\n"
+        "    at 0.2 s pause\n"
+        "    at 20 s resume\n"
         "    expects errors == 0\n"
         "    expects latency.p95 < 50 ms\n"
         "    expects latency.p95 > 0 s\n"

@@ -11,6 +11,7 @@ from tests.peers.background import Background
 from tests.peers.liar import Liar
 from tests.peers.stranger import Stranger
 from tests.scenario.runs import read_report, run
+from tests.scenario.suite import SUITE
 from wsctl.server.auth import mint
 
 PASSED, FINDINGS, TARGET = 0, 1, 3
@@ -91,7 +92,8 @@ def test_what_would_fall_away(feed: Server, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(TEXT)
     result = wsctl("run", "s.yaml", "--dry-run", "--url", "http://127.0.0.1:1", cwd=tmp_path, env={"ALICE": "x"})
     assert (result.code, result.err) == (PASSED, "")
-    assert "  subscribe: a flash  (skipped: flash needs control over the server)\n    at 1 s: flash\n" in result.out
+    assert "  a flash  (skipped: flash needs control over the server)\n    subscribe  " in result.out
+    assert "\n    at 1 s flash" in result.out
     assert "  service" not in result.out
 
 
@@ -109,6 +111,26 @@ def test_its_own_token(feed: Server, tmp_path: Path) -> None:
     assert done.code == PASSED, done.result
     done = run(tmp_path, mine, "--url", feed.url)
     assert (done.code, done.steps["bots"]["reason"]) == (FINDINGS, "refused: auth_required")
+
+
+def test_nobody_in_particular(feed: Server, tmp_path: Path) -> None:
+    """Whoever names no user, whatever $WSCTL_TOKEN says; whose token is empty, whatever --token says."""
+    mine = mint("alice", SECRET)
+    text = "name: S\nsteps:\n"
+    for name, given in (("said", 'token: "", '), ("not said", "")):
+        text += f"  - name: {name}\n    emit: {{{given}event: bot:subscribe, wait: 100ms}}\n"
+    done = run(tmp_path, text, "--url", feed.url, env={"WSCTL_TOKEN": mine})
+    assert [step["reason"] for step in done.steps.values()] == ["refused: auth_required"] * 2
+    done = run(tmp_path, text, "--url", feed.url, "--token", mine)
+    assert [step["reason"] for step in done.steps.values()] == ["refused: auth_required", None]
+
+
+def test_the_suite_with_a_token(feed: Server, tmp_path: Path) -> None:
+    """It is not the suite's anonymous client's."""
+    mine = mint("alice", SECRET)
+    auth = (SUITE / "auth.yaml").read_text()
+    done = run(tmp_path, auth, "--url", feed.url, "--token", mine, env={"ALICE_TOKEN": mine})
+    assert done.code == PASSED, done.result
 
 
 def test_the_environment_does_not_aim(tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_what_clients_make_long_is_logged_short() -> None:
     """Namespaces, users and the like stand in the log with their beginning."""
 
     async def test() -> None:
-        async with feed(**QUIET) as running, joined(running, token=token("u" * 900)) as peer:
+        async with feed(**QUIET) as running, joined(running, token=token("u" * 128)) as peer:
             await peer.send(f'42/{"y" * 900_000},["a"]')
             assert await peer.closed() == 1002
             (_, log) = running.logs  # type: ignore[attr-defined]

@@ -168,7 +168,8 @@ def test_too_many_names(monkeypatch: pytest.MonkeyPatch) -> None:
             answer = await peer.emit("price:subscribe", names[:1000])
             assert advised == names[:1]
             assert (answer["code"], len(answer["refused"])) == ("unknown_symbol", 1000)
-            assert (await peer.emit("price:subscribe", "A" * 900_000))["code"] == "unknown_symbol"
+            assert (await peer.emit("price:subscribe", "A" * 128))["code"] == "unknown_symbol"
+            assert (await peer.emit("price:subscribe", "A" * 900_000))["code"] == "bad_request"
 
     run(test)
 

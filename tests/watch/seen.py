@@ -44,6 +44,14 @@ def heartbeat(at: float, next_seq: int, channel: str = BTC) -> Observation:
     return Observation(T0 + at, "c1", channel, "channel:heartbeat", "e", None, None, None, data)
 
 
-def stage(at: float, what: Stage, *, conn: str = "c1", transport: str | None = None) -> Lifecycle:
+def stage(
+    at: float,
+    what: Stage,
+    *,
+    conn: str = "c1",
+    transport: str | None = None,
+    reason: str | None = None,
+    refused: tuple[str, ...] = (),
+) -> Lifecycle:
     """A stage of the connection."""
-    return Lifecycle(at=T0 + at, conn=conn, stage=what, transport=transport)
+    return Lifecycle(at=T0 + at, conn=conn, stage=what, transport=transport, reason=reason, refused=refused)

@@ -1,9 +1,10 @@
 """What one client says of its feed in numbers; what was not measured is absent."""
 
 import pytest
+from msgspec import structs
 
 from tests.watch.seen import BTC, ETH, T0, HandClock, heartbeat, message, stage
-from wsctl.errors import Denied, Refused
+from wsctl.errors import Denied, Refused, Unserved
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.metrics import METRICS
 from wsctl.model.observation import Observation
@@ -108,23 +109,65 @@ def test_an_eviction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "refused", "unauthorised", "denied"),
+    ("error", "refused", "unauthorised", "denied", "errors"),
     [
-        (Refused("http://x refused the connection: Authentication error"), 1, 1, 0),
-        (Refused("http://x refused the connection: Too many connections"), 1, 0, 0),
-        (Denied("channel:subscribe was refused: user:bob:balance is not yours"), 0, 0, 1),
+        (Refused("http://x refused the connection: Authentication error"), 1, 1, 0, 0),
+        (Refused("http://x refused the connection: Too many connections"), 1, 0, 0, 0),
+        (Denied("channel:subscribe was refused: not yours", codes=("access_denied", "unknown_symbol")), 0, 0, 1, 2),
+        (Unserved("unknown symbol 'X'", codes=("unknown_symbol",)), 0, 0, 0, 1),
     ],
 )
-def test_refusals(error: Refused, refused: int, unauthorised: int, denied: int) -> None:
+def test_refusals(error: Refused | Unserved, refused: int, unauthorised: int, denied: int, errors: int) -> None:
     """At the door for what one is, at the door for how many there are, or past it."""
     measures = Measures(HandClock())
     measures.refused(error)
     found = measures.metrics()
-    assert (found["connections.refused"], found["auth.refused"], found["auth.denied"]) == (
-        refused,
-        unauthorised,
-        denied,
-    )
+    names = ("connections.refused", "auth.refused", "auth.denied", "errors")
+    assert [found[name] for name in names] == [refused, unauthorised, denied, errors]
+
+
+def test_who_is_refused_is_there_no_more() -> None:
+    """Though something had come before the answer."""
+    measures = Measures(HandClock())
+    for item in (CONNECTED[1], message(0.15, 1)):
+        measures.add(item)
+    measures.refused(Denied("channel:subscribe was refused: not yours", codes=("access_denied",)))
+    assert measures.metrics()["connections.receiving"] == 0
+
+
+def test_a_subscription_that_is_served_in_part() -> None:
+    """The client goes on with the rest, and was not served; the server's words are a note."""
+    denied = stage(0.2, Stage.SUBSCRIBED, reason="Access denied", refused=("access_denied", "limit"))
+    measures = Measures(HandClock())
+    for item in (*CONNECTED[:2], denied, message(1, 1)):
+        measures.add(item)
+    found = measures.metrics()
+    names = ("connections.subscribed", "connections.receiving", "auth.denied", "errors")
+    assert [found[name] for name in names] == [0, 1, 1, 2]
+    assert measures.notes() == ("Access denied",)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "first", "recovered"), [("e", 50, 0), ("e", 100, 1), ("f", 50, 1)], ids=["stale", "goes on", "anew"]
+)
+def test_what_comes_again_is_no_news(epoch: str, first: int, recovered: int) -> None:
+    """A client that only hears what it had heard before the fault is not back."""
+    clock = HandClock()
+    measures = Measures(clock, recovery_hold=1.0)
+    for item in (*CONNECTED, *(message(0.3 + seq / 100, seq) for seq in range(1, 101))):
+        measures.add(item)
+    measures.reconnection.fault(T0 + 2, T0 + 2, ["c1"])
+    for item in (
+        stage(2.1, Stage.CUT),
+        stage(2.5, Stage.ATTEMPT, conn="c1.2"),
+        stage(2.6, Stage.JOINED, conn="c1.2"),
+        stage(2.7, Stage.SUBSCRIBED, conn="c1.2"),
+        *(structs.replace(message(2.8 + n / 10, first + n, conn="c1.2"), epoch=epoch) for n in range(40)),
+    ):
+        measures.add(item)
+    clock.time = 60.0
+    measures.close()
+    assert measures.metrics()["reconnect.recovered"] == recovered
 
 
 def test_latency_that_cannot_be_known_is_absent() -> None:

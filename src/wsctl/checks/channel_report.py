@@ -98,15 +98,11 @@ class ChannelReport:
 
     def take(self, finding: Finding) -> None:
         """Count a finding, and keep it while there is room."""
-        match finding.kind:
-            case "gap":
-                self.gaps += 1
-            case "duplicate":
-                self.duplicates += 1
-            case "reorder":
-                self.reorders += 1
-            case "regression":
-                self.regressions += 1
+        kind = finding.kind
+        self.gaps += kind == GAP
+        self.duplicates += kind == DUPLICATE
+        self.reorders += kind == REORDER
+        self.regressions += kind == REGRESSION
         if len(self.findings) < FINDINGS_KEPT:
             self.findings.append(finding)
         else:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.cli.console import print_text, reader_may_leave, say, to_json
-from wsctl.cli.expecting import Expecting
+from wsctl.cli.expecting import LEFT, Expecting
 from wsctl.cli.loop import interruptible
 from wsctl.cli.subscribing import start_watching, tell
 from wsctl.clock import SystemClock
@@ -46,9 +46,11 @@ async def check_feed(options: WatchOptions, expected: tuple[Expectation, ...], *
                     check.add(item)
                 else:
                     tell(item)
-    except BaseException:
+    except BaseException as error:
         if seen:
             _report(check, as_json=as_json)
+        if isinstance(error, LEFT):
+            expecting.give_up(watching, error)
         raise
     code = _report(check, as_json=as_json)
     return code if expecting.conclude(watching, options.max_silence) else ExitCode.FINDINGS

@@ -2,7 +2,7 @@
 
 from wsctl.cli.console import say
 from wsctl.clock import Clock
-from wsctl.errors import UsageError
+from wsctl.errors import Refused, TargetError, Unserved, UsageError
 from wsctl.model.expectation import Expectation, parse_expectation
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle
@@ -13,13 +13,18 @@ from wsctl.spec.units import format_duration
 from wsctl.watch.measures import MEASURED, Measures
 from wsctl.watch.watching import Watching
 
+LEFT = (TargetError, Unserved)
+"""what a watch ends with when there is nothing to watch, or no longer"""
+_FATAL = ("connections.refused", "auth.refused")
+"""what ends a watch, so that it is never judged"""
+
 
 def expectations(texts: list[str]) -> tuple[Expectation, ...]:
     """What --expect says. Raises UsageError for what cannot be read, and for what one client cannot measure."""
     found = tuple(map(parse_expectation, texts))
     for expectation in found:
         family, _, _ = expectation.metric.partition(".")
-        if expectation.metric not in MEASURED or family == "reconnect":
+        if expectation.metric not in MEASURED or expectation.metric in _FATAL or family == "reconnect":
             raise UsageError(
                 f"{expectation.metric} is not measured by one client that watches", hint="wsctl run measures it"
             )
@@ -37,6 +42,13 @@ class Expecting:
         """Take what happened."""
         if self._measures is not None:
             self._measures.add(item)
+
+    def give_up(self, watching: Watching, error: TargetError | Unserved) -> None:
+        """Say how each expectation fared until the error, which is for others to tell."""
+        if self._measures is not None:
+            if isinstance(error, Refused | Unserved):
+                self._measures.refused(error)
+            self.conclude(watching, None)
 
     def conclude(self, watching: Watching, max_silence: float | None) -> bool:
         """Say how each expectation fared, and which silence ended it all; answers whether everything held."""

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -70,9 +70,8 @@ def target(
     insecure: Annotated[bool, Option("--insecure", help="Accept any certificate.")] = False,
 ) -> "Found":
     """The target that the options, the environment and wsctl.yaml mean. Raises UsageError."""
-    from wsctl.client.config import TargetOptions, find_target
-
-    options = TargetOptions(
+    return _find(
+        os.environ,
         url=url,
         feed=feed,
         path=path,
@@ -80,13 +79,19 @@ def target(
         token=token,
         token_file=token_file,
         auth=auth,
-        headers=tuple(header or ()),
+        header=header,
         transport=transport,
         cacert=cacert,
         insecure=insecure,
         dialect=dialect,
     )
-    return find_target(options, environ=os.environ, directory=Path.cwd())
+
+
+def _find(environ: Mapping[str, str], *, header: list[str] | None, **options: Any) -> "Found":
+    from wsctl.client.config import TargetOptions, find_target
+
+    asked = TargetOptions(headers=tuple(header or ()), **options)
+    return find_target(asked, environ=environ, directory=Path.cwd())
 
 
 def live(found: "Found") -> "Target":
@@ -101,8 +106,11 @@ def live(found: "Found") -> "Target":
 
 @functools.wraps(target)  # the same options
 def aimed(*, url: str | None, feed: str | None, **others: Any) -> "Found | None":
-    """The target that --url or --feed names; None: neither does, and nothing else aims the command."""
-    return None if url is None and feed is None else target(url=url, feed=feed, **others)
+    """The target that --url or --feed names, and nothing else; None: neither does.
+
+    Not even $WSCTL_TOKEN is looked at: whoever connects without a name is to be nobody.
+    """
+    return None if url is None and feed is None else _find({}, url=url, feed=feed, **others)
 
 
 def watching(

@@ -47,7 +47,7 @@ def run(
     """Run scenarios and say what held: verdicts for CI, from YAML files.
 
     With --url (or --feed) the feed there takes the place of the servers that scenarios start; what needs control over
-    the server is skipped, and said so. $WSCTL_URL and wsctl.yaml do not aim a run by themselves.
+    the server is skipped, and said so. $WSCTL_URL, $WSCTL_TOKEN and wsctl.yaml do not aim a run by themselves.
 
     Example: wsctl run scenarios/ --out results
     """

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, ExitStack
 from msgspec import structs
 
 from wsctl.cli.console import say
-from wsctl.cli.expecting import Expecting
+from wsctl.cli.expecting import LEFT, Expecting
 from wsctl.cli.output import LineOutput
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode
@@ -49,19 +49,28 @@ async def watch_feed(
         watching = start_watching(options, clock)
         expecting = Expecting(expected, clock)
         try:
-            async with watching:
-                if table:
-                    await _show_table(watching, tally, expecting, source)
-                else:
-                    await _print_lines(watching, tally, expecting)
-        finally:
-            tally.close()
-            if tally.subscribed or tally.messages:
-                say(summary(tally, incomparable=watching.feed.incomparable))
-            if (offset := watching.feed.clock_offset) is not None and offset.correction:
-                say(str(offset))
+            await _watch(watching, tally, expecting, source if table else None)
+        except LEFT as error:
+            expecting.give_up(watching, error)
+            raise
         held = expecting.conclude(watching, options.max_silence)
     return ExitCode.PASSED if held else ExitCode.FINDINGS
+
+
+async def _watch(watching: Watching, tally: Tally, expecting: Expecting, source: str | None) -> None:
+    """To the end, and sum up. `source` stands over the table; None: lines are printed instead."""
+    try:
+        async with watching:
+            if source is not None:
+                await _show_table(watching, tally, expecting, source)
+            else:
+                await _print_lines(watching, tally, expecting)
+    finally:
+        tally.close()
+        if tally.subscribed or tally.messages:
+            say(summary(tally, incomparable=watching.feed.incomparable))
+        if (offset := watching.feed.clock_offset) is not None and offset.correction:
+            say(str(offset))
 
 
 def start_watching(options: WatchOptions, clock: Clock) -> Watching:

@@ -17,7 +17,7 @@ from wsctl.client.clock_offset import ClockOffset
 from wsctl.client.closing import Closing, read_closing
 from wsctl.client.connection import OPEN_TIMEOUT, Connect, Connection
 from wsctl.client.dial import Dialler
-from wsctl.client.subscription import Subscription, settle, subscribe
+from wsctl.client.subscription import Subscription, refused_codes, settle, subscribe
 from wsctl.client.target import Reconnect, Target
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import Gone, Refused, TargetError, Unreachable, WsctlError
@@ -70,7 +70,7 @@ class Feed:
             async for item in feed: ...
 
     Connections are named `c1`, `c1.2`, `c1.3`. Iterating raises Unreachable or Refused when the first connection
-    fails, Gone when the feed is lost for good, UsageError when nothing of what was asked for exists, and
+    fails, Gone when the feed is lost for good, Unserved when nothing of what was asked for exists, and
     WsctlError when the reader falls behind by `QUEUE_LIMIT`; what arrived before comes out first.
     """
 
@@ -192,7 +192,7 @@ class Feed:
             return False
         acknowledged, note = settle(answers, first=not self._served)
         self._served = True
-        self._tell(line.conn, Stage.SUBSCRIBED, reason=note)
+        self._tell(line.conn, Stage.SUBSCRIBED, reason=note, refused=refused_codes(answers))
         if acknowledged:
             measured = await clock_offset.measure(connection, self._clock)
             self.clock_offset = measured or self.clock_offset
@@ -249,10 +249,20 @@ class Feed:
         elif self._broken is None:
             self._put(seen)
 
-    def _tell(self, conn: str, stage: Stage, *, reason: str | None = None, delay: float | None = None) -> None:
+    def _tell(
+        self,
+        conn: str,
+        stage: Stage,
+        *,
+        reason: str | None = None,
+        delay: float | None = None,
+        refused: tuple[str, ...] = (),
+    ) -> None:
         transport = None if stage in (Stage.ATTEMPT, Stage.FAILED) else self.transport
         at = self._clock.now()
-        self._put(Lifecycle(at=at, conn=conn, stage=stage, reason=reason, transport=transport, delay=delay))
+        self._put(
+            Lifecycle(at=at, conn=conn, stage=stage, reason=reason, transport=transport, delay=delay, refused=refused)
+        )
 
     def _put(self, item: Observation | Lifecycle) -> None:
         self._items.append(item)

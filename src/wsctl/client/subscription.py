@@ -7,12 +7,13 @@ from typing import Any
 from msgspec import Struct
 
 from wsctl.client.connection import AckTimeout, Connection, Lost
-from wsctl.errors import Denied, UsageError
+from wsctl.errors import Denied, Unserved
 
 ACK_TIMEOUT = 2.0
 """seconds to wait for an acknowledgement; feeds of others give none"""
 
-_ACCESS = ("access_denied", "auth_required")
+ACCESS = ("access_denied", "auth_required")
+"""codes of a server that serves it to others"""
 
 
 class Subscription(Struct, frozen=True):
@@ -63,19 +64,24 @@ async def subscribe(connection: Connection, subscriptions: Sequence[Subscription
 def settle(answers: Sequence[Answer], *, first: bool) -> tuple[bool, str | None]:
     """Whether the server acknowledges at all, and a note on what is not as asked for.
 
-    Raises Denied when a subscription was in vain for want of access, and UsageError when on the first connection
+    Raises Denied when a subscription was in vain for want of access, and Unserved when on the first connection
     all were in vain: there would be nothing to watch.
     """
-    denied = next((answer for answer in answers if answer.in_vain and answer.code in _ACCESS), None)
+    denied = next((answer for answer in answers if answer.in_vain and answer.code in ACCESS), None)
     if denied is not None:
         hint = "--token, --token-file or $WSCTL_TOKEN" if denied.code == "auth_required" else None
-        raise Denied(f"{denied.subscription.event} was refused: {denied}", hint=hint)
+        raise Denied(f"{denied.subscription.event} was refused: {denied}", hint=hint, codes=refused_codes(answers))
     if first and answers and all(answer.in_vain for answer in answers):
         message = "; ".join(dict.fromkeys(str(answer) for answer in answers))
-        raise UsageError(message, hint=_names_hint(answers, message))
+        raise Unserved(message, hint=_names_hint(answers, message), codes=refused_codes(answers))
     notes = dict.fromkeys(str(answer) for answer in answers if answer.refused or not answer.acknowledged)
     acknowledged = not answers or any(answer.acknowledged for answer in answers)
     return acknowledged, "; ".join(notes) or None
+
+
+def refused_codes(answers: Sequence[Answer]) -> tuple[str, ...]:
+    """The server's codes, one for each subscription that it did not serve, or not all of."""
+    return tuple(answer.code for answer in answers if answer.refused)
 
 
 async def _ask(connection: Connection, subscription: Subscription) -> Answer | None:

@@ -32,3 +32,5 @@ class Lifecycle(Struct, frozen=True, kw_only=True):
     transport: str | None = None
     """websocket or polling, once known"""
     delay: float | None = None
+    refused: tuple[str, ...] = ()
+    """of SUBSCRIBED: the server's codes, one for each subscription that it did not serve, or not all of"""

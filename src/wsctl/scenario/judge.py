@@ -8,11 +8,13 @@ from msgspec import structs
 from wsctl.model.expectation import Expectation, Judged, expect
 from wsctl.model.finding import Verdict
 from wsctl.model.run import StepResult, overall
+from wsctl.scenario.losses import unexpected_loss
 from wsctl.scenario.spec import StepSpec
 from wsctl.scenario.steps.kind import Outcome
 
 SATURATED = "wsctl's own clients could not keep up: their latencies are about themselves"
 NOT_OURS = "a server that wsctl did not start cannot be looked into"
+NOTHING_CAME = "nothing came, and nothing was expected"
 
 
 def expectations(step: StepSpec) -> list[Expectation]:
@@ -30,6 +32,13 @@ def judge(step: StepSpec, outcome: Outcome, *, duration: float, ours: bool) -> S
     verdicts = [one.verdict for one in judged]
     if outcome.verdict is not None:
         verdicts.append(outcome.verdict)
+    reason = outcome.reason
+    if (loss := unexpected_loss(outcome.metrics, step.expect)) is not None:
+        verdicts.append(Verdict.FAIL)
+        reason = reason or loss
+    elif not verdicts and _heard_nothing(outcome):
+        verdicts.append(Verdict.UNVERIFIABLE)
+        reason = reason or NOTHING_CAME
     verdict = overall(verdicts or [Verdict.PASS])
     passed = verdict is Verdict.PASS
     return StepResult(
@@ -38,7 +47,7 @@ def judge(step: StepSpec, outcome: Outcome, *, duration: float, ours: bool) -> S
         duration=duration,
         metrics=storable(outcome.metrics),
         expectations=judged,
-        reason=None if passed else outcome.reason,
+        reason=None if passed else reason,
         notes=(*outcome.notes, *_notes(outcome, judged), *_asides(outcome, passed)),
         findings=outcome.findings,
     )
@@ -56,6 +65,11 @@ def _judged(expectation: Expectation, outcome: Outcome, ours: bool) -> Judged:
     if outcome.saturated and expectation.metric.startswith(("latency.", "fanout.spread")):
         return structs.replace(judged, verdict=Verdict.INVALID, reason=SATURATED)
     return judged
+
+
+def _heard_nothing(outcome: Outcome) -> bool:
+    """Of a step that listens."""
+    return "connections.receiving" in outcome.metrics and not outcome.metrics.get("messages.received")
 
 
 def _asides(outcome: Outcome, passed: bool) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ class ScenarioRun:
         target = self._target(service)
         token = options.token if options.token is not None else tokens.get(options.user or "")
         if token is not None:
-            target = structs.replace(target, token=token)
+            target = structs.replace(target, token=token or None)  # an empty one is nobody's
         if options.transport is not None:
             target = structs.replace(target, transport=options.transport)
         running = StepRun(

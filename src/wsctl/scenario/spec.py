@@ -40,7 +40,8 @@ class ClientSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="Connect as this user: a token is minted, or with --url taken from `tokens`."),
     ] = None
     token: Annotated[
-        str | None, Meta(description="A token as it is, instead of a user; for tokens that must be refused.")
+        str | None,
+        Meta(description="A token as it is, instead of a user, for tokens that must be refused; empty: nobody's."),
     ] = None
     transport: Annotated[
         Literal["auto", "websocket", "polling"] | None,

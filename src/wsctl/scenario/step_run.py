@@ -10,7 +10,7 @@ from msgspec import structs
 from wsctl.client.control import Control
 from wsctl.client.target import Target
 from wsctl.clock import Clock
-from wsctl.errors import TargetError, WsctlError
+from wsctl.errors import TargetError, UsageError
 from wsctl.model.finding import Verdict
 from wsctl.model.metrics import Metrics
 from wsctl.model.observation import Observation
@@ -58,13 +58,14 @@ class StepRun:
         self._unfired: str | None = None
 
     async def run(self) -> StepResult:
-        """The step's result, also where the target was not there. Raises what is wsctl's own fault."""
+        """The step's result, also where the target was not there, or there is no doing what was asked for.
+
+        Raises what is wsctl's own fault.
+        """
         began = self._clock.monotonic()
         try:
             outcome = await self._work()
-        except WsctlError as error:
-            if not isinstance(error, TargetError):
-                raise
+        except (TargetError, UsageError) as error:
             return self._broken(error.message, began)
         if self._unfired is None and self._left:
             name, _ = self._left[0].kind

@@ -7,8 +7,9 @@ from wsctl.checks.reconnection import HOLD, ReconnectionCheck
 from wsctl.checks.sequence import is_control, name_of
 from wsctl.checks.skew import SkewCheck
 from wsctl.checks.staleness import StalenessCheck
+from wsctl.client.subscription import ACCESS
 from wsctl.clock import Clock
-from wsctl.errors import Denied, Refused
+from wsctl.errors import Denied, Refused, Unserved
 from wsctl.model import event
 from wsctl.model.finding import Finding
 from wsctl.model.lifecycle import Lifecycle, Stage
@@ -56,8 +57,10 @@ class Measures:
         self._transport: str | None = None
         self._heard = False
         """a message came since the latest subscription"""
-        self._positions: dict[str, int] = {}
-        """highest seq by channel"""
+        self._positions: dict[str, tuple[str | None, int]] = {}
+        """epoch and highest seq in it, by channel"""
+        self._objections: dict[str, None] = {}
+        """what the server said of subscriptions that are not as asked for"""
 
     def add(self, item: Observation | Lifecycle) -> None:
         """Take what happened."""
@@ -66,10 +69,11 @@ class Measures:
         else:
             self._add_observation(item)
 
-    def refused(self, error: Refused) -> None:
-        """The feed did not let us in, or not to what was asked for."""
-        if isinstance(error, Denied):
-            self._counts["denied"] += 1
+    def refused(self, error: Refused | Unserved) -> None:
+        """The feed did not let us in, or not to what was asked for, and that is the end of it."""
+        self._connected = False
+        if isinstance(error, Denied | Unserved):
+            self._add_refusals(error.codes)
         else:
             self._counts["refused"] += 1
             self._counts["unauthorised"] += AUTHENTICATION_ERROR in error.message
@@ -112,7 +116,7 @@ class Measures:
         """What a reader of the figures should know."""
         now = self._now()
         funnel = self.reconnection.funnel(now)
-        return (*(() if funnel is None else (str(funnel),)), *self.reconnection.notes(now))
+        return (*self._objections, *(() if funnel is None else (str(funnel),)), *self.reconnection.notes(now))
 
     def _now(self) -> float:
         return self._clock.now() if self._ended_at is None else self._ended_at
@@ -124,7 +128,10 @@ class Measures:
                 self._counts["opened"] += 1
                 self._connected, self._transport = True, stage.transport
             case Stage.SUBSCRIBED:
-                self._counts["subscribed"] += 1
+                self._counts["subscribed"] += not stage.refused
+                self._add_refusals(stage.refused)
+                if stage.reason is not None:
+                    self._objections[stage.reason] = None
                 self._heard = False
                 if self._measured_from is None:
                     self._measured_from = (stage.at, self._received)
@@ -133,6 +140,11 @@ class Measures:
             case Stage.CUT:
                 self._counts["closed"] += 1
                 self._connected = False
+
+    def _add_refusals(self, codes: tuple[str, ...]) -> None:
+        """Subscriptions that were not served."""
+        self._errors += len(codes)
+        self._counts["denied"] += sum(code in ACCESS for code in codes)
 
     def _add_observation(self, seen: Observation) -> None:
         self._keep(self.ordering.add(seen))
@@ -149,10 +161,10 @@ class Measures:
         self._add_source_latency(seen)
         name = name_of(seen)
         before = self._positions.get(name)
-        fresh = seen.kind is Kind.SNAPSHOT or before is None or seen.seq is None or seen.seq > before
-        if seen.seq is not None:
-            self._positions[name] = seen.seq
-        self.reconnection.heard(CLIENT, name, seen.received_at, fresh)
+        moved = before is None or seen.seq is None or before[0] != seen.epoch or before[1] < seen.seq
+        if moved and seen.seq is not None:  # what comes again after a loss does not lower what must be passed
+            self._positions[name] = (seen.epoch, seen.seq)
+        self.reconnection.heard(CLIENT, name, seen.received_at, moved or seen.kind is Kind.SNAPSHOT)
 
     def _add_source_latency(self, seen: Observation) -> None:
         """Received − sourceTime, by the clocks' difference that the latency was corrected by."""

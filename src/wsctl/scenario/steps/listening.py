@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from wsctl.client.target import Reconnect, Target
-from wsctl.errors import Gone, Refused
+from wsctl.errors import Gone, Refused, Unserved
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
@@ -74,8 +74,7 @@ def is_cut(step: StepSpec) -> bool:
 async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tuple[Measures, Outcome]:
     """Watch until the time is up. Raises what a Feed raises; a refusal and a loss for good are measured instead.
 
-    A client that is lost before the time is up has not seen all that it was to judge: the verdict is fail, unless the
-    step expects something of its connection. Silence past max_silence is always a failure.
+    Silence past max_silence is a failure, whatever was expected.
     """
     client_id = uuid.uuid4().hex
     measures = Measures(context.clock, **recovery_of(step))
@@ -100,21 +99,21 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
                         context.progress(measures.metrics())
                 elif _is_start(item):
                     context.measuring()
-    except Refused as error:
+    except (Refused, Unserved) as error:
         measures.refused(error)
         reason = error.message
     except Gone as error:
         reason = error.message
     measures.longest_silence = watching.longest_silence
     measures.close()
-    failed = reason is not None and not any(map(_is_about_connection, step.expect))
+    verdict = None
     if watching.silent:
         assert options.max_silence is not None
         limit = write_duration(options.max_silence)
-        failed, reason = True, f"nothing came on {', '.join(watching.silent)} for {limit} (max_silence)"
+        verdict, reason = Verdict.FAIL, f"nothing came on {', '.join(watching.silent)} for {limit} (max_silence)"
     outcome = Outcome(
         metrics=measures.metrics(),
-        verdict=Verdict.FAIL if failed else None,
+        verdict=verdict,
         reason=reason,
         findings=tuple(measures.findings[:100]),
         notes=measures.notes(),
@@ -128,10 +127,6 @@ def recovery_of(step: StepSpec) -> dict[str, float]:
     faults = (fault for action in step.during for fault in (action.flash, action.disconnect) if fault is not None)
     first = next(faults, None)
     return {} if first is None else {"recovery_hold": first.hold}
-
-
-def _is_about_connection(metric: str) -> bool:
-    return metric.startswith(("connections.", "auth."))
 
 
 def _is_start(item: Lifecycle) -> bool:
