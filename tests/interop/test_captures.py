@@ -123,3 +123,9 @@ def test_another_dialect_than_it_is_in() -> None:
     assert result.code == FINDINGS
     assert result.err.startswith("265 frames are not coinbase; left out: ")
     assert "verdict: unverifiable (nothing came)" in result.out
+
+
+def test_books_from_before_they_were_numbered() -> None:
+    """It is the messages that lack something, not the place where we looked."""
+    result = wsctl("ordering-check", "--tape", str(CAPTURES / "OKX.ws.1.0"))
+    assert result.out.endswith("verdict: unverifiable (messages that should be numbered are not)\n")

@@ -314,8 +314,11 @@ def _why(check: OrderingCheck) -> str:
         return ""
     if not any(report.messages for report in check.channels.values()):
         return " (nothing came)"
-    if any(report.unnumbered and report.scheme != "none" for report in check.channels.values()):
+    unnumbered = {report.scheme for report in check.channels.values() if report.unnumbered} - {"none"}
+    if "counter" in unnumbered:
         return " (no sequence numbers where they are looked for; --seq-path says where they are)"
+    if unnumbered:
+        return " (messages that should be numbered are not)"
     blind = sum(not report.proves_loss for report in check.channels.values() if report.messages)
     return f" (nothing on {counted(blind, 'channel')} shows whether messages are missing)"
 
