@@ -334,11 +334,81 @@ def test_report_of_trouble_in_80_columns() -> None:
     ]
 
 
+def exchanges() -> OrderingCheck:
+    """Channels that are numbered otherwise, one of them with a hole."""
+    schemes = {"btcusdt@depth": "range", "books:BTC-USDT": "chain", "btcusdt@bookTicker": "monotonic", "level2": "none"}
+    check = OrderingCheck(schemes.__getitem__)
+    for channel, seq, data in (
+        ("btcusdt@depth", 10, {"U": 1}),
+        ("btcusdt@depth", 30, {"U": 21}),
+        ("books:BTC-USDT", 5, {"prevSeqId": -1}),
+        ("books:BTC-USDT", 9, {"prevSeqId": 7}),
+        ("btcusdt@bookTicker", 5, {}),
+        ("level2", None, {}),
+    ):
+        check.add(Observation(1000.0, "c1", channel, "update", None, seq, None, None, data))
+    check.close()
+    return check
+
+
+def test_report_of_schemes() -> None:
+    """What a scheme cannot see is no zero, and what it counts is named."""
+    assert draw(OrderingReport(exchanges()), 120)[:5] == [
+        "channel             scheme     messages  gaps        missing  verified  verdict",
+        "btcusdt@depth       range             2     1  10 update-ids     100 %  fail",
+        "books:BTC-USDT      chain             2     1            ≥ 1     100 %  fail",
+        "btcusdt@bookTicker  monotonic         1     ?              0       0 %  unverifiable",
+        "level2              none              1     ?              0       0 %  unverifiable",
+    ]
+    assert draw(OrderingReport(exchanges()), 60)[:8] == [
+        "btcusdt@depth  fail",
+        "  2 messages, 1 gap, 10 update-ids missing, 100 % verified",
+        "books:BTC-USDT  fail",
+        "  2 messages, 1 gap, ≥ 1 missing, 100 % verified",
+        "btcusdt@bookTicker  unverifiable",
+        "  1 message, ? gaps, 0 % verified",
+        "level2  unverifiable",
+        "  1 message, ? gaps, 0 % verified",
+    ]
+
+
+def test_why_nothing_is_verified() -> None:
+    """Numbers that are absent are one thing, numbers that prove nothing another."""
+    check = OrderingCheck(lambda channel: channel)
+    check.add(Observation(1000.0, "c1", "monotonic", "ticker", None, 5, None, None, {}))
+    why = "verdict: unverifiable (nothing on {} shows whether messages are missing)"
+    assert draw(OrderingReport(check), 120)[-1] == why.format("1 channel")
+    check.add(Observation(1000.0, "c1", "none", "ticker", None, None, None, None, {}))
+    assert draw(OrderingReport(check), 120)[-1] == why.format("2 channels")
+    check.add(Observation(1000.0, "c1", "range", "ticker", None, None, None, None, {}))
+    assert draw(OrderingReport(check), 120)[-1].startswith("verdict: unverifiable (no sequence numbers where they are")
+
+
 def test_many_findings() -> None:
     """The first ten findings are listed, the rest counted."""
     lines = draw(OrderingReport(judged(*range(1, 60, 2))), 120)
     assert sum(line.startswith("  gap: ") for line in lines) == 10
     assert "  … and 19 more (--format json lists more)" in lines
+
+
+@pytest.mark.parametrize(
+    ("scheme", "told"),
+    [
+        ("range", "1 gap (10 update-ids)"),
+        ("chain", "1 gap"),
+        ("monotonic", "sequence numbers leave others out: gaps cannot be seen; 1 regression"),
+        ("none", "no sequence numbers: gaps cannot be seen"),
+    ],
+)
+def test_summary_of_schemes(scheme: str, told: str) -> None:
+    """It says as much as the numbers do."""
+    tally = Tally(StoppedClock())
+    tally.ordering = OrderingCheck(lambda channel: scheme)
+    for seq, first in ((10, 1), (30, 21), *(((5, 5),) if scheme == "monotonic" else ())):
+        data = {"U": first, "prevSeqId": first - 1}
+        tally.add(Observation(1000.0, "c1", "books", "update", None, seq, None, None, data))
+    tally.close()
+    assert summary(tally).partition("; ")[2] == told
 
 
 def test_nothing_came() -> None:

@@ -76,6 +76,18 @@ def test_heartbeats_are_no_messages() -> None:
     assert (found["messages.received"], found["ordering.gaps"], found["ordering.missing"]) == (1, 1, 2)
 
 
+def test_the_servers_time() -> None:
+    """It fell once, stood still for three seconds and was never ahead; without one, nothing is said of it."""
+    sent = (1.0, 2.0, 1.5, 1.5, 1.5, 1.5, 6.0)
+    told = [structs.replace(message(second, second), sent_at=T0 + time) for second, time in enumerate(sent, start=1)]
+    found = measured(*CONNECTED, *told)
+    assert found["ordering.time_inversions"] == 1
+    assert found["staleness.max"] == 4.0
+    assert found["clock.skew.max"] == 0.0
+    untold = measured(*CONNECTED, *(structs.replace(one, sent_at=None) for one in told))
+    assert not untold.keys() & {"ordering.time_inversions", "staleness.max", "clock.skew.max"}
+
+
 def test_long_polling() -> None:
     """Which way it came is known of connections that receive."""
     polling = stage(0.1, Stage.JOINED, transport="polling")
