@@ -381,6 +381,10 @@ def test_why_nothing_is_verified() -> None:
     check.add(Observation(1000.0, "c1", "none", "ticker", None, None, None, None, {}))
     assert draw(OrderingReport(check), 120)[-1] == why.format("2 channels")
     check.add(Observation(1000.0, "c1", "range", "ticker", None, None, None, None, {}))
+    lines = draw(OrderingReport(check), 120)
+    assert lines[3] == "range      range             1     ?       0 %  unverifiable"
+    assert lines[-1] == "verdict: unverifiable (messages that should be numbered are not)"
+    check.add(Observation(1000.0, "c1", "counter", "ticker", None, None, None, None, {}))
     assert draw(OrderingReport(check), 120)[-1].startswith("verdict: unverifiable (no sequence numbers where they are")
 
 

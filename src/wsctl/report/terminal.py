@@ -161,7 +161,7 @@ def _ordering_table(check: OrderingCheck) -> Table:
 
 
 def _cell(head: str, report: ChannelReport, count: int) -> str:
-    if head == "gaps" and not report.proves_loss:
+    if head == "gaps" and not count and (not report.proves_loss or report.unnumbered == report.messages > 0):
         return "?"
     if head == "missing" and count and report.missing_unit is not Missing.MESSAGES:
         return f"≥ {count}" if report.missing_unit is Missing.UNKNOWN else f"{count} {report.missing_unit.value}"
