@@ -65,6 +65,8 @@ def test_pipe_gives_the_live_verdict(feed: Server, tmp_path: Path) -> None:
             assert channel == {
                 **dict.fromkeys(("gaps", "missing", "duplicates", "reorders", "regressions", "resets", "skipped"), 0),
                 "verdict": "pass",
+                "scheme": "counter",
+                "missing_unit": "messages",
                 "verified_percent": 100.0,
                 "clean_percent": 100.0,
                 "findings": [],

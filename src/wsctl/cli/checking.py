@@ -21,7 +21,7 @@ from wsctl.model.observation import Observation
 from wsctl.report.terminal import OrderingReport
 from wsctl.tape.observing import Observing
 from wsctl.tape.recording import Kind, kind_of, read_frames
-from wsctl.tape.source import open_source
+from wsctl.tape.source import Empty, Source, open_source
 from wsctl.watch.lines import Lines
 from wsctl.watch.options import WatchOptions
 from wsctl.wire.dialect import Dialect
@@ -62,23 +62,34 @@ def check_tape(path: Path, dialect: str | None, *, as_json: bool) -> ExitCode:
     `dialect` is a name or a file, for tapes that do not say, or say wrongly.
     """
     interruptible()
-    with open_source(path) as source:
-        if kind_of(source) is Kind.OBSERVATIONS:
-            if dialect is not None:
-                raise UsageError("--dialect is for tapes; Observation lines have been read already")
-            check = OrderingCheck()
-            lines = Lines(source, source.name)
-            _judge(check, lines, as_json=as_json)
-            _tell_cut("the last line was cut off; left out" if lines.truncated else None)
-        else:
-            recording = read_frames(source, _known_dialect)
-            spoken = _dialect(dialect or recording.header.dialect)
-            check = OrderingCheck() if spoken is None else OrderingCheck(spoken.scheme, spoken.link)
-            observing = Observing(recording, spoken)
-            _judge(check, observing, as_json=as_json)
-            _tell_cut(recording.truncated)
-            _tell_malformed(observing, spoken)
+    try:
+        source = open_source(path)
+    except Empty:
+        if str(path) != "-":
+            raise
+        return _report(OrderingCheck(), as_json=as_json)  # a feed that said nothing is a verdict
+    with source:
+        check = _check(source, dialect, as_json=as_json)
     return _report(check, as_json=as_json)
+
+
+def _check(source: Source, dialect: str | None, *, as_json: bool) -> OrderingCheck:
+    if kind_of(source) is Kind.OBSERVATIONS:
+        if dialect is not None:
+            raise UsageError("--dialect is for tapes; Observation lines have been read already")
+        check = OrderingCheck()
+        lines = Lines(source, source.name)
+        _judge(check, lines, as_json=as_json)
+        _tell_cut("the last line was cut off; left out" if lines.truncated else None)
+        return check
+    recording = read_frames(source, _known_dialect)
+    spoken = _dialect(dialect or recording.header.dialect)
+    check = OrderingCheck() if spoken is None else OrderingCheck(spoken.scheme, spoken.link)
+    observing = Observing(recording, spoken)
+    _judge(check, observing, as_json=as_json)
+    _tell_cut(recording.truncated)
+    _tell_malformed(observing, spoken)
+    return check
 
 
 def _judge(check: OrderingCheck, observations: Iterable[Observation], *, as_json: bool) -> None:

@@ -14,13 +14,17 @@ _CHUNK = 64 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+class Empty(UsageError):
+    """There is nothing to read: an error of a file, and what a pipe brings from a feed that said nothing."""
+
+
 class Source:
     """Iterates lines of bytes, once, from a stream that need not be seekable.
 
     Compressed ones are told by their first bytes.
 
     `first` is the first line that is not blank, which the iteration yields as well; waits for it.
-    Raises UsageError for what cannot be read or is empty, then and during the iteration.
+    Raises Empty, and UsageError for what cannot be read, then and during the iteration.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -34,7 +38,7 @@ class Source:
             if not line.isspace():
                 self.first = line
                 return
-        raise UsageError(f"{name} is empty; expected a recording")
+        raise Empty(f"{name} is empty; expected a recording")
 
     @property
     def cut(self) -> bool:
