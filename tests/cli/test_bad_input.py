@@ -80,7 +80,11 @@ OPTIONS = {
     "subscribe A --auth []": ("", "--auth is a list; expected a JSON object", AUTH_HINT),
     "subscribe A --header x": ("", "bad header; expected 'Name: value'"),
     "subscribe A --transport pigeon": ("", "unknown transport 'pigeon'; expected auto, websocket, polling"),
-    "subscribe A --dialect x": ("", "live feeds are spoken to in socketio; --dialect x is for tapes"),
+    "subscribe A --dialect x": (
+        "",
+        "live feeds are spoken to in socketio; --dialect x is for tapes",
+        "wsctl ordering-check --tape FILE",
+    ),
     "subscribe A --url ftp://x": ("", "bad URL scheme 'ftp'; expected http, https, ws, wss"),
     "subscribe A --url http://me:secret@x": (
         "",

@@ -103,7 +103,7 @@ def test_a_child_that_breaks_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def test() -> None:
         async with RemoteSwarm(options("http://127.0.0.1:1")) as swarm:
-            with pytest.raises(WsctlError, match=r"the swarm's process exited with \d+: .*sh.*"):
+            with pytest.raises(WsctlError, match=r"the swarm's process exited with \d+: .*sh: .*-P"):
                 await anext(swarm)
 
     run(test)

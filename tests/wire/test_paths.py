@@ -32,7 +32,7 @@ MESSAGES = st.recursive(
 def test_finds_what_the_library_finds(path: str, message: Any) -> None:
     try:
         known = jmespath.search(path, message)
-    except JMESPathError:
+    except (JMESPathError, TypeError):  # 'x' < 1: the library lets Python's own error out
         known = None
     assert compile_path(path)(message) == known
 

@@ -19,6 +19,8 @@ LONGEST_LINE = 64 * 1024 * 1024
 """bytes; Done carries samples of what came"""
 TALK_KEPT = 20
 """lines of the child's stderr that are remembered"""
+LONGEST_TALK = 500
+"""bytes of such a line"""
 PATIENCE = 2.0
 """seconds from asking the child to end to killing it"""
 
@@ -137,8 +139,11 @@ class RemoteSwarm:
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         """Keep the last lines of stderr; read on, lest the child block."""
         assert process.stderr is not None
+        rest = b""
         while chunk := await process.stderr.read(65536):
-            self._talk.extend(line[:500] for line in chunk.decode(errors="replace").splitlines())
+            *lines, rest = (rest[:LONGEST_TALK] + chunk).split(b"\n")  # a line may come in pieces
+            self._talk.extend(line[:LONGEST_TALK].decode(errors="replace") for line in lines)
+        self._talk.append(rest[:LONGEST_TALK].decode(errors="replace"))
 
     async def _broken(self) -> WsctlError:
         assert self._process is not None
