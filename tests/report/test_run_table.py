@@ -116,7 +116,7 @@ def test_every_other_end_has_its_reason() -> None:
 
 
 def test_what_went_wrong_comes_last() -> None:
-    """Next to the prompt, so that nobody has to scroll for it."""
+    """At the bottom, so that nobody has to scroll for it."""
     heads = [line.split("  ")[0] for line in draw(EVERY_VERDICT, 120) if line[0:1].strip()]
     verdicts = ["pass", "pass", "pass", "skipped", "unverifiable", "invalid", "fail", "error", "error"]
     assert heads[: len(verdicts)] == verdicts

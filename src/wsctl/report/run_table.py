@@ -1,4 +1,4 @@
-"""What came of a run, for people: the calm first, what went wrong last, next to the prompt."""
+"""What came of a run, for people: the calm first, what went wrong last, where they look first."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
