@@ -26,7 +26,7 @@ $(NODE_MODULES): $(STAMP) tests/node/package.json
 	cd tests/node && PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --silent --no-fund --no-audit
 	@touch $@
 
-demo: $(STAMP) ## a feed, its prices moving, an ordering verdict, and the quick scenarios (a minute)
+demo: $(STAMP) ## a feed, its prices moving, an ordering verdict, and the scenarios (three minutes)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 serve: $(STAMP) ## run the mock feed on port 3000

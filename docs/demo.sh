@@ -1,5 +1,5 @@
-# What `make demo` runs: a mock feed on a free port, a look at its prices, a verdict on its order; then the quick
-# scenarios, each with a feed of its own.
+# What `make demo` runs: a mock feed on a free port, a look at its prices, a verdict on its order; then the suite
+# of scenarios, each with a feed of its own.
 set -eu
 
 ready=$(mktemp -d)/feed.json
@@ -19,5 +19,5 @@ echo
 echo "\$ wsctl ordering-check BTC/USDT ETH/USDT SOL/USDT --duration 3s"
 wsctl ordering-check BTC/USDT ETH/USDT SOL/USDT --url "$url" --duration 3s
 echo
-echo "\$ wsctl run --tag quick"
-wsctl run --tag quick
+echo "\$ wsctl run"
+wsctl run

@@ -113,19 +113,19 @@ def test_ctrl_c_in_a_pipe(feed: Server) -> None:
 
 
 @pytest.fixture
-def silent() -> Iterator[str]:
-    """The URL of something that takes connections and says nothing."""
+def silent() -> Iterator[Babbler]:
+    """Something that takes connections and says nothing."""
     background = Background()
     with Babbler(background, None) as babbler:
-        yield babbler.url
+        yield babbler
     background.stop()
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_ctrl_c_while_connecting(silent: str, transport: str) -> None:
+def test_ctrl_c_while_connecting(silent: Babbler, transport: str) -> None:
     """While a handshake is awaited: at once, and nothing is said."""
-    with Program("subscribe", "A", "--url", silent, "--transport", transport) as program:
-        time.sleep(0.8)  # well into the attempt; earlier is tested above
+    with Program("subscribe", "A", "--url", silent.url, "--transport", transport) as program:
+        wait_until(lambda: silent.asked)
         assert program.interrupt() == (130, "", "")
 
 
@@ -144,7 +144,7 @@ def test_ctrl_c_during_back_off(serve: Serve) -> None:
     assert "Traceback" not in result.err
 
 
-def test_twice(silent: str, feed: Server) -> None:
+def test_twice(feed: Server) -> None:
     """A second Ctrl-C changes nothing but may come at any time."""
     with Program("subscribe", "BTC/USDT", "--url", feed.url) as program:
         program.wait_out(1)

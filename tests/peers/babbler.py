@@ -14,6 +14,8 @@ class Babbler:
         self._answer = answer
         self._greet = greet
         self._writers: set[asyncio.StreamWriter] = set()
+        self.asked = 0
+        """requests that began to come"""
 
     def __enter__(self) -> Self:
         self._background.run(self._start())
@@ -41,6 +43,7 @@ class Babbler:
         try:
             if not self._greet:
                 await reader.read(1024)
+                self.asked += 1
             if self._answer is None:
                 await asyncio.Event().wait()
             else:

@@ -1,15 +1,11 @@
 """What ordering-check does around the check: a live feed or recorded Observations, and the report."""
 
-import io
-import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
-
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.cli.console import print_text, reader_may_leave, say, to_json
+from wsctl.cli.drawing import drawn
 from wsctl.cli.expecting import LEFT, Expecting
 from wsctl.cli.loop import interruptible
 from wsctl.cli.subscribing import start_watching, tell
@@ -123,20 +119,11 @@ def _tell_malformed(observing: Observing, dialect: Dialect | None) -> None:
         say(f"{observing.malformed_count:,} frames are not {spoken}; left out: {observing.malformed[0]}")
 
 
-def _drawn(check: OrderingCheck) -> str:
-    """The report as text: Rich's own way to stdout knows nothing of readers that leave and disks that fill."""
-    terminal = sys.stdout.isatty()
-    drawing = io.StringIO()
-    width = shutil.get_terminal_size().columns if terminal else 120
-    Console(file=drawing, width=width, force_terminal=terminal).print(OrderingReport(check))
-    return drawing.getvalue().rstrip("\n")
-
-
 def _report(check: OrderingCheck, *, as_json: bool) -> ExitCode:
     check.close()
     with reader_may_leave():  # the verdict stands, read or not
         if as_json:
             print_text(to_json(check.as_json()))
         else:
-            print_text(_drawn(check))
+            print_text(drawn(OrderingReport(check), piped_width=120))
     return ExitCode.PASSED if check.verdict is Verdict.PASS else ExitCode.FINDINGS

@@ -1,17 +1,14 @@
 """What run does around the runner: reports that listen, files at the end, Ctrl-C at any moment."""
 
 import asyncio
-import io
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from rich.console import Console
-
 from wsctl.cli.console import print_text, reader_may_leave, say
+from wsctl.cli.drawing import drawn
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode, UsageError, WsctlError
 from wsctl.model.finding import Verdict
@@ -135,18 +132,9 @@ def _report(result: RunResult, out: Path | None) -> None:
         _write(out / "result.json", result_json(result))
         _write(out / "junit.xml", junit(result))
     with reader_may_leave():
-        print_text(_drawn(result))
+        print_text(drawn(RunTable(result), piped_width=100))
     if out is not None:
         say(f"wrote {out / 'result.json'} and {out / 'junit.xml'}")
-
-
-def _drawn(result: RunResult) -> str:
-    """The report as text: Rich's own way to stdout knows nothing of readers that leave and disks that fill."""
-    terminal = sys.stdout.isatty()
-    drawing = io.StringIO()
-    width = shutil.get_terminal_size().columns if terminal else 100
-    Console(file=drawing, width=width, force_terminal=terminal).print(RunTable(result))
-    return drawing.getvalue().rstrip("\n")
 
 
 def _exit_code(result: RunResult) -> ExitCode:

@@ -4,7 +4,6 @@ import re
 
 PRICE_PUBLIC = "price:public"
 ANNOUNCEMENT = "announcement"
-SYMBOL_FEEDS = ("ticker", "orderbook", "trades")
 
 _NAME = re.compile(r"[A-Za-z0-9._/-]{1,128}")
 
