@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from tests.checks.schemes.streams import known_link
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
@@ -337,7 +338,7 @@ def test_report_of_trouble_in_80_columns() -> None:
 def exchanges() -> OrderingCheck:
     """Channels that are numbered otherwise, one of them with a hole."""
     schemes = {"btcusdt@depth": "range", "books:BTC-USDT": "chain", "btcusdt@bookTicker": "monotonic", "level2": "none"}
-    check = OrderingCheck(schemes.__getitem__)
+    check = OrderingCheck(schemes.__getitem__, known_link)
     for channel, seq, data in (
         ("btcusdt@depth", 10, {"U": 1}),
         ("btcusdt@depth", 30, {"U": 21}),
@@ -374,7 +375,7 @@ def test_report_of_schemes() -> None:
 
 def test_why_nothing_is_verified() -> None:
     """Numbers that are absent are one thing, numbers that prove nothing another."""
-    check = OrderingCheck(lambda channel: channel)
+    check = OrderingCheck(lambda channel: channel, known_link)
     check.add(Observation(1000.0, "c1", "monotonic", "ticker", None, 5, None, None, {}))
     why = "verdict: unverifiable (nothing on {} shows whether messages are missing)"
     assert draw(OrderingReport(check), 120)[-1] == why.format("1 channel")
@@ -407,7 +408,7 @@ def test_many_findings() -> None:
 def test_summary_of_schemes(scheme: str, told: str) -> None:
     """It says as much as the numbers do."""
     tally = Tally(StoppedClock())
-    tally.ordering = OrderingCheck(lambda channel: scheme)
+    tally.ordering = OrderingCheck(lambda channel: scheme, known_link)
     for seq, first in ((10, 1), (30, 21), *(((5, 5),) if scheme == "monotonic" else ())):
         data = {"U": first, "prevSeqId": first - 1}
         tally.add(Observation(1000.0, "c1", "books", "update", None, seq, None, None, data))

@@ -13,7 +13,7 @@ from typing import Any
 
 from wsctl.checks.channel_report import ChannelReport
 from wsctl.checks.lane import Lane, Window
-from wsctl.checks.link import LinkOf, known_link
+from wsctl.checks.link import LinkOf, no_link
 from wsctl.checks.schemes import SCHEMES
 from wsctl.checks.schemes.counter import CounterLane
 from wsctl.checks.sequence import WINDOW_MESSAGES, WINDOW_SECONDS, is_control, left_out, name_of, next_seq
@@ -39,7 +39,7 @@ class OrderingCheck:
     def __init__(
         self,
         scheme_of: Callable[[str], str] = _counted,
-        link_of: LinkOf = known_link,
+        link_of: LinkOf = no_link,
         *,
         window_messages: int = WINDOW_MESSAGES,
         window_seconds: float = WINDOW_SECONDS,

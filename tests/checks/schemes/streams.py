@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from wsctl.checks.channel_report import ChannelReport
 from wsctl.checks.ordering import OrderingCheck
+from wsctl.checks.sequence import integer
 from wsctl.model.observation import Observation, decode, encode
 
 T0 = 1_763_870_000.0
@@ -14,6 +15,24 @@ COUNTERS = ("gaps", "missing", "duplicates", "reorders", "regressions", "resets"
 
 Span = tuple[int, int]
 """the first and the last number that a message covers"""
+
+
+class Known(NamedTuple):
+    """A link by the names that exchanges give it."""
+
+    first: int | None = None
+    previous: int | None = None
+
+
+def known_link(channel: str, data: Any) -> Known:
+    """`U` and `pu` (Binance), `prevSeqId` (OKX, in a list of one)."""
+    if isinstance(data, dict) and "data" in data:
+        data = data["data"]
+    if isinstance(data, list) and data:
+        data = data[0]
+    if not isinstance(data, dict):
+        return Known()
+    return Known(integer(data.get("U")), integer(data.get("pu", data.get("prevSeqId"))))
 
 
 def message(
@@ -30,7 +49,7 @@ def message(
 
 def judge(stream: Iterable[Observation], scheme: str) -> ChannelReport:
     """The report on the channel, live; judged from JSON lines it is the same."""
-    live, offline = OrderingCheck(lambda channel: scheme), OrderingCheck(lambda channel: scheme)
+    live, offline = OrderingCheck(lambda channel: scheme, known_link), OrderingCheck(lambda channel: scheme, known_link)
     found = []
     for observation in stream:
         found += live.add(observation)

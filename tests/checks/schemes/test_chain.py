@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.checks.schemes.streams import CHANNEL, counts, disturb, found_by_looking, judge, message
+from tests.checks.schemes.streams import CHANNEL, counts, disturb, found_by_looking, judge, known_link, message
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
@@ -205,7 +205,7 @@ _anything = st.builds(
 
 @given(st.lists(_anything, max_size=150))
 def test_whatever_comes_is_counted_soundly_and_in_bounded_memory(stream: list[Observation]) -> None:
-    check = OrderingCheck(lambda channel: "chain")
+    check = OrderingCheck(lambda channel: "chain", known_link)
     for observation in stream:
         check.add(observation)
         for lane in check._lanes.values():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.checks.schemes.streams import CHANNEL, T0, counts, disturb, found_by_looking, judge, message
+from tests.checks.schemes.streams import CHANNEL, T0, counts, disturb, found_by_looking, judge, known_link, message
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
@@ -152,7 +152,7 @@ def test_a_dialect_may_say_where_the_ids_are() -> None:
 
 
 def test_a_hole_is_a_gap_after_the_window() -> None:
-    check = OrderingCheck(lambda channel: "range")
+    check = OrderingCheck(lambda channel: "range", known_link)
     stream = [diff(1, 2), diff(5, 6, at=0.5), diff(7, 7, at=1.5), diff(8, 8, at=1.6)]
     made = [check.add(observation) for observation in stream]
     assert [len(found) for found in made] == [0, 0, 0, 1]
@@ -160,7 +160,7 @@ def test_a_hole_is_a_gap_after_the_window() -> None:
 
 
 def test_no_hole_outlives_its_connection() -> None:
-    check = OrderingCheck(lambda channel: "range")
+    check = OrderingCheck(lambda channel: "range", known_link)
     stream = [diff(1, 2), diff(5, 6, at=0.5), diff(2, 4, conn="c1.2", at=0.6)]
     made = [check.add(observation) for observation in stream]
     assert [[(one.kind, one.conn, one.first, one.last) for one in found] for found in made] == [
@@ -208,7 +208,7 @@ _anything = st.builds(
 @pytest.mark.parametrize("scheme", ["range", "counter", "monotonic", "none"])
 @given(st.lists(_anything, max_size=150))
 def test_whatever_comes_is_counted_soundly_and_in_bounded_memory(scheme: str, stream: list[Observation]) -> None:
-    check = OrderingCheck(lambda channel: scheme)
+    check = OrderingCheck(lambda channel: scheme, known_link)
     for observation in stream:
         check.add(observation)
         assert all(len(getattr(lane, "holes", ())) <= 65 and len(lane.recent) <= 64 for lane in check._lanes.values())

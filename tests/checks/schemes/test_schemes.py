@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from tests.checks.schemes.streams import message
+from tests.checks.schemes.streams import known_link, message
 from wsctl.checks.lane import Lane
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.checks.schemes import SCHEMES
@@ -41,7 +41,7 @@ STREAMS = {
 
 
 def judge(*channels: str) -> OrderingCheck:
-    check = OrderingCheck(lambda channel: channel)
+    check = OrderingCheck(lambda channel: channel, known_link)
     for channel in channels:
         for observation in STREAMS[channel]:
             assert check.add(observation) == []
@@ -111,7 +111,7 @@ def test_what_nothing_could_show_is_no_metric() -> None:
 @pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - {"counter"}))
 def test_only_a_counter_takes_the_common_path(scheme: str) -> None:
     """Whose fields the swarm moves by itself; see Connection.on_ws_frame."""
-    check = OrderingCheck(lambda channel: scheme)
+    check = OrderingCheck(lambda channel: scheme, known_link)
     for seq in range(1, 5):
         check.add(seen(scheme, seq, U=seq, prevSeqId=seq - 1))
         lane = check.lane("c1", scheme)
@@ -121,7 +121,7 @@ def test_only_a_counter_takes_the_common_path(scheme: str) -> None:
 
 def test_heartbeats_and_declared_skips_concern_counters_only() -> None:
     for scheme in SCHEMES:
-        check = OrderingCheck(lambda channel, scheme=scheme: scheme)
+        check = OrderingCheck(lambda channel, scheme=scheme: scheme, known_link)
         check.add(message(1, {"U": 1, "u": 1, "prevSeqId": -1}))
         channel = message(1, {}).channel
         check.add(Observation(0.0, "c1", channel, "channel:heartbeat", None, None, None, None, {"nextSeq": 5}))
