@@ -89,7 +89,7 @@ def _on_signals(stop: _Stop) -> Iterator[None]:
         yield
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):
+            with suppress(NotImplementedError):  # as above
                 loop.remove_signal_handler(number)
         if stop.called:  # all is done, and the exit code is settled: another Ctrl-C must not make a traceback of it
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -125,6 +125,8 @@ class Tally:
         self.clock_offset: ClockOffset | None = None
         self._latency = _Latencies()
         self._source = _Latencies()
+        self._recovery: dict[str, float] = {}
+        """`reconnect.*` as of the latest gathering: over ten thousand clients it takes a tenth of a second"""
         self._warm = False
         """latencies count from now on"""
         self._began: float | None = None
@@ -174,18 +176,19 @@ class Tally:
         self.records.expire(time.time())
 
     def gather(self) -> None:
-        """Bring the percentiles of latencies up to date; the longer between two times, the less work in all."""
+        """Bring up to date what takes long: percentiles of latencies, who is back. The seldomer, the less work."""
         tolerance = max(TOLERANCE, self.clock_offset.bound) if self.clock_offset else TOLERANCE
         self._latency.gather(tolerance)
         self._source.gather(tolerance)
+        self._recovery = self.reconnection.metrics(time.time())
 
     def close(self) -> None:
         """Measuring ends: holes still open are gaps now."""
         self.fold()
-        self.gather()
         self._ended = time.monotonic()
         for finding in self.ordering.close():
             self._lost(finding)
+        self.gather()  # a hole that is a gap now may have spoilt a return
         self.fanout.close()
         self.evictions.close(time.time())
 
@@ -208,7 +211,7 @@ class Tally:
             measured |= self._latency.histogram.metrics("latency")
             measured |= self._source.histogram.metrics("latency.source")
         measured |= self.ordering.metrics()
-        measured |= self.reconnection.metrics(now)
+        measured |= self._recovery
         measured |= self.fanout.metrics()
         return measured | self.evictions.metrics(now)
 
