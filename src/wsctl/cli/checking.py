@@ -16,6 +16,7 @@ from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import OrderingReport
 from wsctl.tape.observing import Observing
+from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Kind, kind_of, read_frames
 from wsctl.tape.source import Empty, Source, open_source
 from wsctl.watch.lines import Lines
@@ -84,7 +85,7 @@ def _check(source: Source, dialect: str | None, *, as_json: bool) -> OrderingChe
     observing = Observing(recording, spoken)
     _judge(check, observing, as_json=as_json)
     _tell_cut(recording.truncated)
-    _tell_malformed(observing, spoken)
+    _tell_malformed(observing.reading, spoken)
     return check
 
 
@@ -113,10 +114,10 @@ def _tell_cut(cut: str | None) -> None:
         say(cut)
 
 
-def _tell_malformed(observing: Observing, dialect: Dialect | None) -> None:
-    if observing.malformed_count:
+def _tell_malformed(reading: Reading, dialect: Dialect | None) -> None:
+    if reading.malformed_count:
         spoken = SOCKETIO if dialect is None else dialect.name
-        say(f"{observing.malformed_count:,} frames are not {spoken}; left out: {observing.malformed[0]}")
+        say(f"{reading.malformed_count:,} frames are not {spoken}; left out: {reading.malformed[0]}")
 
 
 def _report(check: OrderingCheck, *, as_json: bool) -> ExitCode:

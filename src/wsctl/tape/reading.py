@@ -1,0 +1,88 @@
+"""Recorded frames as Events: what each connection on a tape said, by the dialect that it spoke."""
+
+from collections.abc import Callable
+from typing import Final
+
+from wsctl.errors import WireError
+from wsctl.model.event import Event
+from wsctl.tape.format import TapeFrame
+from wsctl.wire import engineio, socketio
+from wsctl.wire.dialect import ClientSession, Dialect
+from wsctl.wire.payload import EventReader
+
+MALFORMED_KEPT: Final = 10
+"""objections to frames that are remembered; all are counted"""
+
+Reader = Callable[[TapeFrame], list[Event]]
+"""the events that a frame of one connection carries"""
+
+
+class Reading:
+    """The sessions of a recording. A frame that its dialect cannot read is counted, and carries nothing.
+
+    `url` is that of connections that do not say. Socket.IO has no `dialect`: it is more than frames.
+    """
+
+    def __init__(self, dialect: Dialect | None, url: str | None) -> None:
+        self.malformed: list[str] = []
+        """`file:line: what is wrong`, the first ones"""
+        self.malformed_count = 0
+        self._dialect = dialect
+        self._url = url or ""
+        self._readers: dict[str, Reader] = {}
+        """by connection"""
+
+    def events(self, frame: TapeFrame, place: str) -> list[Event]:
+        """What a record says; nothing, unless a server sent it. `place` is its file and line."""
+        if frame.direction == "open":
+            self._readers[frame.conn] = self._reader(frame.url or self._url)
+        if frame.direction not in ("in", "out"):
+            return []
+        reader = self._readers.get(frame.conn)
+        if reader is None:  # a tape that begins in the middle of a connection
+            reader = self._readers[frame.conn] = self._reader(self._url)
+        try:
+            return reader(frame)
+        except WireError as error:
+            self.malformed_count += 1
+            if len(self.malformed) < MALFORMED_KEPT:
+                self.malformed.append(f"{place}: {error.message}")
+            return []
+
+    def _reader(self, url: str) -> Reader:
+        return _Raw(self._dialect.client(url)) if self._dialect is not None else _SocketIO()
+
+
+class _Raw:
+    """One connection in a raw WebSocket dialect; what its client sent says what is subscribed."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+
+    def __call__(self, frame: TapeFrame) -> list[Event]:
+        assert frame.frame is not None
+        if frame.direction == "out":
+            self._session.sent(frame.frame)
+            return []
+        return [received for received in self._session.receive(frame.frame) if isinstance(received, Event)]
+
+
+class _SocketIO:
+    """One connection over Socket.IO. Only its events are looked at: a tape may begin after the handshake."""
+
+    def __init__(self) -> None:
+        self._decoder = socketio.Decoder()
+        self._reader = EventReader()
+
+    def __call__(self, frame: TapeFrame) -> list[Event]:
+        assert frame.frame is not None
+        if frame.direction == "out":
+            return []
+        packet = engineio.decode(frame.frame)
+        if packet.type is not engineio.MESSAGE:
+            return []
+        decoded = self._decoder.add(packet.data)
+        if decoded is None or decoded.type is not socketio.EVENT:
+            return []
+        name, *args = decoded.data
+        return [self._reader.read(name, args)]
