@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from wsctl.client.clock_offset import ClockOffset, latency_ms, measure
-from wsctl.client.connection import AckTimeout, Lost
+from wsctl.client.losses import AckTimeout, Lost
 
 
 class Clocks:

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from peers_feeds import Babbler, Background, Peer, Relay
 
-from wsctl.client.connection import AckTimeout, Lost
+from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.sio import SocketIOConnection
 from wsctl.client.target import Target
 from wsctl.errors import Refused, TargetError, Unreachable, UsageError

@@ -8,6 +8,7 @@ import pytest
 from peers_feeds import Babbler, Background, Peer, Proxy, Relay
 
 from wsctl.client.dial import Dialler
+from wsctl.client.emitting import Emitting
 from wsctl.client.route import find_proxy
 from wsctl.client.target import Target
 from wsctl.errors import Unreachable, UsageError
@@ -18,6 +19,7 @@ Run = Callable[[Any], Any]
 async def dial(dialler: Dialler, **options: Any) -> tuple[str, str | None]:
     """Open, talk, leave; the transport and the note."""
     connection, note = await dialler.open(lambda name, args: None, lambda reason: None, **options)
+    assert isinstance(connection, Emitting)
     assert await connection.emit("echo", "x", timeout=5) == ["x"]
     await connection.close()
     return connection.transport, note

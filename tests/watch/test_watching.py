@@ -6,9 +6,11 @@ from random import Random
 from typing import Any
 
 from wsctl.checks.ordering import OrderingCheck
-from wsctl.client.connection import AckTimeout, OnClose, OnEvent
+from wsctl.client.clock_offset import ClockOffset
+from wsctl.client.connection import OnClose, OnEvent
+from wsctl.client.subscription import Subscription
 from wsctl.client.target import Reconnect, Target
-from wsctl.clock import SystemClock
+from wsctl.clock import Clock, SystemClock
 from wsctl.errors import Gone
 from wsctl.model.observation import Observation
 from wsctl.watch.options import WatchOptions
@@ -51,17 +53,16 @@ class Connection:
     async def open(self, timeout: float, handshake: float | None = None) -> None:  # noqa: ASYNC109
         """Nothing to open."""
 
-    async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
+    async def ask(self, subscription: Subscription, *, timeout: float) -> Any:  # noqa: ASYNC109
         """Acknowledge a subscription; everything comes with it."""
-        if event != "price:subscribe":
-            raise AckTimeout(event)
         for name, payload in self._events:
             self._on_event(name, (payload,))
         self._on_close("done")
-        return [{"ok": True, "subscribed": args[0]}]
+        return {"ok": True, "subscribed": subscription.names}
 
-    async def send(self, event: str, *args: Any) -> None:
-        """Nobody listens."""
+    async def clock_offset(self, clock: Clock) -> ClockOffset | None:
+        """Nothing tells the time."""
+        return None
 
     async def close(self) -> None:
         """Nothing to close."""

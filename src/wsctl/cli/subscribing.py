@@ -11,6 +11,7 @@ from msgspec import structs
 from wsctl.cli.console import say
 from wsctl.cli.expecting import LEFT, Expecting
 from wsctl.cli.output import LineOutput
+from wsctl.cli.tracing import Trace
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode
 from wsctl.model import observation
@@ -74,15 +75,9 @@ async def _watch(watching: Watching, tally: Tally, expecting: Expecting, source:
 
 
 def start_watching(options: WatchOptions, clock: Clock) -> Watching:
-    """The engine; with --trace each frame is printed, for which it takes WebSocket."""
+    """The engine; with --trace each frame is printed."""
     spread = random.Random()  # noqa: S311 - spreads attempts, protects nothing
-    if not options.trace:
-        return Watching(options, clock, spread)
-    from wsctl.client.framed import trace_to
-
-    if options.target.transport == "auto":
-        options = structs.replace(options, target=structs.replace(options.target, transport="websocket"))
-    return Watching(options, clock, spread, connect=trace_to(say))
+    return Watching(options, clock, spread, tap=Trace() if options.trace else None)
 
 
 async def _show_table(watching: Watching, tally: Tally, expecting: Expecting, source: str) -> None:

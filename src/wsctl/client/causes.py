@@ -39,6 +39,11 @@ class Trail:
         trace.on_request_exception.append(self._on_error)
         return trace
 
+    @property
+    def request_headers(self) -> tuple[tuple[str, str], ...]:
+        """Of the latest request that was answered."""
+        return () if self.response is None else tuple(self.response.request_info.headers.items())
+
     def close(self) -> None:
         """Give up every answer, read or not: a WebSocket whose closing was cut short keeps its connection."""
         for response in self._responses:

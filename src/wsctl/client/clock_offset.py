@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from wsctl.client.connection import AckTimeout, Lost
+from wsctl.client.losses import AckTimeout, Lost
 from wsctl.clock import Clock
 
 ROUNDS = 5
@@ -39,10 +39,10 @@ class ClockOffset(Struct, frozen=True):
 
 
 class Asked(Protocol):
-    """What can be asked: a Connection, or whatever stands for one."""
+    """What can be asked: a Socket.IO connection, or whatever stands for one."""
 
     async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
-        """As of Connection. Raises AckTimeout or Lost."""
+        """As of Emitting. Raises AckTimeout or Lost."""
 
 
 async def measure(

@@ -20,6 +20,7 @@ from wsctl.client.target import (
     DEFAULT_NAMESPACE,
     DEFAULT_PATH,
     DEFAULT_URL,
+    SOCKETIO,
     TRANSPORTS,
     Target,
     Transport,
@@ -30,6 +31,7 @@ from wsctl.client.target import (
 from wsctl.errors import UsageError
 from wsctl.spec.document import Document, check_keys, kind_of
 from wsctl.spec.nearest import nearest
+from wsctl.wire.dialects import dialect_named, dialect_of, is_file
 
 CONFIG_FILE = "wsctl.yaml"
 URL_VARIABLE = "WSCTL_URL"
@@ -66,7 +68,7 @@ class Found(Struct, frozen=True, kw_only=True):
     feed: str | None = None
     """its name in wsctl.yaml"""
     dialect: str | None = None
-    """as it was named; None: socketio, or what a tape says"""
+    """as it was named, for tapes, which may say themselves; the target's own is never None"""
 
 
 class _Feed(Struct, frozen=True, kw_only=True):
@@ -82,6 +84,7 @@ class _Feed(Struct, frozen=True, kw_only=True):
     transport: Transport | None = None
     cacert: str | None = None
     insecure: bool = False
+    dialect: str | None = None
 
 
 def find_target(options: TargetOptions, *, environ: Mapping[str, str], directory: Path) -> Found:
@@ -93,8 +96,10 @@ def find_target(options: TargetOptions, *, environ: Mapping[str, str], directory
         raise UsageError("--url and --feed both name a target; give one of them")
     feed = _pick_feed(options, environ, directory)
     url = options.url or (feed.url if feed.name else environ.get(URL_VARIABLE))
+    address = normalise_url(url or DEFAULT_URL)
+    dialect = options.dialect or feed.dialect
     target = Target(
-        url=normalise_url(url or DEFAULT_URL),
+        url=address,
         path=normalise_path(options.path) if options.path else feed.path or DEFAULT_PATH,
         namespace=normalise_namespace(options.namespace) if options.namespace else feed.namespace or DEFAULT_NAMESPACE,
         token=_find_token(options, environ, feed),
@@ -103,9 +108,10 @@ def find_target(options: TargetOptions, *, environ: Mapping[str, str], directory
         transport=parse_transport(options.transport) if options.transport else feed.transport or "auto",
         cacert=options.cacert or feed.cacert,
         insecure=options.insecure or feed.insecure,
+        dialect=_check_dialect(dialect) if dialect else _dialect_at(address),
         direct=url is None,
     )
-    somewhere = (url, options.path, options.namespace)  # each says that a feed of one's own is meant
+    somewhere = (url, options.path, options.namespace, dialect)  # each says that a feed of one's own is meant
     return Found(target=target, configured=any(somewhere), feed=feed.name, dialect=options.dialect)
 
 
@@ -213,7 +219,8 @@ def _read_feed(document: Document, name: str, directory: Path) -> _Feed:
             fields[key] = _KEYS[key](value)
         except UsageError as error:
             raise document.value_error((*path, key), f"{key}: {error.message}", hint=error.hint) from error
-    fields.pop("dialect", None)
+    if (dialect := fields.get("dialect")) and is_file(dialect):
+        fields["dialect"] = str(directory / Path(dialect).expanduser())
     token_file = fields.pop("token_file", None)
     if token_file is not None:
         fields["token"] = read_token(directory / Path(token_file).expanduser(), token_file)
@@ -244,10 +251,17 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(parse_header(f"{name}: {_text(text)}") for name, text in _mapping(value).items())
 
 
-def _dialect(value: Any) -> str:
-    if value != "socketio":
-        raise UsageError(f"unknown dialect {value!r}; expected socketio")
-    return "socketio"
+def _check_dialect(name: str) -> str:
+    """The same. Raises UsageError for an unknown name, or a file with a mistake."""
+    if name != SOCKETIO:
+        dialect_named(name)
+    return name
+
+
+def _dialect_at(url: str) -> str:
+    """What is spoken at a URL: known exchange hosts pick their dialect."""
+    known = dialect_of(url)
+    return SOCKETIO if known is None else known.name
 
 
 _KEYS: Mapping[str, Callable[[Any], Any]] = {
@@ -261,5 +275,5 @@ _KEYS: Mapping[str, Callable[[Any], Any]] = {
     "transport": lambda value: parse_transport(_text(value)),
     "cacert": _text,
     "insecure": _flag,
-    "dialect": _dialect,
+    "dialect": _text,
 }

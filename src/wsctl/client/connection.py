@@ -6,30 +6,25 @@ An implementation translates its library's exceptions, here and nowhere else: ab
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from wsctl.client.clock_offset import ClockOffset
+from wsctl.client.subscription import Subscription
 from wsctl.client.target import Target
-from wsctl.errors import TargetError
+from wsctl.clock import Clock
 
 OPEN_TIMEOUT = 10.0
 """seconds to reach a target, whatever it does"""
 
 
-class Lost(TargetError):
-    """The connection ended while an answer was awaited."""
-
-
-class AckTimeout(TargetError):
-    """The target did not acknowledge in time; many never do."""
-
-
 OnEvent = Callable[[str, tuple[Any, ...]], None]
-"""called on the loop with an event's name and arguments, in the order of arrival; must not raise"""
+"""called on the loop with an event's name and arguments, in the order of arrival; must not raise. The arguments are
+what the reader of its dialect makes an Event of (see `wsctl.client.feed`)"""
 
 OnClose = Callable[[str], None]
 """called on the loop, once, with the reason, after the last event; not when we closed, nor when open raised"""
 
 
 class Connection(Protocol):
-    """One joined namespace over one transport; made for one use."""
+    """One conversation with a feed over one transport; made for one use."""
 
     @property
     def transport(self) -> str:
@@ -43,11 +38,12 @@ class Connection(Protocol):
         another transport may do better with), Refused, or UsageError for options that cannot be used.
         """
 
-    async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
-        """Send an event and wait for its acknowledgement's arguments. Raises AckTimeout or Lost."""
+    async def ask(self, subscription: Subscription, *, timeout: float) -> Any:  # noqa: ASYNC109
+        """Ask for data; answers what the feed said of it (`{"ok": false, "code", "message"}`: no). Raises AckTimeout
+        or Lost."""
 
-    async def send(self, event: str, *args: Any) -> None:
-        """Send an event. Raises Lost."""
+    async def clock_offset(self, clock: Clock) -> ClockOffset | None:
+        """How far the feed's clock is from ours; None where it cannot be asked."""
 
     async def close(self) -> None:
         """Leave, within a second or so whatever the peer does; may be called twice. No task outlives it."""

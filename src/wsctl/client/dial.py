@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from wsctl.client.connection import OPEN_TIMEOUT, Connect, Connection, OnClose, OnEvent
+from wsctl.client.tap import Tap
 from wsctl.client.target import Target
 from wsctl.errors import Unreachable
 
@@ -16,11 +18,15 @@ class Dialler:
     a proxy, a server without it), long-polling follows. The transport that joined first is kept from then on.
     """
 
-    def __init__(self, target: Target, auth: Mapping[str, Any], connect: Connect | None = None) -> None:
+    def __init__(
+        self, target: Target, auth: Mapping[str, Any], connect: Connect | None = None, tap: Tap | None = None
+    ) -> None:
         self._target = target
         self._auth = auth
-        self._connect = connect or _connect_socketio
+        self._connect = connect or _connector(tap)
         self._kept: str | None = None if target.transport == "auto" else target.transport
+        if tap is not None:  # only WebSocket has frames to be seen
+            self._kept = self._kept or "websocket"
 
     async def open(
         self,
@@ -56,9 +62,12 @@ class Dialler:
         return connection
 
 
-def _connect_socketio(
-    target: Target, auth: Mapping[str, Any], transport: str, *, on_event: OnEvent, on_close: OnClose
-) -> Connection:
-    from wsctl.client.sio import SocketIOConnection  # a heavy import, needed only where something is dialled
+def _connector(tap: Tap | None) -> Connect:
+    """python-socketio's client; our own sessions where somebody wants to see the frames."""
+    if tap is not None:
+        from wsctl.client.framed import FramedConnection  # heavy imports, needed only where something is dialled
 
-    return SocketIOConnection(target, auth, transport, on_event=on_event, on_close=on_close)
+        return partial(FramedConnection, tap=tap)
+    from wsctl.client.sio import SocketIOConnection
+
+    return SocketIOConnection

@@ -11,13 +11,13 @@ from typing import Any, Self
 
 from msgspec import structs
 
-from wsctl.client import clock_offset
 from wsctl.client.backoff import STABLE_AFTER, delays
-from wsctl.client.clock_offset import ClockOffset
+from wsctl.client.clock_offset import ClockOffset, latency_ms
 from wsctl.client.closing import Closing, read_closing
 from wsctl.client.connection import OPEN_TIMEOUT, Connect, Connection
 from wsctl.client.dial import Dialler
 from wsctl.client.subscription import Subscription, refused_codes, settle, subscribe
+from wsctl.client.tap import Tap
 from wsctl.client.target import Reconnect, Target
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import Gone, Refused, TargetError, Unreachable, WsctlError
@@ -86,6 +86,7 @@ class Feed:
         client_name: str = "c1",
         client_id: str | None = None,
         connect: Connect | None = None,
+        tap: Tap | None = None,
         timeout: float = OPEN_TIMEOUT,
     ) -> None:
         self.transport: str | None = None
@@ -102,7 +103,7 @@ class Feed:
         self._clock: Clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 (spreads attempts; protects nothing)
         self._name = client_name
-        self._dialler = Dialler(target, target.handshake(client_id or uuid.uuid4().hex), connect)
+        self._dialler = Dialler(target, target.handshake(client_id or uuid.uuid4().hex), connect, tap)
         self._timeout = timeout
         self._joined = 0
         self._served = False
@@ -194,7 +195,7 @@ class Feed:
         self._served = True
         self._tell(line.conn, Stage.SUBSCRIBED, reason=note, refused=refused_codes(answers))
         if acknowledged:
-            measured = await clock_offset.measure(connection, self._clock)
+            measured = await connection.clock_offset(self._clock)
             self.clock_offset = measured or self.clock_offset
         return True
 
@@ -236,7 +237,7 @@ class Feed:
             received_at, conn, event.channel, name, event.epoch, event.seq, event.sent_at, None, event.data
         )
         if event.sent_at is not None and seen.kind is Kind.UPDATE:  # the others are never latency samples
-            latency = clock_offset.latency_ms(received_at, event.sent_at, self.clock_offset)
+            latency = latency_ms(received_at, event.sent_at, self.clock_offset)
             self.incomparable += latency is None
             seen = structs.replace(seen, latency_ms=latency)
         if len(self._items) >= QUEUE_LIMIT:

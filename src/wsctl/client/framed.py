@@ -2,15 +2,17 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
 from wsctl.client import causes
-from wsctl.client.connection import AckTimeout, Connect, Lost, OnClose, OnEvent
+from wsctl.client.connection import OnClose, OnEvent
+from wsctl.client.emitting import Emitting
+from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.net import open_session
+from wsctl.client.tap import Tap
 from wsctl.client.target import Target
 from wsctl.errors import UsageError, WireError
 from wsctl.spec.units import format_duration
@@ -19,22 +21,17 @@ from wsctl.wire import engineio, socketio
 MAX_MESSAGE = 64 * 1024 * 1024
 """bytes of one WebSocket message; a larger one ends the connection with 1009"""
 
+ABNORMAL = 1006
+"""the close code of a connection that broke (RFC 6455, 7.1.5)"""
+
 CLOSE_TIMEOUT = 1.0
 """seconds for a polite good-bye"""
 
 SAFE_AUTH = frozenset({"client", "format"})
 """keys of the handshake auth whose values are no secrets"""
 
-OnFrame = Callable[[str], None]
-"""takes a frame as people read it: `> 2["price:subscribe",…]`, `<` for those received"""
 
-
-def trace_to(on_frame: OnFrame) -> Connect:
-    """Makes connections whose frames are shown; secrets of the handshake are not."""
-    return partial(FramedConnection, on_frame=on_frame)
-
-
-class FramedConnection:
+class FramedConnection(Emitting):
     """A Connection (see `wsctl.client.connection`) over WebSocket only."""
 
     def __init__(
@@ -45,14 +42,14 @@ class FramedConnection:
         *,
         on_event: OnEvent,
         on_close: OnClose,
-        on_frame: OnFrame,
+        tap: Tap,
     ) -> None:
         self.transport = transport
         self._target = target
         self._auth = dict(auth)
         self._on_event = on_event
         self._on_close = on_close
-        self._on_frame = on_frame
+        self._tap = tap
         self._engine = engineio.ClientSession()
         self._session = socketio.ClientSession()
         self._trail = causes.Trail()
@@ -65,11 +62,12 @@ class FramedConnection:
         self._numbers = itertools.count(1)
         self._reading: asyncio.Task[None] | None = None
         self._closing = False
+        self._close_reason = ""
 
     async def open(self, timeout: float, handshake: float | None = None) -> None:  # noqa: ASYNC109
         """Connect and join; see Connection.open."""
         if self.transport != "websocket":
-            raise UsageError("--trace shows WebSocket frames; long-polling has none")
+            raise UsageError("only WebSocket has frames that can be seen; expected transport websocket, not polling")
         try:
             async with asyncio.timeout(timeout):
                 await self._connect(handshake or timeout)
@@ -97,9 +95,10 @@ class FramedConnection:
                 self._socket = await self._http.ws_connect(url, max_msg_size=MAX_MESSAGE)
         except aiohttp.ClientError as error:
             raise causes.handshake_failed(self._target, self._trail, error, polling=False) from error
+        self._tap.opened(url, self._trail.request_headers)
 
     async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
-        """Send and await the acknowledgement; see Connection.emit."""
+        """Send and await the acknowledgement; see Emitting.emit."""
         number = next(self._numbers)
         answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._acknowledgements[number] = answer
@@ -115,7 +114,7 @@ class FramedConnection:
         raise AckTimeout(f"{event} was not acknowledged within {format_duration(timeout)}")
 
     async def send(self, event: str, *args: Any) -> None:
-        """Send without asking for an acknowledgement; see Connection.send."""
+        """Send without asking for an acknowledgement; see Emitting.send."""
         await self._send(self._session.event(self._target.namespace, event, args))
 
     async def close(self) -> None:
@@ -139,6 +138,9 @@ class FramedConnection:
             await asyncio.gather(self._reading, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
+        if self._socket is not None:
+            socket, self._socket = self._socket, None
+            self._tap.closed(socket.close_code or ABNORMAL, self._close_reason)
         self._trail.close()
 
     async def _send(self, messages: list[socketio.Frame]) -> None:
@@ -148,7 +150,7 @@ class FramedConnection:
     async def _write(self, frame: engineio.Frame, shown: engineio.Frame | None = None) -> None:
         if self._socket is None or self._ended.done():
             raise Lost("the connection ended")
-        self._on_frame(f"> {_readable(frame if shown is None else shown)}")
+        self._tap.sent(frame, frame if shown is None else shown)
         try:
             await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))
         except (aiohttp.ClientError, ConnectionError) as error:
@@ -174,10 +176,11 @@ class FramedConnection:
         message = await self._socket.receive(timeout=self._silence)
         if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             code = self._socket.close_code
+            self._close_reason = message.extra if isinstance(message.extra, str) else ""
             reason = "connection lost" if code in (None, 1006) else f"closed by the server with code {code}"
             self._end(reason)
             return reason
-        self._on_frame(f"< {_readable(message.data)}")
+        self._tap.received(message.data)
         await self._take(message.data)
         return None
 
@@ -231,7 +234,3 @@ class FramedConnection:
     def _tell_end(self, ended: asyncio.Future[str]) -> None:
         if not self._closing:
             self._on_close(ended.result())
-
-
-def _readable(frame: engineio.Frame) -> str:
-    return f"{len(frame)} bytes: {frame[:64].hex(' ')}" if isinstance(frame, bytes) else frame

@@ -14,7 +14,9 @@ import engineio.payload
 import socketio
 
 from wsctl.client import causes
-from wsctl.client.connection import AckTimeout, Lost, OnClose, OnEvent
+from wsctl.client.connection import OnClose, OnEvent
+from wsctl.client.emitting import Emitting
+from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.net import SharedSession, open_session
 from wsctl.client.target import Target
 from wsctl.errors import UsageError
@@ -36,7 +38,7 @@ _log.addHandler(logging.NullHandler())
 _DISCONNECT = "1"
 
 
-class SocketIOConnection:
+class SocketIOConnection(Emitting):
     """A Connection (see `wsctl.client.connection`) on a client object of its own, never used twice.
 
     Handlers are plain functions: the library starts a task per message, and tasks that never wait end in the
@@ -83,7 +85,7 @@ class SocketIOConnection:
         self._ended.add_done_callback(self._tell_end)
 
     async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
-        """Send and await the acknowledgement; see Connection.emit."""
+        """Send and await the acknowledgement; see Emitting.emit."""
         answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
         def acknowledge(*values: Any) -> None:
@@ -100,7 +102,7 @@ class SocketIOConnection:
         raise AckTimeout(f"{event} was not acknowledged within {format_duration(timeout)}")
 
     async def send(self, event: str, *args: Any) -> None:
-        """Send without asking for an acknowledgement; see Connection.send."""
+        """Send without asking for an acknowledgement; see Emitting.send."""
         await self._emit(event, args, None)
 
     async def close(self) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from wsctl.client.connection import AckTimeout, Connection, Lost
+from wsctl.client.losses import AckTimeout, Lost
 from wsctl.errors import Denied, Unserved
 
 ACK_TIMEOUT = 2.0
@@ -17,10 +17,22 @@ ACCESS = ("access_denied", "auth_required")
 
 
 class Subscription(Struct, frozen=True):
-    """An event that asks for data and the names it asks for, such as `("price:subscribe", ("BTC/USDT",))`."""
+    """An event that asks for data and the names it asks for, such as `("price:subscribe", ("BTC/USDT",))`.
+
+    Raw WebSocket dialects have no events: there it is only what messages call the request.
+    """
 
     event: str
     names: tuple[str, ...] = ()
+    arguments: tuple[Any, ...] | None = None
+    """what the event carries, where that is not a list of the names"""
+
+    @property
+    def sent(self) -> tuple[Any, ...]:
+        """The event's arguments."""
+        if self.arguments is not None:
+            return self.arguments
+        return (list(self.names),) if self.names else ()
 
 
 class Answer(Struct, frozen=True):
@@ -51,7 +63,14 @@ class Answer(Struct, frozen=True):
         return str(self.body.get("message") or self.code or "refused") if self.refused else "subscribed"
 
 
-async def subscribe(connection: Connection, subscriptions: Sequence[Subscription]) -> list[Answer] | None:
+class Asking(Protocol):
+    """What can be asked for data: a Connection, or whatever stands for one."""
+
+    async def ask(self, subscription: Subscription, *, timeout: float) -> Any:  # noqa: ASYNC109
+        """As of Connection. Raises AckTimeout or Lost."""
+
+
+async def subscribe(connection: Asking, subscriptions: Sequence[Subscription]) -> list[Answer] | None:
     """Send every subscription and collect the answers, in at most `ACK_TIMEOUT` seconds; None if the connection ended.
 
     They are sent in order and waited for together.
@@ -84,15 +103,14 @@ def refused_codes(answers: Sequence[Answer]) -> tuple[str, ...]:
     return tuple(answer.code for answer in answers if answer.refused)
 
 
-async def _ask(connection: Connection, subscription: Subscription) -> Answer | None:
-    arguments = [list(subscription.names)] if subscription.names else []
+async def _ask(connection: Asking, subscription: Subscription) -> Answer | None:
     try:
-        acknowledgement = await connection.emit(subscription.event, *arguments, timeout=ACK_TIMEOUT)
+        body = await connection.ask(subscription, timeout=ACK_TIMEOUT)
     except AckTimeout:
         return Answer(subscription, acknowledged=False)
     except Lost:
         return None
-    return Answer(subscription, acknowledgement[0] if acknowledgement else None)
+    return Answer(subscription, body)
 
 
 def _names_hint(answers: Sequence[Answer], message: str) -> str | None:

@@ -12,6 +12,7 @@ from wsctl.wire.engineio import PROTOCOL
 Transport = Literal["auto", "websocket", "polling"]
 
 TRANSPORTS: tuple[Transport, ...] = ("auto", "websocket", "polling")
+SOCKETIO = "socketio"
 DEFAULT_URL = "http://127.0.0.1:3000"
 DEFAULT_PATH = "/socket.io/"
 DEFAULT_NAMESPACE = "/"
@@ -38,6 +39,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """a PEM file that replaces the machine's certificate authorities"""
     insecure: bool = False
     """accept any certificate"""
+    dialect: str = SOCKETIO
+    """how it is spoken to: `socketio`, or a dialect's name or file (`wsctl.wire.dialects`)"""
     direct: bool = False
     """never through a proxy: for feeds of this very machine, such as the embedded mock"""
 

@@ -13,7 +13,8 @@ from picows import ws_connect
 from wsctl.checks.lane import Lane
 from wsctl.client.backoff import STABLE_AFTER, delays
 from wsctl.client.closing import Closing, read_closing
-from wsctl.client.connection import OPEN_TIMEOUT, AckTimeout, Lost
+from wsctl.client.connection import OPEN_TIMEOUT
+from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.subscription import ACK_TIMEOUT, Answer, Subscription
 from wsctl.errors import TargetError
 from wsctl.model.lifecycle import Lifecycle, Stage

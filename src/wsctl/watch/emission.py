@@ -4,8 +4,9 @@ import asyncio
 import uuid
 from typing import Any
 
-from wsctl.client.connection import AckTimeout, Lost
 from wsctl.client.dial import Dialler
+from wsctl.client.emitting import Emitting
+from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.target import Target
 from wsctl.clock import Clock
 from wsctl.model.observation import Observation
@@ -47,6 +48,7 @@ async def emit(target: Target, event: str, arguments: list[Any], *, wait: float,
         gone.set()
 
     connection, _ = await Dialler(target, target.handshake(uuid.uuid4().hex)).open(on_event, on_close)
+    assert isinstance(connection, Emitting), "events are emitted over Socket.IO only"
     try:
         async with asyncio.timeout(wait):
             answers.acknowledgement = await connection.emit(event, *arguments, timeout=wait)

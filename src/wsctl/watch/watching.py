@@ -8,6 +8,7 @@ from wsctl.checks.sequence import is_control
 from wsctl.checks.sequencer import Sequencer
 from wsctl.client.connection import Connect
 from wsctl.client.feed import Feed
+from wsctl.client.tap import Tap
 from wsctl.clock import Clock
 from wsctl.model.channel import ticker
 from wsctl.model.lifecycle import Lifecycle, Stage
@@ -34,6 +35,7 @@ class Watching:
         random: Random,
         *,
         connect: Connect | None = None,
+        tap: Tap | None = None,
         client_id: str | None = None,
     ) -> None:
         self.feed = Feed(
@@ -46,6 +48,7 @@ class Watching:
             clock=clock,
             random=random,
             connect=connect,
+            tap=tap,
             client_id=client_id,
         )
         self._events = frozenset(options.events)

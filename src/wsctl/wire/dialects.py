@@ -6,12 +6,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wsctl.errors import UsageError
-from wsctl.spec.loader import load_yaml, read_yaml
 from wsctl.spec.nearest import nearest
 from wsctl.wire.binance import Binance
 from wsctl.wire.coinbase import Coinbase
 from wsctl.wire.dialect import Dialect
-from wsctl.wire.generic import Generic
 
 _BUILT = {dialect.name: dialect for dialect in (Binance(), Coinbase())}
 _SHIPPED: dict[str, tuple[str, ...]] = {
@@ -34,11 +32,19 @@ def dialect_named(name: str) -> Dialect:
         return _BUILT[name]
     if name in _SHIPPED:
         return _shipped(name)
-    if name.endswith((".yaml", ".yml")) or "/" in name:
+    if is_file(name):
+        from wsctl.spec.loader import read_yaml  # slow imports, needed only where there is a file
+        from wsctl.wire.generic import Generic
+
         return Generic(read_yaml(Path(name)))
     close = nearest(name, NAMES)
     hint = f"did you mean {close}?" if close else f"known: {', '.join(NAMES)}, or a file such as my-feed.yaml"
     raise UsageError(f"unknown dialect {name!r}", hint=hint)
+
+
+def is_file(name: str) -> bool:
+    """Whether it is a path rather than a name."""
+    return name.endswith((".yaml", ".yml")) or "/" in name
 
 
 def dialect_of(url: str) -> Dialect | None:
@@ -58,6 +64,9 @@ def _is_at(url: str, host: str) -> bool:
 
 
 @cache
-def _shipped(name: str) -> Generic:
+def _shipped(name: str) -> Dialect:
+    from wsctl.spec.loader import load_yaml
+    from wsctl.wire.generic import Generic
+
     file = files("wsctl") / "dialects" / f"{name}.yaml"
     return Generic(load_yaml(file.read_text(encoding="utf-8"), f"{name}.yaml"))
