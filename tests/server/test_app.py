@@ -344,7 +344,7 @@ def test_uvicorn_makes_its_websocket_protocols_as_we_expect() -> None:
 
 
 def test_uvicorn_hands_over_as_we_expect() -> None:
-    """The upgrade still makes the ws class by name and feeds it connection_made, then the request's head."""
+    """Our front door does this in its stead: nothing may be added that it would leave out."""
     source = inspect.getsource(HttpToolsProtocol.handle_websocket_upgrade)
     steps = [
         "self.ws_protocol_class(",

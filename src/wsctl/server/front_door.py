@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wsctl.server.sockets import linger
+from wsctl.server.websocket import WebSocketProtocol
 
 if TYPE_CHECKING:
     from wsctl.server.platform import Platform
@@ -77,15 +78,22 @@ class HttpProtocol(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand over to the WebSocket protocol, with what came in the same write as the handshake: uvicorn drops it."""
+        """Hand over to the WebSocket protocol, with what came in the same write as the handshake.
+
+        In uvicorn's stead, which drops that, and writes the head out for the protocol to parse again.
+        """
         if self._refused:
             return
         self._clear_deadline()
         upgrade = sys.exc_info()[1]  # we are called while it is handled; its argument says where the head ended
-        super().handle_websocket_upgrade()
+        self.connections.discard(self)
+        protocol = WebSocketProtocol(self._platform)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        protocol.open(self.scope["method"], self.url, self.scope["http_version"], self.headers)
         rest = self._latest[upgrade.args[0] :] if isinstance(upgrade, httptools.HttpParserUpgrade) else b""
         if rest and not self.transport.is_closing():
-            cast("asyncio.Protocol", self.transport.get_protocol()).data_received(rest)
+            protocol.data_received(rest)
 
     def on_message_begin(self) -> None:
         """A request begins."""

@@ -5,12 +5,13 @@ No task, queue or ASGI call per connection: the transport is written to directly
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from websockets.datastructures import Headers
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
@@ -49,6 +50,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._platform = platform
         self._ws = ServerProtocol(
             extensions=[offer_deflate()] if platform.options.compress else None,
+            state=State.OPEN,  # the handshake comes parsed
             max_size=platform.options.max_payload,
             logger=_silent,
         )
@@ -66,14 +68,31 @@ class WebSocketProtocol(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=limits.WRITE_LIMIT)
         self._platform.sockets[self] = None
 
+    def open(self, method: str, url: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Answer the handshake, its head parsed by whoever took it, once `connection_made` was called."""
+        named = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+        request = Request(url.decode("latin-1"), named, method, f"HTTP/{version}")
+        if self._platform.out:
+            self.abort(reset=True)
+            return
+        target = self._judge(request)
+        if isinstance(target, tuple):
+            self._refuse(self._refusal(*target))
+            return
+        response = self._ws.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:  # no sound WebSocket handshake
+            self._refuse(response)
+            return
+        self._transport.write(response.serialize())
+        self._handler = target()
+        self._handler.begin(self)
+
     def data_received(self, data: bytes) -> None:
         """Feed RFC 6455, hand on what it yields."""
         self._ws.receive_data(data)
         pinged = False
         for event in self._ws.events_received():
-            if isinstance(event, Request):
-                self._open(event)
-            elif isinstance(event, WebSocketFrame):
+            if isinstance(event, WebSocketFrame):
                 pinged |= event.opcode is Opcode.PING
                 self._receive(event)
         self._flush()
@@ -166,20 +185,11 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # Inside
 
-    def _open(self, request: Request) -> None:
-        if self._platform.out:
-            self.abort(reset=True)
-            return
-        target = self._judge(request)
-        if isinstance(target, tuple):
-            self._ws.send_response(self._refusal(*target))
-            return
-        response = self._ws.accept(request)
+    def _refuse(self, response: Response) -> None:
+        """Answer without becoming a WebSocket; what follows is thrown away."""
+        self._ws = ServerProtocol(logger=_silent)
         self._ws.send_response(response)
-        if self._ws.state is State.OPEN:  # else it was no sound WebSocket handshake, and accept() says so
-            self._flush()
-            self._handler = target()
-            self._handler.begin(self)
+        self._flush()
 
     def _judge(self, request: Request) -> Callable[[], Handler] | tuple[HTTPStatus, bytes]:
         """What makes who will handle the messages, or status and body of the refusal."""
