@@ -1,0 +1,1 @@
+"""Load over time: a profile, Locust as the control plane, swarm processes as the data plane."""
