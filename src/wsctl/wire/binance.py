@@ -8,9 +8,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Raw, Struct, ValidationError
+from msgspec.json import Decoder
+
 from wsctl.errors import WireError
 from wsctl.model.event import Event
 from wsctl.wire import binance_streams as streams
+from wsctl.wire.binance_rest import BinanceRest
 from wsctl.wire.dialect import (
     Asked,
     Exists,
@@ -27,6 +31,7 @@ from wsctl.wire.dialect import (
     Unsubscribed,
     everything,
 )
+from wsctl.wire.rest import Rest
 from wsctl.wire.values import decode_json, encode_json
 
 MAX_STREAMS = 1024
@@ -78,6 +83,33 @@ class Binance:
 
     def quote(self, channel: str, data: Any) -> Quote:
         return streams.quote_of(data)
+
+    def payload(self, frame: Frame) -> Raw:
+        try:
+            wrapped = _decode_wrapped(frame)
+        except ValidationError:  # a bare list, or keys that mean something else
+            return Raw(frame)
+        return Raw(frame) if wrapped.stream is None or wrapped.data is None else wrapped.data
+
+    def is_snapshot(self, channel: str, data: Any) -> bool:
+        """Never: whole books are asked for over HTTP."""
+        return False
+
+    def restamped(self, channel: str, data: Any, sent_at: float) -> Any:
+        return streams.restamped(data, sent_at)
+
+    def rest(self) -> Rest:
+        return BinanceRest()
+
+
+class _Wrapped(Struct):
+    """A payload on a combined connection."""
+
+    stream: str | None = None
+    data: Raw | None = None
+
+
+_decode_wrapped = Decoder(_Wrapped).decode
 
 
 class ClientSession:

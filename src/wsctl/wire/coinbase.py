@@ -7,6 +7,8 @@ name the channel it came on, so that it is told by its type and by what was subs
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from msgspec import Raw
+
 from wsctl.errors import WireError
 from wsctl.model.event import Event
 from wsctl.wire.dialect import (
@@ -27,7 +29,7 @@ from wsctl.wire.dialect import (
     Unsubscribed,
     everything,
 )
-from wsctl.wire.values import decode_json, encode_json, from_iso, instant, integer, text
+from wsctl.wire.values import decode_json, encode_json, from_iso, instant, integer, text, written
 
 _FEEDS = {"ticker": "ticker", "trades": "matches", "orderbook": "level2"}
 _PRODUCT_CHANNELS = frozenset(
@@ -88,6 +90,19 @@ class Coinbase:
         if not isinstance(data, dict):
             return NO_QUOTE
         return Quote(text(data.get("product_id")), text(data.get("price")))
+
+    def payload(self, frame: Frame) -> Raw:
+        return Raw(frame)
+
+    def is_snapshot(self, channel: str, data: Any) -> bool:
+        return isinstance(data, dict) and data.get("type") == "snapshot"
+
+    def restamped(self, channel: str, data: Any, sent_at: float) -> Any:
+        moment = data.get("time") if isinstance(data, dict) else None
+        return data if from_iso(moment) is None else {**data, "time": written(sent_at, "iso", moment)}
+
+    def rest(self) -> None:
+        """Nothing: books come on the stream."""
 
 
 class ClientSession:

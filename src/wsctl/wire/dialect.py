@@ -7,9 +7,10 @@ WireError or nothing.
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from wsctl.model.event import Event
+from wsctl.wire.rest import Rest
 
 Frame = str | bytes
 """One WebSocket message, text or bytes."""
@@ -161,6 +162,21 @@ class Dialect(Protocol):
 
     def quote(self, channel: str, data: Any) -> Quote:
         """What an Event of a channel, by its `data`, says about a market."""
+
+    def payload(self, frame: Frame) -> Raw:
+        """The `data` of a frame's Event as the JSON that stands there, to the byte; `publish` takes it."""
+
+    def is_snapshot(self, channel: str, data: Any) -> bool:
+        """Whether an Event of a channel, by its `data`, is the whole state that those after it change."""
+
+    def restamped(self, channel: str, data: Any, sent_at: float) -> Any:
+        """An Event's `data` with another time of sending, unix seconds, where it has one.
+
+        Raises UsageError where nobody can say where it is written.
+        """
+
+    def rest(self) -> Rest | None:
+        """What the exchange answers over HTTP beside its stream; None where nothing depends on the stream."""
 
 
 NO_LINK = Link()
