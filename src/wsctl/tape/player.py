@@ -13,6 +13,7 @@ from wsctl.clock import Clock
 from wsctl.errors import UsageError
 from wsctl.model.event import Event
 from wsctl.tape.format import TapeFrame
+from wsctl.tape.pace import timed
 from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Recording
 from wsctl.tape.retelling import Retelling
@@ -20,7 +21,6 @@ from wsctl.wire.dialect import Dialect
 
 TIMER_STEP: Final = 0.001
 """seconds: uvloop's timers know milliseconds"""
-_NS: Final = 1_000_000_000
 
 
 class Played(Struct, frozen=True):
@@ -80,6 +80,8 @@ class Player:
     ) -> None:
         self.frames = 0
         """that servers sent, put by now, of all rounds"""
+        self.events = 0
+        """that they carried"""
         self.laps = 0
         """rounds that are over"""
         self.schedule = Histogram()
@@ -123,6 +125,7 @@ class Player:
             await self._wait_for(origin + later)
             if frame.direction == "in":
                 self.frames += 1
+                self.events += len(events)
                 if self._speed < math.inf:
                     self.schedule.record(max(0.0, self._clock.monotonic() - origin - later))
             at = wall_origin + later if self._speed < math.inf else self._clock.now()
@@ -131,15 +134,11 @@ class Player:
             raise UsageError("the tape holds nothing in the time that was asked for", hint="see --from and --until")
 
     def _read(self) -> Iterator[tuple[float, TapeFrame, list[Event]]]:
-        """The records, each with the seconds since the first, which never fall."""
+        """The records, each with the seconds since the first and what it says."""
         with self._recording() as recording:
-            self.reading = reading = Reading(self._dialect, recording.header.url)
-            elapsed_ns, before_ns = 0, None
-            for frame in recording:
-                if before_ns is not None:
-                    elapsed_ns += max(0, frame.at_ns - before_ns)
-                before_ns = frame.at_ns
-                yield elapsed_ns / _NS, frame, reading.events(frame, recording.place)
+            self.reading = reading = Reading(self._dialect, recording.header)
+            for elapsed, frame in timed(recording):
+                yield elapsed, frame, reading.events(frame, recording.place)
             self.truncated = recording.truncated
 
     def _played(self, frame: TapeFrame, events: list[Event], at: float, lap: int) -> Played:

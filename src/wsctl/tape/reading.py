@@ -5,7 +5,7 @@ from typing import Final
 
 from wsctl.errors import WireError
 from wsctl.model.event import Event
-from wsctl.tape.format import TapeFrame
+from wsctl.tape.format import Header, TapeFrame
 from wsctl.wire import engineio, socketio
 from wsctl.wire.dialect import ClientSession, Dialect
 from wsctl.wire.payload import EventReader
@@ -20,27 +20,27 @@ Reader = Callable[[TapeFrame], list[Event]]
 class Reading:
     """The sessions of a recording. A frame that its dialect cannot read is counted, and carries nothing.
 
-    `url` is that of connections that do not say. Socket.IO has no `dialect`: it is more than frames.
+    Socket.IO has no `dialect`: it is more than frames.
     """
 
-    def __init__(self, dialect: Dialect | None, url: str | None) -> None:
+    def __init__(self, dialect: Dialect | None, header: Header) -> None:
         self.malformed: list[str] = []
         """`file:line: what is wrong`, the first ones"""
         self.malformed_count = 0
         self._dialect = dialect
-        self._url = url or ""
+        self._header = header
         self._readers: dict[str, Reader] = {}
         """by connection"""
 
     def events(self, frame: TapeFrame, place: str) -> list[Event]:
         """What a record says; nothing, unless a server sent it. `place` is its file and line."""
         if frame.direction == "open":
-            self._readers[frame.conn] = self._reader(frame.url or self._url)
+            self._readers[frame.conn] = self._reader(frame.url)
         if frame.direction not in ("in", "out"):
             return []
         reader = self._readers.get(frame.conn)
         if reader is None:  # a tape that begins in the middle of a connection
-            reader = self._readers[frame.conn] = self._reader(self._url)
+            reader = self._readers[frame.conn] = self._reader(self._header.conns.get(frame.conn))
         try:
             return reader(frame)
         except WireError as error:
@@ -49,8 +49,8 @@ class Reading:
                 self.malformed.append(f"{place}: {error.message}")
             return []
 
-    def _reader(self, url: str) -> Reader:
-        return _Raw(self._dialect.client(url)) if self._dialect is not None else _SocketIO()
+    def _reader(self, url: str | None) -> Reader:
+        return _Raw(self._dialect.client(url or self._header.url or "")) if self._dialect is not None else _SocketIO()
 
 
 class _Raw:

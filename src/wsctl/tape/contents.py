@@ -1,0 +1,51 @@
+"""What is on a tape, looked at before it is played: a server has to know which channels it has."""
+
+from msgspec import Struct
+
+from wsctl.errors import UsageError
+from wsctl.tape.format import TapeFrame
+from wsctl.tape.pace import timed
+from wsctl.tape.reading import Reading
+from wsctl.tape.recording import Recording
+from wsctl.wire.dialect import Dialect
+from wsctl.wire.rest import Key, key_of
+
+
+class Contents(Struct, frozen=True):
+    """What a tape holds."""
+
+    channels: frozenset[str]
+    """that its events are of"""
+    answers: dict[Key, TapeFrame]
+    """the first answer to each HTTP request"""
+    seconds: float
+    """from its first record to its last"""
+
+
+def contents_of(recording: Recording, dialect: Dialect | None) -> Contents:
+    """Read a recording to its end. Raises UsageError for a tape without a single event of its dialect."""
+    reading = Reading(dialect, recording.header)
+    channels: set[str] = set()
+    answers: dict[Key, TapeFrame] = {}
+    events, seconds = 0, 0.0
+    for seconds, frame in timed(recording):  # noqa: B007 - the last one is the tape's length
+        if frame.direction == "http" and frame.url is not None:
+            answers.setdefault(key_of(frame.url), frame)
+        for event in reading.events(frame, recording.place):
+            events += 1
+            if event.channel is not None:
+                channels.add(event.channel)
+    if not events:
+        raise nothing_in(reading, dialect)
+    return Contents(frozenset(channels), answers, seconds)
+
+
+def nothing_in(reading: Reading, dialect: Dialect | None) -> UsageError:
+    """Why a tape that was read has nothing to play."""
+    spoken = "socketio" if dialect is None else dialect.name
+    if reading.malformed:
+        return UsageError(
+            f"none of the tape's frames is an event of {spoken}; {reading.malformed[0]}",
+            hint="--dialect says what the tape speaks",
+        )
+    return UsageError(f"the tape holds no event of {spoken}", hint="--dialect says what the tape speaks")
