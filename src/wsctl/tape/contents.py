@@ -20,6 +20,8 @@ class Contents(Struct, frozen=True):
     """the first answer to each HTTP request"""
     seconds: float
     """from its first record to its last"""
+    reading: Reading
+    """what could not be read"""
 
 
 def contents_of(recording: Recording, dialect: Dialect | None) -> Contents:
@@ -36,16 +38,7 @@ def contents_of(recording: Recording, dialect: Dialect | None) -> Contents:
             if event.channel is not None:
                 channels.add(event.channel)
     if not events:
-        raise nothing_in(reading, dialect)
-    return Contents(frozenset(channels), answers, seconds)
-
-
-def nothing_in(reading: Reading, dialect: Dialect | None) -> UsageError:
-    """Why a tape that was read has nothing to play."""
-    spoken = "socketio" if dialect is None else dialect.name
-    if reading.malformed:
-        return UsageError(
-            f"none of the tape's frames is an event of {spoken}; {reading.malformed[0]}",
-            hint="--dialect says what the tape speaks",
-        )
-    return UsageError(f"the tape holds no event of {spoken}", hint="--dialect says what the tape speaks")
+        spoken = "socketio" if dialect is None else dialect.name
+        why = f"; {reading.malformed[0]}" if reading.malformed else ""
+        raise UsageError(f"the tape holds no event of {spoken}{why}", hint="--dialect says what it speaks")
+    return Contents(frozenset(channels), answers, seconds, reading)

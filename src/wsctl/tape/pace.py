@@ -9,7 +9,8 @@ from wsctl.tape.recording import Recording
 def timed(recording: Recording) -> Iterator[tuple[float, TapeFrame]]:
     """The records, each with the seconds since the first.
 
-    They never fall: where a wall clock was set back, a record follows the one before at once and those after it as they did.
+    They never fall: where a wall clock was set back, a record follows the one before at once, and those after it as
+    they did.
     """
     elapsed_ns, before_ns = 0, None
     for frame in recording:

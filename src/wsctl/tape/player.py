@@ -49,6 +49,7 @@ class Output(Protocol):
 
     def skip(self, played: Played) -> None:
         """Take note of one that lies before the beginning (`--from`): state, not news."""
+        return
 
     async def lap_over(self, lap: int) -> None:
         """The tape is over and begins anew."""
@@ -80,16 +81,12 @@ class Player:
     ) -> None:
         self.frames = 0
         """that servers sent, put by now, of all rounds"""
-        self.events = 0
-        """that they carried"""
         self.laps = 0
         """rounds that are over"""
         self.schedule = Histogram()
         """seconds between the moment a frame was due and that it was put; empty at infinite speed"""
-        self.reading: Reading | None = None
-        """of the round that is played, or was the last"""
-        self.truncated: str | None = None
-        """what was cut off at the recording's end, in a sentence"""
+        self.began: float | None = None
+        """monotonic seconds: when the first round did"""
         self._recording = recording
         self._dialect = dialect
         self._speed = speed
@@ -113,6 +110,8 @@ class Player:
 
     async def _play_lap(self, lap: int, output: Output) -> None:
         origin, wall_origin = self._clock.monotonic(), self._clock.now()
+        if self.began is None:
+            self.began = origin
         played_any = False
         for elapsed, frame, events in self._read():
             if elapsed > self._until:
@@ -125,7 +124,6 @@ class Player:
             await self._wait_for(origin + later)
             if frame.direction == "in":
                 self.frames += 1
-                self.events += len(events)
                 if self._speed < math.inf:
                     self.schedule.record(max(0.0, self._clock.monotonic() - origin - later))
             at = wall_origin + later if self._speed < math.inf else self._clock.now()
@@ -136,10 +134,9 @@ class Player:
     def _read(self) -> Iterator[tuple[float, TapeFrame, list[Event]]]:
         """The records, each with the seconds since the first and what it says."""
         with self._recording() as recording:
-            self.reading = reading = Reading(self._dialect, recording.header)
+            reading = Reading(self._dialect, recording.header)
             for elapsed, frame in timed(recording):
                 yield elapsed, frame, reading.events(frame, recording.place)
-            self.truncated = recording.truncated
 
     def _played(self, frame: TapeFrame, events: list[Event], at: float, lap: int) -> Played:
         told = self._retelling.tell(events, self._clock.now(), lap)

@@ -10,7 +10,7 @@ from wsctl.tape.player import Output, Played
 FULL: Final = 1024 * 1024
 """bytes that may wait for whoever reads the lines before the player waits, too"""
 _PATIENCE: Final = 0.005
-"""seconds until it is looked again: a thread writes, and tells nobody"""
+"""seconds until it is looked again"""
 
 
 class Lines(Protocol):
@@ -34,7 +34,7 @@ class Printing(Output):
         """At once: whoever reads finds the lines later, too."""
 
     async def put(self, played: Played) -> None:
-        while self._lines.waiting > FULL:
+        while self._lines.waiting > FULL:  # noqa: ASYNC110 - a thread writes, and tells nobody
             await asyncio.sleep(_PATIENCE)
         for event in played.events:
             self._lines.put(observation.encode(observed(event, played.frame.conn, played.at)))
