@@ -18,8 +18,8 @@ from websockets.frames import Frame, Opcode
 
 from wsctl.clock import Clock
 from wsctl.server.app import MockFeed
+from wsctl.server.endpoint import ConnectionLog
 from wsctl.server.options import ServeOptions
-from wsctl.server.platform import ConnectionLog
 
 WAIT = 10.0
 """seconds until a condition that must come true is given up"""

@@ -13,8 +13,8 @@ from wsctl.cli.samples import Samples
 from wsctl.errors import ExitCode, UsageError
 from wsctl.server import defaults
 from wsctl.server.app import MockFeed
+from wsctl.server.endpoint import ConnectionLog
 from wsctl.server.options import ServeOptions
-from wsctl.server.platform import ConnectionLog
 
 
 async def serve_until_stopped(

@@ -15,7 +15,7 @@ from wsctl.wire import socketio
 from wsctl.wire.payload import FORMS, Payload
 
 if TYPE_CHECKING:
-    from wsctl.server.platform import Platform
+    from wsctl.server.endpoint import Endpoint
 
 
 PATIENCE = 1.0
@@ -52,7 +52,7 @@ class Client:
         "user",
     )
 
-    def __init__(self, platform: "Platform", connection: Connection) -> None:
+    def __init__(self, platform: "Endpoint", connection: Connection) -> None:
         self.platform = platform
         self.id = ""
         """what the client knows as `socket.id`, once joined"""
