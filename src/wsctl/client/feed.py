@@ -72,6 +72,8 @@ class Feed:
     Connections are named `c1`, `c1.2`, `c1.3`. Iterating raises Unreachable or Refused when the first connection
     fails, Gone when the feed is lost for good, Unserved when nothing of what was asked for exists, and
     WsctlError when the reader falls behind by `QUEUE_LIMIT`; what arrived before comes out first.
+
+    Not `observing`, it yields Lifecycles only: for who takes frames from a tap, and events are of no interest.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Feed:
         client_id: str | None = None,
         connect: Connect | None = None,
         tap: Tap | None = None,
+        observing: bool = True,
         timeout: float = OPEN_TIMEOUT,
     ) -> None:
         self.transport: str | None = None
@@ -104,6 +107,7 @@ class Feed:
         self._random = random or Random()  # noqa: S311 (spreads attempts; protects nothing)
         self._name = client_name
         self._dialler = Dialler(target, target.handshake(client_id or uuid.uuid4().hex), connect, tap)
+        self._observing = observing
         self._timeout = timeout
         self._joined = 0
         self._served = False
@@ -227,6 +231,8 @@ class Feed:
 
     def _receive(self, conn: str, name: str, args: tuple[Any, ...]) -> None:
         """One event, as the handler gets it; stamped before anything else is done."""
+        if not self._observing:
+            return
         received_at = self._clock.now()
         try:
             event = self._reader.read(name, args)
