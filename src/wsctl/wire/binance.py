@@ -17,6 +17,7 @@ from wsctl.wire import binance_streams as streams
 from wsctl.wire.binance_rest import BinanceRest
 from wsctl.wire.dialect import (
     Asked,
+    Carrier,
     Exists,
     Frame,
     KeepAlive,
@@ -52,6 +53,7 @@ class Binance:
     """The dialect. Channels are Binance's stream names."""
 
     name = "binance"
+    over: Carrier = "websocket"
     hosts = (
         "stream.binance.com",
         "data-stream.binance.vision",
@@ -62,6 +64,7 @@ class Binance:
         "stream.binancefuture.com",
         "stream.binance.us",
     )
+    acknowledges = True
     keep_alive: KeepAlive | None = None
 
     def client(self, url: str) -> "ClientSession":
@@ -89,7 +92,7 @@ class Binance:
             wrapped = _decode_wrapped(frame)
         except ValidationError:  # a bare list, or keys that mean something else
             return Raw(frame)
-        return Raw(frame) if wrapped.stream is None or wrapped.data is None else wrapped.data
+        return wrapped.data if wrapped.stream is not None and wrapped.data else Raw(frame)
 
     def is_snapshot(self, channel: str, data: Any) -> bool:
         """Never: whole books are asked for over HTTP."""
@@ -106,7 +109,7 @@ class _Wrapped(Struct):
     """A payload on a combined connection."""
 
     stream: str | None = None
-    data: Raw | None = None
+    data: Raw = Raw()
 
 
 _decode_wrapped = Decoder(_Wrapped).decode

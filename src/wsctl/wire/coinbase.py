@@ -15,6 +15,7 @@ from wsctl.wire.dialect import (
     NO_LINK,
     NO_QUOTE,
     Asked,
+    Carrier,
     Exists,
     Frame,
     KeepAlive,
@@ -61,6 +62,7 @@ class Coinbase:
     """The dialect. A channel is Coinbase's and a product, `level2:BTC-USD`; `status` has none."""
 
     name = "coinbase"
+    over: Carrier = "websocket"
     hosts = (
         "ws-feed.exchange.coinbase.com",
         "ws-direct.exchange.coinbase.com",
@@ -68,6 +70,7 @@ class Coinbase:
         "ws-direct.sandbox.exchange.coinbase.com",
         "ws-feed.pro.coinbase.com",
     )
+    acknowledges = True
     keep_alive: KeepAlive | None = None
 
     def client(self, url: str) -> "ClientSession":

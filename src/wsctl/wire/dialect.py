@@ -18,6 +18,9 @@ Frame = str | bytes
 Scheme = Literal["counter", "range", "chain", "monotonic", "none"]
 """How a channel's numbers prove order; `wsctl.checks` judges by these names."""
 
+Carrier = Literal["websocket", "socketio"]
+"""What carries a dialect's messages: WebSocket frames, or the events of Socket.IO, an argument each."""
+
 Price = str | int | float
 """A price as it came: exchanges that quote it mean its digits."""
 
@@ -136,6 +139,14 @@ class Dialect(Protocol):
     @property
     def name(self) -> str:
         """What `--dialect` calls it."""
+
+    @property
+    def over(self) -> Carrier:
+        """What carries its messages; over Socket.IO only `generic` knows how."""
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether a client can tell that its subscriptions were taken."""
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from wsctl.spec.document import Document
 from wsctl.spec.typed import build
 from wsctl.wire.dialect import (
     Asked,
+    Carrier,
     Exists,
     Frame,
     KeepAlive,
@@ -47,8 +48,7 @@ class Generic:
         compiler = Compiler(document, spec)
         self.name = spec.name
         self.hosts = spec.hosts
-        self.over = spec.over
-        """what carries the messages: `websocket` frames or `socketio` events"""
+        self.over: Carrier = spec.over
         self.subscribe = compiler.requests("subscribe", spec.subscribe)
         self.unsubscribe = compiler.requests("unsubscribe", spec.unsubscribe)
         self.subscribed = compiler.answer("subscribed", spec.subscribed)
@@ -63,6 +63,10 @@ class Generic:
         self._feeds = compiler.feeds()
         self._assets = spec.assets
         self._remembered: dict[str, Facts] = {}
+
+    @property
+    def acknowledges(self) -> bool:
+        return self.subscribed is not None
 
     @property
     def keep_alive(self) -> KeepAlive | None:
