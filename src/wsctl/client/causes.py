@@ -42,7 +42,9 @@ class Trail:
     @property
     def request_headers(self) -> tuple[tuple[str, str], ...]:
         """Of the latest request that was answered."""
-        return () if self.response is None else tuple(self.response.request_info.headers.items())
+        if self.response is None:
+            return ()
+        return tuple((str(name), value) for name, value in self.response.request_info.headers.items())
 
     def close(self) -> None:
         """Give up every answer, read or not: a WebSocket whose closing was cut short keeps its connection."""
