@@ -80,6 +80,11 @@ class Client:
         """`websocket` or `polling`."""
         return self._connection.transport
 
+    @property
+    def most_waiting(self) -> int:
+        """Bytes that may wait for this reader before it is closed."""
+        return limits.CLOSE_LIMIT
+
     # Application: what the connection tells
 
     def begin(self) -> None:
@@ -226,7 +231,7 @@ class Client:
 
     def _send(self, messages: list[socketio.Frame]) -> None:
         self._connection.send(messages)
-        if self._connection.waiting > limits.CLOSE_LIMIT:
+        if self._connection.waiting > self.most_waiting:
             self.dismiss(Closing.SLOW, retry=True)
 
     def _stop_stalling(self) -> None:

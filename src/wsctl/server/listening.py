@@ -14,7 +14,7 @@ from wsctl.errors import UsageError
 from wsctl.server.endpoint import Endpoint
 from wsctl.server.front_door import HttpProtocol
 from wsctl.server.options import ServeOptions
-from wsctl.server.sockets import BACKLOG, bind
+from wsctl.server.sockets import BACKLOG, bind, dialable
 from wsctl.server.websocket import WebSocketProtocol
 
 LAST_ANSWERS = 0.3
@@ -28,7 +28,7 @@ class Listening:
         self._options = options
         self._tls = _tls(options)
         self._sockets = bind(options.host, options.port)
-        self.url = f"{'https' if self._tls else 'http'}://{_dialable(*self._sockets[0].getsockname()[:2])}"
+        self.url = f"{'https' if self._tls else 'http'}://{dialable(*self._sockets[0].getsockname()[:2])}"
 
     async def serve(self, endpoint: Endpoint, app: Starlette) -> asyncio.Task[None]:
         """Take connections; returns, once that is so, the task that does it. `stop` ends it."""
@@ -104,9 +104,3 @@ def _tls(options: ServeOptions) -> bool:
     except OSError as error:  # SSLError is one
         raise UsageError(f"cannot use {options.tls_cert} and {options.tls_key} for TLS: {error}") from error
     return True
-
-
-def _dialable(host: str, port: int) -> str:
-    """Where a client of this machine reaches what listens there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a name for it, not a place to bind
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
