@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from random import Random
 from types import TracebackType
 from typing import Self
