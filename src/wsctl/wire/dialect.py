@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Raw, Struct
 
-from wsctl.model.event import Event
+from wsctl.model.event import CONNECTION, Event
 from wsctl.wire.rest import Rest
 
 Frame = str | bytes
@@ -87,6 +87,11 @@ class KeepAlive(Struct, frozen=True):
     every: float
     """seconds"""
     frame: Frame
+
+
+def as_event(said: Event | Notice) -> Event:
+    """A Notice as an Event without channel, `connection:` before its name: checks know by it what nobody numbers."""
+    return said if isinstance(said, Event) else Event(name=f"{CONNECTION}{said.name}", data=said.data)
 
 
 Received = Event | Subscribed | Unsubscribed | Objected | Notice | Reply
