@@ -62,6 +62,11 @@ class Deck:
         return list(self._spool.paths)
 
     @property
+    def broken(self) -> bool:
+        """Whether the tape could not be written to its end."""
+        return self._spool.broken
+
+    @property
     def records(self) -> int:
         """All of it."""
         return self._spool.records

@@ -13,6 +13,8 @@ from typing import Final
 from msgspec import Struct
 
 from wsctl.errors import UsageError, WsctlError
+from wsctl.model.expectation import UNITS
+from wsctl.model.metrics import Unit
 from wsctl.spec.units import parse_duration
 from wsctl.tape.format import Header, TapeFrame
 from wsctl.tape.packing import COMPRESSED
@@ -24,8 +26,7 @@ _RECORD: Final = 256
 """bytes that a record takes beside its frame, about"""
 _BATCH: Final = 1000
 """records written at a time at most, so that files end near where they should"""
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)B")
-_UNITS: Final = {"": 1, "k": 1000, "M": 1_000_000, "G": 1_000_000_000}
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?i?B)")
 
 
 class Rotation(Struct, frozen=True):
@@ -39,8 +40,8 @@ class Rotation(Struct, frozen=True):
 
 def parse_rotation(text: str) -> Rotation:
     """A size such as `100MB`, or a time such as `10m`. Raises UsageError."""
-    if match := _SIZE.fullmatch(text.strip()):
-        rotation = Rotation(size=int(float(match[1]) * _UNITS[match[2]]))
+    if (match := _SIZE.fullmatch(text.strip())) and match[2] in UNITS[Unit.BYTES]:
+        rotation = Rotation(size=int(float(match[1]) * UNITS[Unit.BYTES][match[2]]))
     else:
         try:
             rotation = Rotation(time=parse_duration(text))
@@ -100,6 +101,11 @@ class Spool:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write, name="tape", daemon=True)
         self._thread.start()
+
+    @property
+    def broken(self) -> bool:
+        """Whether it cannot be written any more."""
+        return self._error is not None
 
     @property
     def size(self) -> int:
