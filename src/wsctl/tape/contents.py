@@ -15,7 +15,7 @@ class Contents(Struct, frozen=True):
     """What a tape holds."""
 
     channels: frozenset[str]
-    """that its events are of"""
+    """that its events are of, or that were subscribed and stayed silent"""
     answers: dict[Key, TapeFrame]
     """the first answer to each HTTP request"""
     seconds: float
@@ -41,4 +41,4 @@ def contents_of(recording: Recording, dialect: Dialect | None) -> Contents:
         spoken = "socketio" if dialect is None else dialect.name
         why = f"; {reading.malformed[0]}" if reading.malformed else ""
         raise UsageError(f"the tape holds no event of {spoken}{why}", hint="--dialect says what it speaks")
-    return Contents(frozenset(channels), answers, seconds, reading)
+    return Contents(frozenset(channels | reading.subscribed), answers, seconds, reading)

@@ -7,7 +7,7 @@ from wsctl.errors import WireError
 from wsctl.model.event import Event
 from wsctl.tape.format import Header, TapeFrame
 from wsctl.wire import engineio, socketio
-from wsctl.wire.dialect import ClientSession, Dialect
+from wsctl.wire.dialect import ClientSession, Dialect, Received, Subscribed
 from wsctl.wire.payload import EventReader
 
 MALFORMED_KEPT: Final = 10
@@ -27,6 +27,8 @@ class Reading:
         self.malformed: list[str] = []
         """`file:line: what is wrong`, the first ones"""
         self.malformed_count = 0
+        self.subscribed: set[str] = set()
+        """channels that a server said it would send, though it may never have"""
         self._dialect = dialect
         self._header = header
         self._readers: dict[str, Reader] = {}
@@ -50,21 +52,31 @@ class Reading:
             return []
 
     def _reader(self, url: str | None) -> Reader:
-        return _Raw(self._dialect.client(url or self._header.url or "")) if self._dialect is not None else _SocketIO()
+        if self._dialect is None:
+            return _SocketIO()
+        return _Raw(self._dialect.client(url or self._header.url or ""), self.subscribed)
 
 
 class _Raw:
     """One connection in a raw WebSocket dialect; what its client sent says what is subscribed."""
 
-    def __init__(self, session: ClientSession) -> None:
+    def __init__(self, session: ClientSession, subscribed: set[str]) -> None:
         self._session = session
+        self._subscribed = subscribed
+        self._events(session.open())
 
     def __call__(self, frame: TapeFrame) -> list[Event]:
         assert frame.frame is not None
         if frame.direction == "out":
             self._session.sent(frame.frame)
             return []
-        return [received for received in self._session.receive(frame.frame) if isinstance(received, Event)]
+        return self._events(self._session.receive(frame.frame))
+
+    def _events(self, found: list[Received]) -> list[Event]:
+        for received in found:
+            if isinstance(received, Subscribed):
+                self._subscribed.update(received.channels)
+        return [received for received in found if isinstance(received, Event)]
 
 
 class _SocketIO:

@@ -184,15 +184,8 @@ class RawServer(Output):
             task.add_done_callback(self._closing.discard)
 
     async def _serve(self, connection: ServerConnection) -> None:
-        assert connection.request is not None
-        client = _Client(
-            connection, self._dialect.server(connection.request.path, self._contents.channels.__contains__)
-        )
-        self._clients.add(client)
         try:
-            await self._do(client, client.session.open())
-            async for frame in connection:
-                await self._do(client, client.session.receive(frame))
+            await self._converse(connection)
         except WireError as error:
             await connection.close(1007, error.message.encode()[:120].decode(errors="ignore"))
         except ConnectionClosed:
@@ -200,6 +193,16 @@ class RawServer(Output):
         except Exception as error:  # ours: websockets would only log it
             if not self._failed.done():
                 self._failed.set_exception(error)
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        exists = self._contents.channels.__contains__
+        client = _Client(connection, self._dialect.server(connection.request.path, exists))
+        self._clients.add(client)
+        try:
+            await self._do(client, client.session.open())
+            async for frame in connection:
+                await self._do(client, client.session.receive(frame))
         finally:
             self._leave(client)
             self._clients.discard(client)
