@@ -1,6 +1,5 @@
 """Raw feeds for swarms to listen to: a dialect's own server side on a real WebSocket, with a ledger of what it sent."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,10 +28,13 @@ class RawFeed:
         """told to whoever subscribes to such a channel"""
         self.connections: dict[ServerConnection, tuple[ServerSession, set[str]]] = {}
 
+    def listening(self, channel: str) -> list[ServerConnection]:
+        """Who subscribed to a channel."""
+        return [one for one, (_, channels) in self.connections.items() if channel in channels]
+
     async def publish(self, channel: str, payload: Any, *, to: int | None = None) -> None:
         """Send a message to who subscribed to its channel, or to the first so many."""
-        listening = [one for one, (_, channels) in self.connections.items() if channel in channels]
-        for connection in listening[:to]:
+        for connection in self.listening(channel)[:to]:
             await self._send(connection, channel, payload)
 
     async def cut(self) -> None:
@@ -82,4 +84,3 @@ async def raw_feed(dialect: Dialect) -> AsyncIterator[RawFeed]:
     async with serve(feed.answer, "127.0.0.1", 0) as server:
         feed.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/ws"
         yield feed
-    await asyncio.sleep(0)

@@ -16,7 +16,7 @@ from wsctl.client.closing import Closing, read_closing
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.subscription import ACK_TIMEOUT, Answer, Subscription
-from wsctl.errors import TargetError
+from wsctl.errors import Refused, TargetError
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.spec.units import format_duration
 from wsctl.swarm import causes
@@ -122,12 +122,12 @@ class Client:
         connection = self.connection
         if connection is None or connection.over:
             return
+        pulse = connection.heard_at + connection.frames
+        if pulse != connection.pulse or self._paused:
+            connection.pulse, connection.alive_at = pulse, now
         connection.look(now)
         if self._paused:
             return
-        pulse = connection.heard_at + connection.frames
-        if pulse != connection.pulse:
-            connection.pulse, connection.alive_at = pulse, now
         if self._deadline is not None:
             if now > self._deadline:
                 self._overdue(connection)
@@ -277,7 +277,7 @@ class Client:
     def _make_connection(self, conn: str) -> Connection:
         crowd = self._crowd
         target = crowd.options.target
-        if crowd.dialect is None:
+        if crowd.dialect is None or not crowd.is_raw:
             return SocketIOConnection(
                 self,
                 conn,
@@ -303,13 +303,17 @@ class Client:
         try:
             outcome: tuple[Any, Any] = await ws_connect(lambda request, response: connection, **self._crowd.dialling)
         except Exception as error:
-            failure = causes.unreachable(target, error)
+            failure = causes.unreachable(target, error, self._crowd.speech)
         else:
             if outcome[1] is not None:
                 return
             failure = causes.cut_before_answer(target)  # which picows does not call an error
-        if not connection.over:
-            connection.drop()
+        if connection.over:
+            return
+        connection.drop()
+        if isinstance(failure, Refused):
+            self.refused(failure.message)
+        else:
             self._fail(failure, count=True)
 
     def _overdue(self, connection: Connection) -> None:

@@ -236,6 +236,7 @@ class Connection(WSListener, ABC):
             self._closed(payload)
             return None
         if kind == WSMsgType.PONG:
+            self.frames += 1
             return None
         if kind == WSMsgType.CONTINUATION:
             if self._parts is None:

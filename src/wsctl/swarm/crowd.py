@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import re
 import time
 from collections.abc import Callable, Coroutine
 from random import Random
@@ -13,6 +12,7 @@ from typing import Any
 from picows import WSError
 
 from wsctl.client import clock_offset
+from wsctl.client.causes import SOCKETIO, raw_speech
 from wsctl.client.clock_offset import ClockOffset
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.route import find_proxy, tls_context
@@ -41,7 +41,9 @@ class Crowd:
         self.options = options
         self.random = random or Random()  # noqa: S311 (spreads attempts, names clients; protects nothing)
         self.dialect = spoken(options.target.dialect)
-        """of a raw feed; None: Socket.IO"""
+        """of a feed of others; None: the platform's"""
+        self.is_raw = self.dialect is not None and self.dialect.over == "websocket"
+        self.speech = raw_speech(self.dialect.name) if self.dialect is not None and self.is_raw else SOCKETIO
         self.tally = Tally(options.recovery_hold, self.dialect)
         self.dialling: dict[str, Any] = {}
         """arguments of `ws_connect`"""
@@ -59,7 +61,7 @@ class Crowd:
     async def run(self) -> Done:
         """Connect everybody, measure for the duration, and take leave. Raises UsageError or Unreachable."""
         self.options.check()
-        self.dialling = _dialling(self.options, raw=self.dialect is not None)
+        self.dialling = _dialling(self.options, raw=self.is_raw)
         self._clients = [Client(self, index, self.random) for index in range(self.options.clients)]
         self._by_id = {client.id: client for client in self._clients}
         asyncio.get_running_loop().set_exception_handler(self._on_error)
@@ -124,7 +126,7 @@ class Crowd:
 
     async def _compare_clocks(self, client: Client) -> ClockOffset | None:
         """Raw feeds cannot be asked what time it is."""
-        return None if self.dialect is not None else await clock_offset.measure(client, SystemClock())
+        return None if self.is_raw else await clock_offset.measure(client, SystemClock())
 
     async def _set_all_out(self) -> None:
         """At the asked rate by one schedule, so that a late start does not delay those after it."""
@@ -238,11 +240,11 @@ class Crowd:
 
 def _dialling(options: SwarmOptions, *, raw: bool) -> dict[str, Any]:
     target = options.target
-    url = target.url if raw else target.engineio_url("websocket")
+    url = target.websocket_url if raw else target.engineio_url("websocket")
     quiet = logging.getLogger("wsctl.swarm.picows")
     quiet.disabled = True
     return {
-        "url": re.sub("^http", "ws", url),
+        "url": url.replace("http", "ws", 1) if url.startswith("http") else url,
         "ssl_context": tls_context(target) if target.secure else None,
         "proxy": find_proxy(target),
         "extra_headers": list(target.headers),

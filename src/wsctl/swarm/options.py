@@ -52,7 +52,7 @@ class SwarmOptions(Struct, frozen=True, kw_only=True):
         if self.slow > self.clients:
             raise UsageError(f"{self.slow} of {self.clients} clients are to be slow; expected at most all")
         dialect = spoken(self.target.dialect)
-        if dialect is not None:
+        if dialect is not None and dialect.over == "websocket":
             self._check_raw(dialect)
         if self.users and len(self.users) != len(self.tokens):
             raise UsageError(f"{len(self.users)} users for {len(self.tokens)} tokens; expected one for each")

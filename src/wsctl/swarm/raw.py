@@ -2,36 +2,29 @@
 
 import time
 
-from msgspec import Struct
 from picows import WSMsgType
 
 from wsctl.checks.lane import Lane
+from wsctl.client.asking import Asking
+from wsctl.client.raw import PING_EVERY
 from wsctl.client.subscription import Subscription
 from wsctl.errors import WireError
 from wsctl.model.event import Event
-from wsctl.swarm.connection import Connection, Frame, Owner
+from wsctl.swarm.connection import PROTOCOL_ERROR, Connection, Frame, Malformed, Owner
 from wsctl.swarm.tally import Tally
 from wsctl.wire.dialect import Dialect, Objected, Reply, Subscribed
 
-REFUSED = "refused"
-"""the code of an answer that says no: raw feeds have no codes in common"""
-
-
-class _Asked(Struct):
-    """A request that is not answered in full."""
-
-    id: int
-    channels: set[str]
-    """those that no answer named yet"""
-    frames: int
-    """those that no answer without names was for yet"""
-    objections: dict[str, None]
+SILENCE = 1.5 * PING_EVERY
+"""seconds without anything, be it the answer to a ping, after which the server is gone"""
 
 
 class RawConnection(Connection):
-    """In as soon as the WebSocket is up. Answers are handed to the owner as the platform gives them."""
+    """In as soon as the WebSocket is up. Answers are handed to the owner as the platform gives them.
 
-    __slots__ = ("_asked", "_beat_at", "_dialect", "_granted", "_records", "_session")
+    Nothing in these dialects says how long a server may be silent: one that is gets a ping.
+    """
+
+    __slots__ = ("_asked", "_beat_at", "_dialect", "_granted", "_pinged_at", "_records", "_session")
 
     def __init__(
         self,
@@ -50,27 +43,37 @@ class RawConnection(Connection):
         self._dialect = dialect
         self._session = dialect.client(url)
         self._records = tally.records_for(channels)
-        self._asked: list[_Asked] = []
-        """in their order"""
+        self._asked: list[Asking] = []
+        """what was not answered in full"""
         self._granted: set[str] = set()
         """channels that the URL asks for"""
         self._beat_at = 0.0
         """monotonic seconds: when the server is to be shown that we live"""
+        self._pinged_at = 0.0
+        """monotonic seconds"""
+        self.silence = SILENCE
 
     def ask(self, subscription: Subscription, id: int) -> None:
         """Ask; where nobody says that it was taken, or the URL asked already, it is taken for granted."""
-        frames = self._session.subscribe(subscription.names)
-        if frames and self._dialect.acknowledges:
-            self._asked.append(_Asked(id, set(subscription.names) - self._granted, len(frames), {}))
+        asking = Asking([name for name in subscription.names if name not in self._granted])
+        frames = self._session.subscribe(asking.names)
         for frame in frames:
             self._send(frame)
-        if not frames or not self._dialect.acknowledges:
+        if frames and self._dialect.acknowledges:
+            self._asked.append(asking)
+            asking.done.add_done_callback(lambda done: self._answered(asking, id))
+        else:
             self._owner.acknowledged(id, [{"ok": True}])
 
     def look(self, now: float) -> None:
-        """Keep alive."""
+        """Keep alive, and see whether the server does."""
+        if self.transport is None:
+            return
+        if now - self.alive_at > PING_EVERY and self._pinged_at < self.alive_at:
+            self._pinged_at = now
+            self.transport.send_ping()
         keep_alive = self._dialect.keep_alive
-        if keep_alive is None or self.over or self.transport is None or now < self._beat_at:
+        if keep_alive is None or now < self._beat_at:
             return
         if self._beat_at:
             self._send(keep_alive.frame)
@@ -89,8 +92,7 @@ class RawConnection(Connection):
         try:
             received = self._session.receive(message)
         except WireError as error:
-            self._tally.malformed(f"it sent a frame that is not {self._dialect.name}: {error}")
-            return
+            raise Malformed(PROTOCOL_ERROR, f"it sent a frame that is not {self._dialect.name}: {error}") from error
         size = len(frame)
         for one in received:
             match one:
@@ -101,32 +103,25 @@ class RawConnection(Connection):
                         self._records.keep(frame, record)
                     self._hear(record, now)
                     size = 0  # of what came in one frame, the first counts it
-                case Reply(frame=reply):
+                case Reply(reply):
                     self._send(reply)
-                case Subscribed(channels=channels):
-                    self._answered(channels, None)
-                case Objected(message=objection, channels=channels):
-                    self._answered(channels, objection)
+                case Subscribed(channels):
+                    for asking in self._asked:
+                        asking.taken(channels)
+                case Objected(objection, channels):
+                    self._objected(objection, channels)
 
-    def _answered(self, channels: tuple[str, ...], objection: str | None) -> None:
-        """An answer that names channels is about those, whichever request they were in; else about the oldest frame."""
-        if not self._asked and objection is not None:
+    def _objected(self, objection: str, channels: tuple[str, ...]) -> None:
+        if not self._asked:
             self._tally.counts.causes[f"the feed objected: {objection}"] += 1
-        for asked in list(self._asked):
-            if not channels:
-                asked.frames -= 1
-            elif asked.channels.isdisjoint(channels):
-                continue
-            asked.channels.difference_update(channels)
-            if objection is not None:
-                asked.objections[objection] = None
-            if not asked.channels or asked.frames <= 0:
-                self._asked.remove(asked)
-                told = "; ".join(asked.objections)
-                answer = {"ok": False, "code": REFUSED, "message": told} if told else {"ok": True}
-                self._owner.acknowledged(asked.id, [answer])
-            if not channels:
-                break
+        for asking in self._asked:
+            asking.refused(objection, channels)
+
+    def _answered(self, asking: Asking, id: int) -> None:
+        self._asked.remove(asking)
+        asking.close()
+        if not self.over:
+            self._owner.acknowledged(id, [asking.answer])
 
     def _send(self, frame: Frame) -> None:
         assert self.transport is not None

@@ -15,6 +15,7 @@ from wsctl.checks.lane import Lane
 from wsctl.checks.sequence import is_control, name_of
 from wsctl.model.event import Event
 from wsctl.model.observation import Kind, Observation
+from wsctl.wire.over_socketio import DialectReader
 from wsctl.wire.payload import EventReader, source_time
 
 KEPT = 4096
@@ -117,10 +118,11 @@ class Stand(Struct, frozen=True):
 class Records:
     """The records of the last seconds by the bytes they came as."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: DialectReader | None = None) -> None:
+        """`reader` reads Socket.IO events of others; None: the platform's are meant."""
         self.known: dict[bytes, Record] = {}
         """what hot loops look up; always the same dict"""
-        self._reader = EventReader()
+        self._reader = reader or EventReader()
         self._order: deque[bytes] = deque()
 
     def read(self, conn: str, name: str, args: Sequence[Any], at: float, size: int) -> Record:

@@ -20,6 +20,7 @@ from wsctl.model.metrics import is_platforms_own
 from wsctl.model.observation import Observation
 from wsctl.swarm.records import Record, Records, Stand
 from wsctl.wire.dialect import Dialect
+from wsctl.wire.over_socketio import DialectReader
 
 MOST_SAMPLES = 100
 LARGEST_SAMPLE = 64 * 1024
@@ -111,9 +112,9 @@ class Tally:
     """Fed by connections, folded a few times a second, read at any time."""
 
     def __init__(self, hold: float, dialect: Dialect | None = None) -> None:
-        """`dialect` is that of a raw feed; None: the platform's, over Socket.IO."""
+        """`dialect` is that of a feed of others; None: the platform's."""
         self.ordering = OrderingCheck() if dialect is None else OrderingCheck(dialect.scheme, dialect.link)
-        self._is_raw = dialect is not None
+        self._is_raw = dialect is not None and dialect.over == "websocket"
         self.fanout = FanoutCheck()
         self.reconnection = ReconnectionCheck(hold)
         self.evictions = EvictionCheck()
@@ -125,7 +126,7 @@ class Tally:
         self.bytes = 0
         self.samples: list[Observation] = []
         """messages that brought findings to light, the first ones"""
-        self.records = Records()
+        self.records = Records(DialectReader(dialect) if dialect is not None and not self._is_raw else None)
         """of who asks for what all ask for"""
         self._records: dict[tuple[str, ...], Records] = {}
         self.clock_offset: ClockOffset | None = None
@@ -166,11 +167,6 @@ class Tally:
         self._count(record, 1)
         if timely and record.is_update:
             self._measure(record, (at,))
-
-    def malformed(self, what: str) -> None:
-        """A message could not be read."""
-        self.counts.malformed += 1
-        self.counts.causes[what] += 1
 
     # What the swarm tells
 
