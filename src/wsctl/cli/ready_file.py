@@ -10,8 +10,8 @@ from wsctl.errors import UsageError
 
 
 @contextmanager
-def ready_file(path: Path | None, url: str) -> Iterator[None]:
-    """`{"url", "pid"}` in a file while something runs. It appears whole or not at all; no path, no file.
+def announced(path: Path | None, url: str) -> Iterator[None]:
+    """`{"url", "pid"}` in a file while something listens. It appears whole or not at all; no path, no file.
 
     Raises UsageError when it cannot be written.
     """

@@ -2,23 +2,28 @@
 
 import math
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from wsctl.cli.console import say
 from wsctl.cli.loop import until_terminated
 from wsctl.cli.output import LineOutput
-from wsctl.cli.ready_file import ready_file
+from wsctl.cli.ready_file import announced
 from wsctl.cli.tapes import SOCKETIO, opened, spoken, tell_cut, tell_malformed
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.tape.contents import Contents, contents_of
 from wsctl.tape.outputs.printing import Printing
-from wsctl.tape.outputs.raw_server import RawServer
 from wsctl.tape.player import Output, Player
 from wsctl.wire.dialect import Dialect
+
+if TYPE_CHECKING:
+    from wsctl.tape.outputs.raw_server import RawServer
+    from wsctl.tape.outputs.socketio_server import SocketIOServer
 
 
 class ReplayOptions(Struct, frozen=True, kw_only=True):
@@ -90,18 +95,25 @@ async def _print(player: Player) -> None:
 
 async def _serve(player: Player, prepared: Prepared) -> None:
     async with _server(prepared) as server:
-        with ready_file(prepared.options.ready_file, server.url):
+        with announced(prepared.options.ready_file, server.url):
             _greet(prepared, server.url)
             await _play(player, server)
             say("the tape is over; serving on, silent")
             await server.stay()
 
 
-def _server(prepared: Prepared) -> RawServer:
-    assert prepared.dialect is not None
-    options = prepared.options
-    return RawServer(
-        prepared.dialect,
+def _server(prepared: Prepared) -> "RawServer | SocketIOServer":
+    options, dialect = prepared.options, prepared.dialect
+    make: Callable[..., RawServer | SocketIOServer]
+    if dialect is None or dialect.over == "socketio":
+        from wsctl.tape.outputs.socketio_server import SocketIOServer
+
+        make = SocketIOServer
+    else:
+        from wsctl.tape.outputs.raw_server import RawServer
+
+        make = partial(RawServer, dialect)
+    return make(
         prepared.contents,
         host=options.host,
         port=options.port,

@@ -8,6 +8,7 @@ from wsctl.model.event import Event
 from wsctl.tape.format import Header, TapeFrame
 from wsctl.wire import engineio, socketio
 from wsctl.wire.dialect import ClientSession, Dialect, Received, Subscribed
+from wsctl.wire.over_socketio import DialectReader
 from wsctl.wire.payload import EventReader
 
 MALFORMED_KEPT: Final = 10
@@ -20,7 +21,7 @@ Reader = Callable[[TapeFrame], list[Event]]
 class Reading:
     """The sessions of a recording. A frame that its dialect cannot read is counted, and carries nothing.
 
-    Socket.IO has no `dialect`: it is more than frames.
+    Without a `dialect` it is the platform's Socket.IO, or whatever feed its events are told like.
     """
 
     def __init__(self, dialect: Dialect | None, header: Header) -> None:
@@ -53,7 +54,9 @@ class Reading:
 
     def _reader(self, url: str | None) -> Reader:
         if self._dialect is None:
-            return _SocketIO()
+            return _SocketIO(EventReader())
+        if self._dialect.over == "socketio":
+            return _SocketIO(DialectReader(self._dialect))
         return _Raw(self._dialect.client(url or self._header.url or ""), self.subscribed)
 
 
@@ -82,9 +85,9 @@ class _Raw:
 class _SocketIO:
     """One connection over Socket.IO. Only its events are looked at: a tape may begin after the handshake."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: EventReader | DialectReader) -> None:
         self._decoder = socketio.Decoder()
-        self._reader = EventReader()
+        self._reader = reader
 
     def __call__(self, frame: TapeFrame) -> list[Event]:
         assert frame.frame is not None

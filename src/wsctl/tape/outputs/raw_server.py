@@ -21,6 +21,7 @@ from wsctl.server.sockets import bind
 from wsctl.tape.contents import Contents
 from wsctl.tape.format import TapeFrame
 from wsctl.tape.outputs.answers import Answers
+from wsctl.tape.outputs.one_voice import OneVoice
 from wsctl.tape.outputs.whole_states import KEPT, WholeStates
 from wsctl.tape.player import Output, Played
 from wsctl.wire.dialect import Asked, Dialect, Reply, ServerSession
@@ -150,13 +151,16 @@ class RawServer(Output):
     def _begin(self) -> None:
         """A round: nothing has been played."""
         self._states = WholeStates()
+        self._voices = OneVoice()
         self._answers = Answers(self._dialect.rest(), self._contents)
 
     def _note(self, played: Played) -> Iterator[tuple[str, Raw]]:
         """Take in a record; the payloads in it, each with its channel."""
         self._answers.add(played)
+        if played.frame.direction == "close":
+            self._voices.end(played.frame.conn)
         for event in played.events:
-            if event.channel is None:
+            if event.channel is None or event not in self._voices.follow(played.frame, event):
                 continue
             payload = Raw(msgspec.json.encode(event.data)) if played.restamped else self._recorded(played.frame)
             self._states.add(event.channel, payload, self._dialect.is_snapshot(event.channel, event.data))
