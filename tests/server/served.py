@@ -9,7 +9,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 import websockets.asyncio.client as websockets_client
@@ -18,8 +18,8 @@ from websockets.frames import Frame, Opcode
 
 from wsctl.clock import Clock
 from wsctl.server.app import MockFeed
+from wsctl.server.endpoint import ConnectionLog, Endpoint
 from wsctl.server.options import ServeOptions
-from wsctl.server.platform import ConnectionLog
 
 WAIT = 10.0
 """seconds until a condition that must come true is given up"""
@@ -33,6 +33,15 @@ HANDSHAKE = (
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 POLLING = "/socket.io/?EIO=4&transport=polling"
 SEPARATOR = "\x1e"
+
+
+class Running(Protocol):
+    """A mock feed, or another server whose clients are Engine.IO's."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def platform(self) -> Endpoint: ...
 
 
 class _Errors(logging.Handler):
@@ -218,7 +227,7 @@ class WebSocketPeer(Conversation):
 
 
 @asynccontextmanager
-async def websocket(running: MockFeed, target: str = WEBSOCKET, **options: Any) -> AsyncIterator[WebSocketPeer]:
+async def websocket(running: Running, target: str = WEBSOCKET, **options: Any) -> AsyncIterator[WebSocketPeer]:
     """An open WebSocket; its OPEN packet (of a new session) is the first of `others`."""
     url = running.url.replace("http", "ws", 1) + target
     settings: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None, "max_size": None, **options}
@@ -227,7 +236,7 @@ async def websocket(running: MockFeed, target: str = WEBSOCKET, **options: Any) 
 
 
 @asynccontextmanager
-async def joined(running: MockFeed, **auth: Any) -> AsyncIterator[WebSocketPeer]:
+async def joined(running: Running, **auth: Any) -> AsyncIterator[WebSocketPeer]:
     """A WebSocket client in the namespace."""
     async with websocket(running) as peer:
         await peer.answer(lambda packet: packet.startswith("0{"))
@@ -281,7 +290,7 @@ class PollingPeer(Conversation):
 
 
 @asynccontextmanager
-async def polling(running: MockFeed) -> AsyncIterator[PollingPeer]:
+async def polling(running: Running) -> AsyncIterator[PollingPeer]:
     """An open polling session; it says goodbye in the end, else the feed would wait for its last poll."""
     timeout = aiohttp.ClientTimeout(total=WAIT)
     async with aiohttp.ClientSession(timeout=timeout) as http:
@@ -352,7 +361,7 @@ def frame(data: str | bytes, *, fin: bool = True, opcode: int | None = None, mas
 
 
 @asynccontextmanager
-async def tcp(running: MockFeed, receive_buffer: int | None = None) -> AsyncIterator[Raw]:
+async def tcp(running: Running, receive_buffer: int | None = None) -> AsyncIterator[Raw]:
     """A TCP connection to the feed; with a small receive buffer the reader falls behind soon."""
     host, _, port = running.url.partition("://")[2].rpartition(":")
     sock = socket.socket(socket.AF_INET)
@@ -371,7 +380,7 @@ async def tcp(running: MockFeed, receive_buffer: int | None = None) -> AsyncIter
 
 @asynccontextmanager
 async def raw_websocket(
-    running: MockFeed, target: str = WEBSOCKET, *, more: str = "", receive_buffer: int | None = None
+    running: Running, target: str = WEBSOCKET, *, more: str = "", receive_buffer: int | None = None
 ) -> AsyncIterator[Raw]:
     """A WebSocket by hand, its HTTP answer read."""
     async with tcp(running, receive_buffer) as raw:

@@ -240,7 +240,7 @@ ATTACKS: list[Callable[[MockFeed], Awaitable[None]]] = [
 
 def connections(running: MockFeed) -> int:
     """TCP connections that the server holds, WebSockets included."""
-    return len(running._server.server_state.connections | set(running.platform.sockets))
+    return len(running._listening._server.server_state.connections | set(running.platform.sockets))
 
 
 async def settled(running: MockFeed, baseline: tuple[Counter[str], int, int], bystander: WebSocketPeer) -> None:
@@ -258,7 +258,7 @@ async def settled(running: MockFeed, baseline: tuple[Counter[str], int, int], by
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_an_attack(attack: Callable[[MockFeed], Awaitable[None]], monkeypatch: pytest.MonkeyPatch) -> None:
     """However often: the declared ending each time, and then no object, task, socket or timer more than before."""
-    monkeypatch.setattr("wsctl.server.platform.FAREWELL", 0.05)
+    monkeypatch.setattr("wsctl.server.endpoint.FAREWELL", 0.05)
 
     async def test() -> None:
         size = 5000 if attack in (deep_json, many_packets) else 1000

@@ -413,7 +413,7 @@ def test_cors() -> None:
 
 def test_no_farewell_timer_outlives_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session whose client never polls again is forgotten after a while."""
-    monkeypatch.setattr("wsctl.server.platform.FAREWELL", 0.05)
+    monkeypatch.setattr("wsctl.server.endpoint.FAREWELL", 0.05)
 
     async def test() -> None:
         async with feed() as running, polling(running) as peer:

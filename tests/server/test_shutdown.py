@@ -65,7 +65,8 @@ def test_everyone_is_told(loop: Any) -> None:
             assert await poll == ['42["connection:closing",{"reason":"shutdown","retry":true}]']
             assert reasons(running) == ["shutdown"] * 3
             assert took < 1.5
-            assert not running._server.servers or not any(server.is_serving() for server in running._server.servers)
+            servers = running._listening._server.servers
+            assert not any(server.is_serving() for server in servers)
 
     run(test, loop_factory=loop)
 
@@ -90,7 +91,7 @@ def test_who_comes_while_it_ends_is_turned_away() -> None:
 
     async def test() -> None:
         async with feed() as running, polling(running) as poller, tcp(running) as raw:
-            await until(lambda: len(running._server.server_state.connections) == 2)
+            await until(lambda: len(running._listening._server.server_state.connections) == 2)
             stopping = asyncio.create_task(stop(running))
             await until(lambda: running.platform.closing)
             assert (await poller.request("GET", POLLING))[0] == 503

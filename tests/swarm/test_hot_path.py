@@ -11,8 +11,8 @@ from picows.picows import _make_test_ws_frame
 
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.model.observation import Observation
-from wsctl.swarm.connection import Connection
 from wsctl.swarm.records import KEPT, KEPT_FOR, Records
+from wsctl.swarm.socketio import SocketIOConnection
 from wsctl.swarm.tally import Tally
 from wsctl.wire.payload import EventReader
 
@@ -44,16 +44,16 @@ class Bystander:
         raise error
 
 
-def connection(tally: Tally, conn: str, *, slow: bool = False) -> Connection:
+def connection(tally: Tally, conn: str, *, slow: bool = False) -> SocketIOConnection:
     """A connection that has joined."""
-    made = Connection(Bystander(), conn, tally, namespace="/", auth={}, former={}, slow=slow)
+    made = SocketIOConnection(Bystander(), conn, tally, namespace="/", auth={}, former={}, slow=slow)
     made.transport = Silent()  # type: ignore[assignment]
     for packet in (OPEN, '40{"sid":"x"}'):
         give(made, packet)
     return made
 
 
-def give(to: Connection, packet: str) -> None:
+def give(to: SocketIOConnection, packet: str) -> None:
     to.on_ws_frame(to.transport, _make_test_ws_frame(WSMsgType.TEXT, packet.encode(), True, False))
 
 

@@ -30,9 +30,12 @@ class Pending(msgspec.Struct, frozen=True):
 class Lane(ABC):
     """What the lanes of all schemes have in common.
 
-    The common path, in OrderingCheck.add and in the swarm, reads and moves a lane's fields itself: where `calm`, a
-    message of the same event and epoch and of seq `last + 1` is in place. A lane for which that is not so is never
-    calm.
+    The common path of OrderingCheck.add reads and moves a lane's fields itself: where `calm`, a message of the same
+    event and epoch and of seq `last + 1` is in place. A lane for which that is not so is never calm.
+
+    The swarm's common path holds for all schemes. Two lanes of a channel that are `settled` in the same epoch at the
+    same `last` judge the same message alike; so what one of them made of it may be done to the other: `last` moved,
+    the message remembered.
     """
 
     __slots__ = (
@@ -48,6 +51,7 @@ class Lane(ABC):
         "recent",
         "remember",
         "report",
+        "settled",
         "started",
         "window",
     )
@@ -72,7 +76,9 @@ class Lane(ABC):
         self.last = 0
         """the position, once started"""
         self.calm = False
-        """nothing is open: the next update in sequence needs no thought"""
+        """settled, and one update follows another: the next one in sequence needs no thought"""
+        self.settled = False
+        """nothing is open: epoch and `last` decide what is made of a message that goes beyond `last`"""
         self.arrivals = 0
         """counts on while not calm; only differences matter"""
         self.recent: deque[Observation] = deque(maxlen=window.messages)
@@ -101,6 +107,11 @@ class Lane(ABC):
 
     def lose_all(self) -> None:  # noqa: B027
         """What did not come yet never will."""
+
+    def pass_over(self, observation: Observation) -> None:
+        """Nothing that the scheme could judge is in it."""
+        self.report.unnumbered += 1
+        self.remember(observation)
 
     def take_findings(self) -> list[Finding]:
         """The findings since the last time."""

@@ -3,8 +3,11 @@
 Counted are the clients that were open, subscribed and receiving when the fault came (t0) and that it cut, by the
 word of whoever did it. One recovers when within W of the service being back (t1) all of this holds, on one
 connection and for another H seconds: it is open, every subscription was answered, each channel that it had data on
-before brought something fresh, and no gap is unresolved. Never noticing, giving up, and coming back too late are
-failures alike. Times run from t0; a client that is not back counts as infinite, so that it cannot flatter them.
+before brought something fresh, and no gap is unresolved. Fresh is what goes beyond all that the client had, by its
+number or, where numbers do not tell, by its time or what it says (`freshness`); or a snapshot. Where a channel's
+numbers cannot show a gap none is ever unresolved: that the client is whole again is then not shown. Never noticing,
+giving up, and coming back too late are failures alike. Times run from t0; a client that is not back counts as
+infinite, so that it cannot flatter them.
 
 Several faults may come in one run: each is counted by itself and the counts are summed. The members of such a sum
 are not independent of each other, since the same clients take part, so the lower bound says more than it proves.

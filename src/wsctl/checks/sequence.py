@@ -18,7 +18,7 @@ def is_control(observation: Observation) -> bool:
     if observation.seq is not None:
         return False
     name = observation.event
-    return name in event.CONTROL or (observation.channel is None and name.startswith("connection:"))
+    return name in event.CONTROL or (observation.channel is None and name.startswith(event.CONNECTION))
 
 
 def name_of(observation: Observation) -> str:

@@ -52,7 +52,7 @@ class SpanLane(Lane):
     def __init__(self, name: str, report: ChannelReport, window: Window, link_of: LinkOf) -> None:
         super().__init__(name, report, window, link_of)
         self.top: int | None = None
-        """highest number that came; kept only while not calm (then it equals `last`)"""
+        """highest number that came; kept only while not settled (then it equals `last`)"""
         self.holes: list[_Hole] = []
         """in ascending order, which is also the order they opened in"""
         self.candidate: int | None = None
@@ -61,6 +61,8 @@ class SpanLane(Lane):
 
     def arrive(self, at: float) -> None:
         """Count something heard on the channel and close the window on what waited too long."""
+        if self.settled:
+            self.top = self.last
         self.arrivals += 1
         while self.holes and self._is_over(self.holes[0], at):
             self._lose(self.holes.pop(0))
@@ -71,6 +73,9 @@ class SpanLane(Lane):
         """Whatever came is dealt with."""
         if self.former is not None and self.last >= self.former.last:
             self.former = None
+        self.settled = (
+            self.started and self.top == self.last and self.candidate is None and self.former is None and not self.holes
+        )
 
     def lose_all(self) -> None:
         """Holes still open are gaps."""

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wsctl.checks.ordering import OrderingCheck
-from wsctl.cli.console import print_text, reader_may_leave, say, to_json
+from wsctl.cli.console import print_text, reader_may_leave, to_json
 from wsctl.cli.drawing import drawn
 from wsctl.cli.expecting import LEFT, Expecting
 from wsctl.cli.loop import interruptible
 from wsctl.cli.subscribing import start_watching, tell
+from wsctl.cli.tapes import frames_of, spoken, tell_cut, tell_malformed
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.model.expectation import Expectation
@@ -16,15 +17,10 @@ from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import OrderingReport
 from wsctl.tape.observing import Observing
-from wsctl.tape.reading import Reading
-from wsctl.tape.recording import Kind, kind_of, read_frames
+from wsctl.tape.recording import Kind, kind_of
 from wsctl.tape.source import Empty, Source, open_source
 from wsctl.watch.lines import Lines
 from wsctl.watch.options import WatchOptions
-from wsctl.wire.dialect import Dialect
-from wsctl.wire.dialects import dialect_named, dialect_of
-
-SOCKETIO = "socketio"
 
 
 async def check_feed(options: WatchOptions, expected: tuple[Expectation, ...], *, as_json: bool) -> ExitCode:
@@ -77,15 +73,15 @@ def _check(source: Source, dialect: str | None, *, as_json: bool) -> OrderingChe
         check = OrderingCheck()
         lines = Lines(source, source.name)
         _judge(check, lines, as_json=as_json)
-        _tell_cut("the last line was cut off; left out" if lines.truncated else None)
+        tell_cut("the last line was cut off; left out" if lines.truncated else None)
         return check
-    recording = read_frames(source, _known_dialect)
-    spoken = _dialect(dialect or recording.header.dialect)
-    check = OrderingCheck() if spoken is None else OrderingCheck(spoken.scheme, spoken.link)
-    observing = Observing(recording, spoken)
+    recording = frames_of(source)
+    speaks = spoken(dialect, recording)
+    check = OrderingCheck() if speaks is None else OrderingCheck(speaks.scheme, speaks.link)
+    observing = Observing(recording, speaks)
     _judge(check, observing, as_json=as_json)
-    _tell_cut(recording.truncated)
-    _tell_malformed(observing.reading, spoken)
+    tell_cut(recording.truncated)
+    tell_malformed(observing.reading, speaks)
     return check
 
 
@@ -97,27 +93,6 @@ def _judge(check: OrderingCheck, observations: Iterable[Observation], *, as_json
     except KeyboardInterrupt:
         _report(check, as_json=as_json)
         raise
-
-
-def _known_dialect(url: str) -> str | None:
-    known = dialect_of(url)
-    return None if known is None else known.name
-
-
-def _dialect(name: str | None) -> Dialect | None:
-    """None for Socket.IO, which more than frames makes."""
-    return None if name is None or name == SOCKETIO else dialect_named(name)
-
-
-def _tell_cut(cut: str | None) -> None:
-    if cut is not None:
-        say(cut)
-
-
-def _tell_malformed(reading: Reading, dialect: Dialect | None) -> None:
-    if reading.malformed_count:
-        spoken = SOCKETIO if dialect is None else dialect.name
-        say(f"{reading.malformed_count:,} frames are not {spoken}; left out: {reading.malformed[0]}")
 
 
 def _report(check: OrderingCheck, *, as_json: bool) -> ExitCode:

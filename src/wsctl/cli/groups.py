@@ -14,23 +14,26 @@ from wsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
-    from wsctl.client.target import Target
+    from wsctl.client.target import Reconnect, Target
     from wsctl.model.expectation import Expectation
 
-Command = TypeVar("Command", bound=Callable[..., None])
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def takes(group: Callable[..., Any], name: str) -> Callable[[Command], Command]:
-    """Add a group's options to a command; the command gets what the group makes of them as argument `name`."""
+    """Add a group's options to a command; the command gets what the group makes of them as argument `name`.
+
+    A group may take another one, too.
+    """
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command)
         shared = inspect.signature(group).parameters
 
         @functools.wraps(command)
-        def wrapper(**arguments: Any) -> None:
+        def wrapper(**arguments: Any) -> Any:
             options = {key: arguments.pop(key) for key in shared}
-            command(**arguments, **{name: group(**options)})
+            return command(**arguments, **{name: group(**options)})
 
         kept = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -113,15 +116,8 @@ def aimed(*, url: str | None, feed: str | None, **others: Any) -> "Found | None"
     return None if url is None and feed is None else _find({}, url=url, feed=feed, **others)
 
 
-def watching(
+def reconnecting(
     *,
-    channel: Annotated[list[str] | None, Option(metavar="NAME", help="Watch this channel; repeatable.")] = None,
-    event: Annotated[
-        list[str] | None, Option(metavar="NAME", help="Look at events of this name only; repeatable.")
-    ] = None,
-    seq_path: Annotated[str | None, Option(metavar="PATH", help="Where the sequence number is (JMESPath).")] = None,
-    time_path: Annotated[str | None, Option(metavar="PATH", help="Where the time of sending is.")] = None,
-    channel_path: Annotated[str | None, Option(metavar="PATH", help="Where the channel is.")] = None,
     reconnect: Annotated[
         str, Option(metavar="auto|always", help="always: even where the server says not to come back.")
     ] = "auto",
@@ -134,17 +130,38 @@ def watching(
     reconnect_delay_max: Annotated[
         float, Option(parser=duration, metavar="TIME", help="Last limit of the back-off.")
     ] = by_default("30s"),
+) -> "Reconnect":
+    """What is done after a loss."""
+    from wsctl.client.target import Reconnect
+
+    if reconnect not in ("auto", "always"):
+        raise BadParameter(f"--reconnect is {reconnect!r}; expected auto or always")
+    return Reconnect(
+        attempts=reconnect_attempts,
+        delay=reconnect_delay,
+        delay_max=reconnect_delay_max,
+        always=reconnect == "always",
+    )
+
+
+@takes(reconnecting, "reconnect")
+def watching(
+    *,
+    channel: Annotated[list[str] | None, Option(metavar="NAME", help="Watch this channel; repeatable.")] = None,
+    event: Annotated[
+        list[str] | None, Option(metavar="NAME", help="Look at events of this name only; repeatable.")
+    ] = None,
+    seq_path: Annotated[str | None, Option(metavar="PATH", help="Where the sequence number is (JMESPath).")] = None,
+    time_path: Annotated[str | None, Option(metavar="PATH", help="Where the time of sending is.")] = None,
+    channel_path: Annotated[str | None, Option(metavar="PATH", help="Where the channel is.")] = None,
     max_silence: Annotated[
         float | None,
         Option(parser=duration, metavar="TIME", help="End with exit 1 once a channel was silent for this long."),
     ] = None,
     trace: Annotated[bool, Option("--trace", help="Print raw frames in both directions on stderr.")] = False,
+    reconnect: "Reconnect",
 ) -> dict[str, Any]:
     """The fields of WatchOptions that every command which watches a feed takes."""
-    from wsctl.client.target import Reconnect
-
-    if reconnect not in ("auto", "always"):
-        raise BadParameter(f"--reconnect is {reconnect!r}; expected auto or always")
     if max_silence == 0:
         raise BadParameter("--max-silence is 0; expected more")
     return {
@@ -153,12 +170,7 @@ def watching(
         "seq_path": seq_path,
         "time_path": time_path,
         "channel_path": channel_path,
-        "reconnect": Reconnect(
-            attempts=reconnect_attempts,
-            delay=reconnect_delay,
-            delay_max=reconnect_delay_max,
-            always=reconnect == "always",
-        ),
+        "reconnect": reconnect,
         "max_silence": max_silence,
         "trace": trace,
     }

@@ -25,6 +25,11 @@ class LineOutput:
         self._thread = threading.Thread(target=self._write, name="stdout", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not written yet."""
+        return self._waiting
+
     def put(self, line: bytes) -> None:
         """Queue one line (without its newline).
 

@@ -1,20 +1,19 @@
 """What serve does around the mock feed: banner, connection log, ready file, the end."""
 
 import gc
-import json
-import os
 import time
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 from wsctl.cli.console import say
 from wsctl.cli.loop import until_terminated
+from wsctl.cli.ready_file import announced
 from wsctl.cli.samples import Samples
-from wsctl.errors import ExitCode, UsageError
+from wsctl.errors import ExitCode
 from wsctl.server import defaults
 from wsctl.server.app import MockFeed
+from wsctl.server.endpoint import ConnectionLog
 from wsctl.server.options import ServeOptions
-from wsctl.server.platform import ConnectionLog
 
 
 async def serve_until_stopped(
@@ -31,8 +30,7 @@ async def serve_until_stopped(
         samples = stack.enter_context(closing(Samples(metrics_file, say_them=metrics)))
         feed = await stack.enter_async_context(MockFeed(options, on_log=_log, on_sample=samples.take))
         _tune_collector()
-        if ready_file is not None:
-            _write_ready_file(ready_file, feed.url)
+        stack.enter_context(announced(ready_file, feed.url))
         _greet(feed)
         try:
             await until_terminated(feed.wait(), or_stdin_ends=until_stdin_ends)
@@ -40,8 +38,6 @@ async def serve_until_stopped(
             if feed.platform.connections:
                 clients = len(feed.platform.connections)
                 say(f"stopping: telling {clients} client{'s' * (clients > 1)}")
-            if ready_file is not None:
-                _remove(ready_file)
             ledger = feed.platform.hub.ledger().values()
             delivered = sum(channel["delivered"] for channel in ledger)
             say(f"served for {time.monotonic() - began:.0f} s, {delivered} messages delivered")
@@ -81,17 +77,3 @@ def _log(log: ConnectionLog) -> None:
     who = f" as {log.user}" if log.user else ""
     why = f": {log.reason}" if log.reason else ""
     say(f"{time.strftime('%H:%M:%S')} {log.what} {log.address} ({log.transport}){who}{why}")
-
-
-def _remove(ready_file: Path) -> None:
-    ready_file.unlink(missing_ok=True)
-
-
-def _write_ready_file(path: Path, url: str) -> None:
-    """Appears whole or not at all, so that who waits for it never reads half of it."""
-    unfinished = path.with_name(path.name + ".tmp")
-    try:
-        unfinished.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-        unfinished.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write the ready file {path}: {(error.strerror or str(error)).lower()}") from error

@@ -7,15 +7,46 @@ from typing import Any
 from weakref import WeakSet
 
 import aiohttp
+from msgspec import Struct
 
 from wsctl.client.target import Target
 from wsctl.errors import Refused, TargetError, Unreachable
 from wsctl.spec.units import format_duration
 
 _TOKEN_HINT = "--token, --token-file or $WSCTL_TOKEN let you in; --auth and --header carry other credentials"  # noqa: S105
-_SERVER_HINT = "is a server running there? wsctl serve starts a mock feed"
-_PATH_HINT = "is it the right port? --path says where a Socket.IO server listens, if not at /socket.io/"
 _CREDENTIAL_WORDS = ("auth", "token", "jwt", "credential", "login", "permission")
+
+
+class Speech(Struct, frozen=True):
+    """What was to be spoken, and what helps where it is not."""
+
+    name: str
+    server_hint: str
+    """nothing listens"""
+    place_hint: str
+    """something else listens"""
+    credentials_hint: str
+    raw: bool = False
+    """a WebSocket and nothing else: there is no other transport to try"""
+
+
+SOCKETIO = Speech(
+    "Socket.IO",
+    "is a server running there? wsctl serve starts a mock feed",
+    "is it the right port? --path says where a Socket.IO server listens, if not at /socket.io/",
+    _TOKEN_HINT,
+)
+
+
+def raw_speech(dialect: str) -> Speech:
+    """Of a dialect of raw WebSocket feeds, by its name."""
+    return Speech(
+        dialect,
+        "is a server running there? wsctl replay plays a tape as one",
+        "is it the right URL? a WebSocket is asked for at its very path",
+        "--header carries credentials",
+        raw=True,
+    )
 
 
 class Trail:
@@ -42,7 +73,9 @@ class Trail:
     @property
     def request_headers(self) -> tuple[tuple[str, str], ...]:
         """Of the latest request that was answered."""
-        return () if self.response is None else tuple(self.response.request_info.headers.items())
+        if self.response is None:
+            return ()
+        return tuple((str(name), value) for name, value in self.response.request_info.headers.items())
 
     def close(self) -> None:
         """Give up every answer, read or not: a WebSocket whose closing was cut short keeps its connection."""
@@ -61,14 +94,18 @@ class Trail:
             self.response, self.error = None, params.exception
 
 
-def handshake_failed(target: Target, trail: Trail, error: BaseException, *, polling: bool) -> TargetError:
+def handshake_failed(
+    target: Target, trail: Trail, error: BaseException, *, polling: bool = False, speech: Speech = SOCKETIO
+) -> TargetError:
     """Why the transport did not come up."""
     if trail.response is not None:
-        return _bad_answer(target, trail.response, error, polling=polling)
-    return _no_answer(target, trail.error or error)
+        return _bad_answer(target, trail.response, error, final=polling or speech.raw, speech=speech)
+    return _no_answer(target, trail.error or error, speech)
 
 
-def timed_out(target: Target, trail: Trail, seconds: float, *, transport: str, opened: bool) -> Unreachable:
+def timed_out(
+    target: Target, trail: Trail, seconds: float, *, transport: str, opened: bool, speech: Speech = SOCKETIO
+) -> Unreachable:
     """Why nothing came of it within a time."""
     within = f"within {format_duration(seconds)}"
     if opened:
@@ -80,7 +117,7 @@ def timed_out(target: Target, trail: Trail, seconds: float, *, transport: str, o
     if trail.connected:
         return Unreachable(
             f"{target.shown} accepts connections, but did not answer the {transport} handshake {within}",
-            hint=_PATH_HINT,
+            hint=speech.place_hint,
             answered=True,
         )
     return Unreachable(
@@ -112,13 +149,13 @@ def _credential_hint(target: Target, text: str) -> str | None:
 
 
 def _bad_answer(
-    target: Target, response: aiohttp.ClientResponse, error: BaseException, *, polling: bool
+    target: Target, response: aiohttp.ClientResponse, error: BaseException, *, final: bool, speech: Speech
 ) -> TargetError:
-    """An HTTP answer that did not become a connection."""
+    """An HTTP answer that did not become a connection; `final` where no other transport can do better."""
     status = f"{response.status} {response.reason or ''}".strip()
     said = _engineio_word(error)
-    if polling and response.status in (401, 403):
-        return Refused(f"{target.shown} refused the connection: {status}", hint=_TOKEN_HINT)
+    if final and response.status in (401, 403):
+        return Refused(f"{target.shown} refused the connection: {status}", hint=speech.credentials_hint)
     if said is not None:
         return Unreachable(f"{target.shown} refused the handshake: {said} ({status})", answered=True)
     if response.status == 429 or response.status >= 500:
@@ -126,8 +163,9 @@ def _bad_answer(
         return Unreachable(f"{target.shown} answers {status}", hint=hint, answered=True)
     kind = response.headers.get("Content-Type", "").partition(";")[0]
     what = f"{status} ({kind})" if kind else status
+    where = "" if speech.raw else f" at {target.path}"
     return Unreachable(
-        f"{target.shown} answers, but not as Socket.IO at {target.path}: {what}", hint=_PATH_HINT, answered=True
+        f"{target.shown} answers, but not as {speech.name}{where}: {what}", hint=speech.place_hint, answered=True
     )
 
 
@@ -142,7 +180,7 @@ def _engineio_word(error: BaseException) -> str | None:
     return None
 
 
-def _no_answer(target: Target, error: BaseException) -> Unreachable:
+def _no_answer(target: Target, error: BaseException, speech: Speech) -> Unreachable:
     """No HTTP answer at all. More specific classes first: aiohttp's form a diamond."""
     where = target.shown
     hint: str | None
@@ -162,7 +200,7 @@ def _no_answer(target: Target, error: BaseException) -> Unreachable:
             host = f"{where}: host name not found"
             return Unreachable(host, hint="check the spelling, the network and the VPN")
         case aiohttp.ClientConnectorError() if error.os_error.errno == errno.ECONNREFUSED:
-            return Unreachable(f"{where}: connection refused", hint=_SERVER_HINT)
+            return Unreachable(f"{where}: connection refused", hint=speech.server_hint)
         case aiohttp.ClientConnectorError():
             return Unreachable(f"{where} cannot be reached: {_os_word(error)}")
         case aiohttp.ServerTimeoutError():
@@ -171,9 +209,11 @@ def _no_answer(target: Target, error: BaseException) -> Unreachable:
             message = f"{where} accepts connections and cuts them before an answer"
             return Unreachable(message, hint=_TLS_HINT if not target.secure else None, answered=True)
         case aiohttp.ClientResponseError():
-            hint = _TLS_HINT if not target.secure else _PATH_HINT
+            hint = _TLS_HINT if not target.secure else speech.place_hint
             return Unreachable(f"{where} answers, but not in HTTP", hint=hint, answered=True)
-    return Unreachable(f"{where} answers, but not as Socket.IO: {_word(error)}", hint=_PATH_HINT, answered=True)
+    return Unreachable(
+        f"{where} answers, but not as {speech.name}: {_word(error)}", hint=speech.place_hint, answered=True
+    )
 
 
 _TLS_HINT = "if it speaks TLS, the URL begins with https:// or wss://"

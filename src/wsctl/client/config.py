@@ -20,7 +20,6 @@ from wsctl.client.target import (
     DEFAULT_NAMESPACE,
     DEFAULT_PATH,
     DEFAULT_URL,
-    SOCKETIO,
     TRANSPORTS,
     Target,
     Transport,
@@ -31,7 +30,8 @@ from wsctl.client.target import (
 from wsctl.errors import UsageError
 from wsctl.spec.document import Document, check_keys, kind_of
 from wsctl.spec.nearest import nearest
-from wsctl.wire.dialects import dialect_named, dialect_of, is_file
+from wsctl.wire.dialect import Dialect
+from wsctl.wire.dialects import SOCKETIO, dialect_of, is_file, spoken
 
 CONFIG_FILE = "wsctl.yaml"
 URL_VARIABLE = "WSCTL_URL"
@@ -98,6 +98,10 @@ def find_target(options: TargetOptions, *, environ: Mapping[str, str], directory
     url = options.url or (feed.url if feed.name else environ.get(URL_VARIABLE))
     address = normalise_url(url or DEFAULT_URL)
     dialect = options.dialect or feed.dialect
+    known = dialect_of(address) if dialect is None else spoken(dialect)
+    if known is not None and known.over == "websocket":
+        _check_raw(options, feed, known)
+        environ = {name: value for name, value in environ.items() if name != TOKEN_VARIABLE}  # for others
     target = Target(
         url=address,
         path=normalise_path(options.path) if options.path else feed.path or DEFAULT_PATH,
@@ -108,7 +112,7 @@ def find_target(options: TargetOptions, *, environ: Mapping[str, str], directory
         transport=parse_transport(options.transport) if options.transport else feed.transport or "auto",
         cacert=options.cacert or feed.cacert,
         insecure=options.insecure or feed.insecure,
-        dialect=_check_dialect(dialect) if dialect else _dialect_at(address),
+        dialect=dialect or (SOCKETIO if known is None else known.name),
         direct=url is None,
     )
     somewhere = (url, options.path, options.namespace, dialect)  # each says that a feed of one's own is meant
@@ -251,17 +255,19 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(parse_header(f"{name}: {_text(text)}") for name, text in _mapping(value).items())
 
 
-def _check_dialect(name: str) -> str:
-    """The same. Raises UsageError for an unknown name, or a file with a mistake."""
-    if name != SOCKETIO:
-        dialect_named(name)
-    return name
-
-
-def _dialect_at(url: str) -> str:
-    """What is spoken at a URL: known exchange hosts pick their dialect."""
-    known = dialect_of(url)
-    return SOCKETIO if known is None else known.name
+def _check_raw(options: TargetOptions, feed: _Feed, dialect: Dialect) -> None:
+    """Raise UsageError for what only Socket.IO knows, with a dialect that is frames and nothing else."""
+    credentials = "raw feeds take credentials by --header, or in the dialect file"
+    given = {
+        "token": (options.token or options.token_file or feed.token, credentials),
+        "auth": (options.auth or feed.auth, credentials),
+        "namespace": (options.namespace or feed.namespace, None),
+        "path": (options.path or feed.path, "the URL's own path counts"),
+        "transport polling": ("polling" in (options.transport, feed.transport), None),
+    }
+    for name, (value, hint) in given.items():
+        if value:
+            raise UsageError(f"--{name} is about Socket.IO, and {dialect.name} is a raw WebSocket dialect", hint=hint)
 
 
 _KEYS: Mapping[str, Callable[[Any], Any]] = {

@@ -9,6 +9,8 @@ from wsctl.client.connection import OPEN_TIMEOUT, Connect, Connection, OnClose, 
 from wsctl.client.tap import Tap
 from wsctl.client.target import Target
 from wsctl.errors import Unreachable
+from wsctl.wire.dialect import Dialect
+from wsctl.wire.dialects import spoken
 
 
 class Dialler:
@@ -23,9 +25,11 @@ class Dialler:
     ) -> None:
         self._target = target
         self._auth = auth
-        self._connect = connect or _connector(tap)
+        dialect = spoken(target.dialect)
+        raw = dialect if dialect is not None and dialect.over == "websocket" else None
+        self._connect = connect or _connector(raw, tap)
         self._kept: str | None = None if target.transport == "auto" else target.transport
-        if tap is not None:  # only WebSocket has frames to be seen
+        if raw is not None or tap is not None:  # only WebSocket has frames, to be spoken in or to be seen
             self._kept = self._kept or "websocket"
 
     async def open(
@@ -62,12 +66,31 @@ class Dialler:
         return connection
 
 
-def _connector(tap: Tap | None) -> Connect:
-    """python-socketio's client; our own sessions where somebody wants to see the frames."""
+def _connector(raw: Dialect | None, tap: Tap | None) -> Connect:
+    """For a raw dialect, frames; else python-socketio's client, or our own sessions where frames are to be seen."""
+    # heavy imports, needed only where something is dialled
+    if raw is not None:
+        return partial(_connect_raw, raw, tap)
     if tap is not None:
-        from wsctl.client.framed import FramedConnection  # heavy imports, needed only where something is dialled
+        from wsctl.client.framed import FramedConnection
 
         return partial(FramedConnection, tap=tap)
     from wsctl.client.sio import SocketIOConnection
 
     return SocketIOConnection
+
+
+def _connect_raw(
+    dialect: Dialect,
+    tap: Tap | None,
+    target: Target,
+    auth: Mapping[str, Any],
+    transport: str,
+    *,
+    on_event: OnEvent,
+    on_close: OnClose,
+) -> Connection:
+    """Nobody is asked who he is: credentials are headers, or in the dialect's frames."""
+    from wsctl.client.raw import RawConnection
+
+    return RawConnection(target, transport, dialect=dialect, on_event=on_event, on_close=on_close, tap=tap)

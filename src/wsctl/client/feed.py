@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from msgspec import structs
 
@@ -22,8 +22,10 @@ from wsctl.client.target import Reconnect, Target
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import Gone, Refused, TargetError, Unreachable, WsctlError
 from wsctl.model import event as names
+from wsctl.model.event import Event
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
+from wsctl.wire.dialects import spoken
 from wsctl.wire.payload import EventReader
 
 __all__ = ["Feed", "Subscription"]
@@ -34,6 +36,13 @@ QUEUE_LIMIT = 100_000
 _TURN = 32
 """observations handed out before the loop gets a turn: a reader that is never made to wait would starve it, and
 with it the stamping of what arrives"""
+
+
+class Reader(Protocol):
+    """Makes an Event of what a Connection tells."""
+
+    def read(self, name: str, args: Sequence[Any]) -> Event:
+        """The Event in an event's name and arguments."""
 
 
 class _Line:
@@ -72,6 +81,8 @@ class Feed:
     Connections are named `c1`, `c1.2`, `c1.3`. Iterating raises Unreachable or Refused when the first connection
     fails, Gone when the feed is lost for good, Unserved when nothing of what was asked for exists, and
     WsctlError when the reader falls behind by `QUEUE_LIMIT`; what arrived before comes out first.
+
+    Not `observing`, it yields Lifecycles only, and asks for no time: for who takes frames from a tap.
     """
 
     def __init__(
@@ -80,13 +91,14 @@ class Feed:
         subscriptions: Sequence[Subscription] = (),
         *,
         reconnect: Reconnect | None = None,
-        reader: EventReader | None = None,
+        reader: Reader | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
         client_name: str = "c1",
         client_id: str | None = None,
         connect: Connect | None = None,
         tap: Tap | None = None,
+        observing: bool = True,
         timeout: float = OPEN_TIMEOUT,
     ) -> None:
         self.transport: str | None = None
@@ -99,11 +111,12 @@ class Feed:
         """server clock minus ours, once known; it corrects the latencies from then on"""
         self._subscriptions = tuple(subscriptions)
         self._reconnect = reconnect or Reconnect()
-        self._reader = reader or EventReader()
+        self._reader = reader or _reader(target.dialect)
         self._clock: Clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 (spreads attempts; protects nothing)
         self._name = client_name
         self._dialler = Dialler(target, target.handshake(client_id or uuid.uuid4().hex), connect, tap)
+        self._observing = observing
         self._timeout = timeout
         self._joined = 0
         self._served = False
@@ -194,7 +207,7 @@ class Feed:
         acknowledged, note = settle(answers, first=not self._served)
         self._served = True
         self._tell(line.conn, Stage.SUBSCRIBED, reason=note, refused=refused_codes(answers))
-        if acknowledged:
+        if acknowledged and self._observing:
             measured = await connection.clock_offset(self._clock)
             self.clock_offset = measured or self.clock_offset
         return True
@@ -227,6 +240,8 @@ class Feed:
 
     def _receive(self, conn: str, name: str, args: tuple[Any, ...]) -> None:
         """One event, as the handler gets it; stamped before anything else is done."""
+        if not self._observing:
+            return
         received_at = self._clock.now()
         try:
             event = self._reader.read(name, args)
@@ -234,7 +249,7 @@ class Feed:
             self._break(error)
             return
         seen = Observation(
-            received_at, conn, event.channel, name, event.epoch, event.seq, event.sent_at, None, event.data
+            received_at, conn, event.channel, event.name, event.epoch, event.seq, event.sent_at, None, event.data
         )
         if event.sent_at is not None and seen.kind is Kind.UPDATE:  # the others are never latency samples
             latency = latency_ms(received_at, event.sent_at, self.clock_offset)
@@ -286,3 +301,17 @@ class Feed:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             raise error
+
+
+def _reader(dialect: str) -> Reader:
+    """What a target that speaks so is read with."""
+    speaks = spoken(dialect)
+    if speaks is None:
+        return EventReader()
+    if speaks.over == "socketio":
+        from wsctl.wire.over_socketio import DialectReader  # slow imports, as of the next
+
+        return DialectReader(speaks)
+    from wsctl.client.raw import RawReader
+
+    return RawReader()

@@ -7,12 +7,12 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import Struct
 
 from wsctl.errors import UsageError
+from wsctl.wire.dialects import SOCKETIO
 from wsctl.wire.engineio import PROTOCOL
 
 Transport = Literal["auto", "websocket", "polling"]
 
 TRANSPORTS: tuple[Transport, ...] = ("auto", "websocket", "polling")
-SOCKETIO = "socketio"
 DEFAULT_URL = "http://127.0.0.1:3000"
 DEFAULT_PATH = "/socket.io/"
 DEFAULT_NAMESPACE = "/"
@@ -57,6 +57,12 @@ class Target(Struct, frozen=True, kw_only=True):
         if parts.query:
             query = f"{parts.query}&{query}"
         return parts._replace(scheme=scheme, path=self.path, query=query).geturl()
+
+    @property
+    def websocket_url(self) -> str:
+        """The ws(s) URL of a raw feed, its path and query as they are."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{'wss' if self.secure else 'ws'}://{rest}" if scheme.startswith("http") else self.url
 
     @property
     def secure(self) -> bool:

@@ -17,6 +17,9 @@ ERROR = "error"
 
 BOTS_SUBSCRIBED = "bot:subscribed"
 
+CONNECTION = "connection:"
+"""begins the names of events without channel that speak about the connection"""
+
 CONTROL = frozenset({CLOSING, ERROR, BOTS_SUBSCRIBED})
 """events about the connection or a request, not about a channel; nobody expects them to be numbered"""
 

@@ -99,3 +99,10 @@ def _percentiles(family: str, meaning: str) -> tuple[tuple[str, Unit, str], ...]
 
 METRICS: Mapping[str, Metric] = _vocabulary()
 """Every metric there is, by name."""
+
+_PLATFORMS_OWN = ("auth.", "limit.", "latency.source.", "connections.evicted")
+
+
+def is_platforms_own(name: str) -> bool:
+    """Whether only the platform's own events tell it: no feed in a raw WebSocket dialect has words for that."""
+    return name.startswith(_PLATFORMS_OWN)

@@ -47,17 +47,21 @@ class Observation(Struct, frozen=True):
 
     @property
     def kind(self) -> Kind:
-        """What it is to a check, told by its event name and payload."""
-        if self.event == event.HEARTBEAT:
-            return Kind.HEARTBEAT
-        if self.event == event.SKIPPED:
-            return Kind.SKIPPED
-        data = self.data
-        if isinstance(data, dict):
-            compact = self.event == event.PRICE_UPDATE and "s" in data
-            if data.get("snapshot") is True or (compact and data.get("n") == 1):
-                return Kind.SNAPSHOT
-        return Kind.UPDATE
+        """What it is to a check."""
+        return kind_of(self.event, self.data)
+
+
+def kind_of(name: str, data: Any) -> Kind:
+    """What an event is to a check, told by its name and payload."""
+    if name == event.HEARTBEAT:
+        return Kind.HEARTBEAT
+    if name == event.SKIPPED:
+        return Kind.SKIPPED
+    if isinstance(data, dict):
+        compact = name == event.PRICE_UPDATE and "s" in data
+        if data.get("snapshot") is True or (compact and data.get("n") == 1):
+            return Kind.SNAPSHOT
+    return Kind.UPDATE
 
 
 _encode = msgspec.json.Encoder().encode

@@ -1,32 +1,29 @@
-"""The mock feed as something to start and stop: sockets, uvicorn, platform and services put together."""
+"""The mock feed as something to start and stop: sockets, platform and services put together."""
 
 import asyncio
-import contextlib
 import math
 import secrets
-import ssl
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
-import uvicorn
 from msgspec import structs
 
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import UsageError
 from wsctl.server import defaults
-from wsctl.server.front_door import HttpProtocol
+from wsctl.server.control import control_routes
+from wsctl.server.endpoint import ConnectionLog
 from wsctl.server.http import build_app
+from wsctl.server.listening import Listening
 from wsctl.server.metrics import Sample, Sampler
 from wsctl.server.options import ServeOptions
-from wsctl.server.platform import ConnectionLog, Platform
+from wsctl.server.platform import Platform
 from wsctl.server.services.prices import PriceService
-from wsctl.server.sockets import BACKLOG, bind, is_loopback
+from wsctl.server.sockets import is_loopback
 from wsctl.server.sources.recorded import RecordedSource
 from wsctl.server.sources.simulated import SimulatedSource
 from wsctl.server.sources.tick import Source
-from wsctl.server.websocket import WebSocketProtocol
 from wsctl.spec.nearest import nearest
 
 HEARTBEAT_SILENCE = 5.0
@@ -36,9 +33,6 @@ LEAST = {"max_payload": 100, "max_events": 1, "max_subscriptions": 1, "max_per_u
 """what options must be at least; the command line says so itself, a config file or a test does not"""
 
 TRANSPORTS = ("polling", "websocket")
-
-LAST_ANSWERS = 0.3
-"""seconds for HTTP requests under way when all sessions have ended"""
 
 
 class MockFeed:
@@ -66,10 +60,9 @@ class MockFeed:
     async def __aenter__(self) -> "MockFeed":
         _check(self.options)
         source = _source(self.options, self.seed)
-        tls = _tls(self.options)
-        sockets = bind(self.options.host, self.options.port)
+        self._listening = Listening(self.options)
         self.symbols = source.symbols
-        self.url = f"{'https' if tls else 'http'}://{_dialable(*sockets[0].getsockname()[:2])}"
+        self.url = self._listening.url
 
         loop = asyncio.get_running_loop()
         self.platform = Platform(self.options, self._clock, loop, self._on_log, source.symbols)
@@ -82,24 +75,20 @@ class MockFeed:
             wait=self.options.prices is not None,
         )
         self.platform.requests.on_subscription = self.prices.start
-        server = _Uvicorn(_uvicorn_config(self.platform, self.prices, tls), self.platform)
+        routes = control_routes(self.platform, self.prices) if self.options.control else []
         self._tasks = [
-            asyncio.create_task(server.serve(sockets=sockets), name="uvicorn"),
+            await self._listening.serve(self.platform, build_app(self.platform, routes)),
             asyncio.create_task(self.prices.run(), name="prices"),
             asyncio.create_task(self._beat(), name="heartbeats"),
             asyncio.create_task(Sampler(self.platform, self._on_sample).run(), name="metrics"),
         ]
-        self._server = server
-        listening = asyncio.create_task(server.listening.wait())
-        await asyncio.wait((listening, self._tasks[0]), return_when=asyncio.FIRST_COMPLETED)
-        listening.cancel()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         uvicorn_task, *services = self._tasks
         for task in services:
             task.cancel()
-        self._server.should_exit = True
+        self._listening.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if not uvicorn_task.cancelled() and (error := uvicorn_task.exception()):
             raise error
@@ -116,57 +105,6 @@ class MockFeed:
         while True:
             await asyncio.sleep(1.0)
             self.platform.hub.beat(HEARTBEAT_SILENCE)
-
-
-class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signal handlers; the platform says goodbye before connections are shut."""
-
-    def __init__(self, config: uvicorn.Config, platform: Platform) -> None:
-        super().__init__(config)
-        self._platform = platform
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: Any = None) -> None:
-        """Say so once connections are taken."""
-        await super().startup(sockets=sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever runs us."""
-        yield
-
-    async def shutdown(self, sockets: Any = None) -> None:
-        """Stop listening, tell the clients, then do what uvicorn does."""
-        for server in self.servers:
-            server.close()
-        await self._platform.close()
-        dropping = self._platform.loop.call_later(LAST_ANSWERS, self._drop_connections)
-        await super().shutdown(sockets=sockets)
-        dropping.cancel()
-
-    def _drop_connections(self) -> None:
-        """End half requests and half-read answers; uvicorn would cancel their tasks, which ends in a traceback."""
-        for connection in tuple(self.server_state.connections):
-            connection.transport.abort()
-
-
-def _uvicorn_config(platform: Platform, prices: PriceService, tls: bool) -> uvicorn.Config:
-    options = platform.options
-    return uvicorn.Config(
-        build_app(platform, prices),
-        http=partial(HttpProtocol, platform),  # type: ignore[arg-type]
-        ws=partial(WebSocketProtocol, platform),  # type: ignore[arg-type]
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # X-Forwarded-For would let anyone pass for loopback at /control
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=1,
-        ssl_certfile=options.tls_cert if tls else None,
-        ssl_keyfile=options.tls_key if tls else None,
-    )
 
 
 def _check(options: ServeOptions) -> None:
@@ -216,26 +154,7 @@ def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-def _dialable(host: str, port: int) -> str:
-    """Where a client of this machine reaches what listens there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a name for it, not a place to bind
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _source(options: ServeOptions, seed: int) -> Source:
     if options.prices is not None:
         return RecordedSource(Path(options.prices), options.price_speed, options.price_loop, seed=seed)
     return SimulatedSource(options.symbols or defaults.SYMBOLS, rate=options.rate, seed=seed)
-
-
-def _tls(options: ServeOptions) -> bool:
-    """Whether TLS is asked for; tried out here, so that a bad file is one clear sentence."""
-    if (options.tls_cert is None) is not (options.tls_key is None):
-        raise UsageError("--tls-cert and --tls-key go together")
-    if options.tls_cert is None:
-        return False
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(options.tls_cert, options.tls_key)
-    except OSError as error:  # SSLError is one
-        raise UsageError(f"cannot use {options.tls_cert} and {options.tls_key} for TLS: {error}") from error
-    return True

@@ -15,7 +15,7 @@ from wsctl.wire import socketio
 from wsctl.wire.payload import FORMS, Payload
 
 if TYPE_CHECKING:
-    from wsctl.server.platform import Platform
+    from wsctl.server.endpoint import Endpoint
 
 
 PATIENCE = 1.0
@@ -52,7 +52,7 @@ class Client:
         "user",
     )
 
-    def __init__(self, platform: "Platform", connection: Connection) -> None:
+    def __init__(self, platform: "Endpoint", connection: Connection) -> None:
         self.platform = platform
         self.id = ""
         """what the client knows as `socket.id`, once joined"""
@@ -79,6 +79,11 @@ class Client:
     def transport(self) -> str:
         """`websocket` or `polling`."""
         return self._connection.transport
+
+    @property
+    def most_waiting(self) -> int:
+        """Bytes that may wait for this reader before it is closed."""
+        return limits.CLOSE_LIMIT
 
     # Application: what the connection tells
 
@@ -226,7 +231,7 @@ class Client:
 
     def _send(self, messages: list[socketio.Frame]) -> None:
         self._connection.send(messages)
-        if self._connection.waiting > limits.CLOSE_LIMIT:
+        if self._connection.waiting > self.most_waiting:
             self.dismiss(Closing.SLOW, retry=True)
 
     def _stop_stalling(self) -> None:

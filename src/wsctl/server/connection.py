@@ -11,7 +11,7 @@ from wsctl.server.polling import PollingCarrier
 from wsctl.wire import engineio
 
 if TYPE_CHECKING:
-    from wsctl.server.platform import Platform
+    from wsctl.server.endpoint import Endpoint
 
 
 class Carrier(Protocol):
@@ -107,7 +107,7 @@ class Connection:
         "transport",
     )
 
-    def __init__(self, platform: "Platform", sid: str, address: str) -> None:
+    def __init__(self, platform: "Endpoint", sid: str, address: str) -> None:
         self.platform = platform
         self.sid = sid
         """whoever knows it can fetch what a polling client is sent, so it is shown nowhere"""

@@ -19,6 +19,11 @@ def text_frame(packet: str, window_bits: int | None) -> bytes:
     return Frame(Opcode.TEXT, packet.encode()).serialize(mask=False, extensions=extensions)
 
 
+def binary_frame(packet: bytes) -> bytes:
+    """The same of a binary message, never compressed: which are is up to the sender (RFC 7692, 6)."""
+    return Frame(Opcode.BINARY, packet).serialize(mask=False)
+
+
 def offer_deflate() -> ServerPerMessageDeflateFactory:
     """What the server agrees to: no memory between messages on either side."""
     return ServerPerMessageDeflateFactory(

@@ -11,7 +11,7 @@ from wsctl.server.sockets import linger
 from wsctl.server.websocket import WebSocketProtocol
 
 if TYPE_CHECKING:
-    from wsctl.server.platform import Platform
+    from wsctl.server.endpoint import Endpoint
 
 MAX_HEAD = 64 * 1024
 """bytes of an HTTP request up to the end of its headers"""
@@ -33,7 +33,7 @@ class HttpProtocol(HttpToolsProtocol):
     During an outage a new TCP connection is reset.
     """
 
-    def __init__(self, platform: "Platform", **uvicorn_arguments: Any) -> None:
+    def __init__(self, platform: "Endpoint", **uvicorn_arguments: Any) -> None:
         super().__init__(**uvicorn_arguments)
         self._platform = platform
         self._unfinished: int | None = 0

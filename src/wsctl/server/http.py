@@ -1,6 +1,7 @@
-"""The HTTP side of the mock feed: long-polling, /healthz, /control."""
+"""The HTTP side of an endpoint: long-polling, /healthz, /metrics."""
 
 import asyncio
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -13,25 +14,21 @@ from starlette.types import Receive, Scope, Send
 from wsctl.errors import WireError
 from wsctl.server.body import read_body
 from wsctl.server.connection import Connection
-from wsctl.server.control import control_routes
+from wsctl.server.endpoint import LOOPBACK_ORIGIN, Endpoint
 from wsctl.server.front_door import TRANSPORT
 from wsctl.server.handshake import Refusal, read_query
-from wsctl.server.platform import LOOPBACK_ORIGIN, Platform
 from wsctl.server.polling import PollingCarrier
 from wsctl.server.prometheus import metrics_route
-from wsctl.server.services.prices import PriceService
 from wsctl.server.sockets import linger
 from wsctl.wire import engineio
 
 
-def build_app(platform: Platform, prices: PriceService) -> Starlette:
-    """The ASGI application behind uvicorn's HTTP protocol."""
-    routes = [Route("/healthz", _healthy), metrics_route(platform)]
+def build_app(platform: Endpoint, more: Sequence[Route] = ()) -> Starlette:
+    """The ASGI application behind uvicorn's HTTP protocol; `more` routes than the usual."""
+    routes = [Route("/healthz", _healthy), metrics_route(platform), *more]
     for path in platform.applications:
         polling = Polling(platform, path)
         routes += [Route(path, polling), Route(path.rstrip("/"), polling)]
-    if platform.options.control:
-        routes += control_routes(platform, prices)
     cors = Middleware(
         CORSMiddleware,
         allow_origins=platform.options.cors_origin,
@@ -54,7 +51,7 @@ async def _healthy(request: Request) -> Response:
 class Polling:
     """Engine.IO over HTTP requests. An ASGI application: unlike a function it is given every method."""
 
-    def __init__(self, platform: Platform, path: str) -> None:
+    def __init__(self, platform: Endpoint, path: str) -> None:
         self._platform = platform
         self._path = path
 

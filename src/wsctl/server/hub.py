@@ -173,7 +173,12 @@ class Hub:
         channel.seq += 1
         channel.last_sent = self.clock.monotonic()
         stamp = Stamp(channel_name, channel.epoch, channel.seq, self.clock.now(), source_at)
-        message = channel.latest = Message(channel, name, payload, stamp)
+        self.deliver(Message(channel, name, payload, stamp))
+
+    def deliver(self, message: Message) -> None:
+        """Give a message to every subscriber of its channel."""
+        channel = message.channel
+        channel.latest = message
         for encoding, audience in channel.audiences.items():
             # copies: a write that fills a buffer moves its connection to `held` within this very loop, and it has
             # this message already

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from wsctl.server.platform import Platform
+    from wsctl.server.endpoint import Endpoint
 
 INTERVAL = 1.0
 """seconds between two samples"""
@@ -84,7 +84,7 @@ class Sample(Struct, frozen=True):
 class Sampler:
     """Takes a Sample a second and gives it to a listener; keeps the loop's lag among the counters."""
 
-    def __init__(self, platform: "Platform", on_sample: Callable[[Sample], None]) -> None:
+    def __init__(self, platform: "Endpoint", on_sample: Callable[[Sample], None]) -> None:
         self._platform = platform
         self._on_sample = on_sample
         self._messages = 0

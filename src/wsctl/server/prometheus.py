@@ -14,10 +14,10 @@ from starlette.routing import Route
 from wsctl.server.metrics import resident_memory
 
 if TYPE_CHECKING:
-    from wsctl.server.platform import Platform
+    from wsctl.server.endpoint import Endpoint
 
 
-def metrics_route(platform: "Platform") -> Route:
+def metrics_route(platform: "Endpoint") -> Route:
     """The endpoint."""
     registry = CollectorRegistry()
     registry.register(PlatformCollector(platform))
@@ -31,7 +31,7 @@ def metrics_route(platform: "Platform") -> Route:
 class PlatformCollector(Collector):
     """Reads the platform's counters when asked; nothing is counted twice."""
 
-    def __init__(self, platform: "Platform") -> None:
+    def __init__(self, platform: "Endpoint") -> None:
         self._platform = platform
 
     def collect(self) -> Iterator[Metric]:

@@ -9,8 +9,7 @@ from wsctl.model.channel import is_name, symbol_of, ticker
 from wsctl.model.event import BOTS_SUBSCRIBED, ERROR
 from wsctl.server.auth import User
 from wsctl.server.hub import Hub
-from wsctl.server.services.bots import BotService, bot_channels, owner_of
-from wsctl.server.services.notifications import NotificationService
+from wsctl.server.services.bots import bot_channels, owner_of
 from wsctl.spec.nearest import nearest
 from wsctl.wire.payload import Payload
 
@@ -34,6 +33,20 @@ class Client(Protocol):
         """Send one event to this client only."""
 
 
+class Owned(Protocol):
+    """What comes into being for a user when first asked for."""
+
+    def ensure(self, user: str) -> None:
+        """Have it from now on."""
+
+
+class Bots(Owned, Protocol):
+    """The bots there are."""
+
+    def bots_of(self, user: str) -> list[str]:
+        """The ids of a user's."""
+
+
 class Denied(Exception):
     """A request, or one name in it, cannot be served; code and message go to the client."""
 
@@ -52,9 +65,7 @@ class Denied(Exception):
 class Requests:
     """Serves client events against the hub."""
 
-    def __init__(
-        self, hub: Hub, clock: Clock, bots: BotService, notifications: NotificationService, *, max_subscriptions: int
-    ) -> None:
+    def __init__(self, hub: Hub, clock: Clock, bots: Bots, notifications: Owned, *, max_subscriptions: int) -> None:
         self._hub = hub
         self._bots = bots
         self._notifications = notifications

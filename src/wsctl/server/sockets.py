@@ -47,6 +47,12 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+def dialable(host: str, port: int) -> str:
+    """Where a client of this machine reaches what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a name for it, not a place to bind
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def linger(transport: asyncio.BaseTransport) -> None:
     """Make the coming close of a TCP socket a reset: SO_LINGER with zero seconds."""
     sock = transport.get_extra_info("socket")

@@ -30,7 +30,7 @@ from wsctl.server.upgrade import Upgrade
 from wsctl.wire import engineio
 
 if TYPE_CHECKING:
-    from wsctl.server.platform import Platform
+    from wsctl.server.endpoint import Endpoint
 
 CLOSE_TIMEOUT = 5.0
 """seconds the client has to complete a close before the transport is aborted"""
@@ -46,7 +46,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     name = "websocket"
 
-    def __init__(self, platform: "Platform", **_uvicorn: Any) -> None:
+    def __init__(self, platform: "Endpoint", **_uvicorn: Any) -> None:
         self._platform = platform
         self._ws = ServerProtocol(
             extensions=[offer_deflate()] if platform.options.compress else None,

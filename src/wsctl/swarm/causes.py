@@ -9,20 +9,19 @@ from typing import Any
 from picows import WSHandshakeError
 from python_socks import ProxyError
 
+from wsctl.client.causes import SOCKETIO, Speech
 from wsctl.client.target import Target
-from wsctl.errors import Unreachable
+from wsctl.errors import Refused, TargetError, Unreachable
 
-_SERVER_HINT = "is a server running there? wsctl serve starts a mock feed"
-_PATH_HINT = "is it the right port? --path says where a Socket.IO server listens, if not at /socket.io/"
 _CERTIFICATE_HINT = "--cacert FILE names the authority that signed it; --insecure skips the check"
 
 
-def unreachable(target: Target, error: BaseException) -> Unreachable:
-    """What an exception of `ws_connect` means."""
+def unreachable(target: Target, error: BaseException, speech: Speech = SOCKETIO) -> TargetError:
+    """What an exception of `ws_connect` means: Unreachable, or Refused."""
     where = target.shown
     match error:
         case ConnectionRefusedError():
-            return Unreachable(f"{where}: connection refused", hint=_SERVER_HINT)
+            return Unreachable(f"{where}: connection refused", hint=speech.server_hint)
         case socket.gaierror():
             return Unreachable(f"{where}: host name not found", hint="check the spelling, the network and the VPN")
         case ssl.SSLCertVerificationError():
@@ -34,9 +33,9 @@ def unreachable(target: Target, error: BaseException) -> Unreachable:
             hint = "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY name it; NO_PROXY=host goes past it"
             return Unreachable(f"the proxy on the way to {where} does not let us through: {error}", hint=hint)
         case WSHandshakeError():
-            return _bad_answer(where, error)
+            return _bad_answer(where, error, speech)
         case asyncio.TimeoutError():
-            return Unreachable(f"{where} did not answer the WebSocket handshake in time", hint=_PATH_HINT)
+            return Unreachable(f"{where} did not answer the WebSocket handshake in time", hint=speech.place_hint)
         case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
             return cut_before_answer(target)
         case OSError():
@@ -51,14 +50,16 @@ def cut_before_answer(target: Target) -> Unreachable:
     return Unreachable(f"{target.shown} accepts connections and cuts them before an answer", hint=hint, answered=True)
 
 
-def _bad_answer(where: str, error: WSHandshakeError) -> Unreachable:
+def _bad_answer(where: str, error: WSHandshakeError, speech: Speech) -> TargetError:
     status: Any = None if error.response is None else error.response.status
     if status is None:
-        return Unreachable(f"{where} answers, but not in HTTP", hint=_PATH_HINT, answered=True)
+        return Unreachable(f"{where} answers, but not in HTTP", hint=speech.place_hint, answered=True)
     shown = f"{status.value} {status.phrase}"
+    if speech.raw and status in (401, 403):
+        return Refused(shown)  # the server's own words, as those of a namespace that refuses
     if status == 429 or status >= 500:
         hint = "the server behind it may be down or overloaded"
         return Unreachable(f"{where} answers {shown}", hint=hint, answered=True)
     if status == 101:
         return Unreachable(f"{where} answers the WebSocket handshake wrongly: {error}", answered=True)
-    return Unreachable(f"{where} answers, but not as a WebSocket: {shown}", hint=_PATH_HINT, answered=True)
+    return Unreachable(f"{where} answers, but not as a WebSocket: {shown}", hint=speech.place_hint, answered=True)

@@ -16,11 +16,13 @@ from wsctl.client.closing import Closing, read_closing
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.subscription import ACK_TIMEOUT, Answer, Subscription
-from wsctl.errors import TargetError
+from wsctl.errors import Refused, TargetError
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.spec.units import format_duration
 from wsctl.swarm import causes
 from wsctl.swarm.connection import Connection
+from wsctl.swarm.raw import RawConnection
+from wsctl.swarm.socketio import SocketIOConnection
 
 if TYPE_CHECKING:
     from wsctl.swarm.crowd import Crowd
@@ -110,15 +112,7 @@ class Client:
         """Set out, or try again."""
         conn = self.name if self._joined == 0 else f"{self.name}.{self._joined + 1}"
         self._closing, self._joined_at, self._live = None, None, False
-        self.connection = Connection(
-            self,
-            conn,
-            self._crowd.tally,
-            namespace=self._crowd.options.target.namespace,
-            auth=self._auth,
-            former=self._former,
-            slow=self._slow,
-        )
+        self.connection = self._make_connection(conn)
         self._deadline = time.monotonic() + OPEN_TIMEOUT
         self._tell(Stage.ATTEMPT)
         self._dialling = asyncio.create_task(self._dial(self.connection))
@@ -126,11 +120,14 @@ class Client:
     def look(self, now: float) -> None:
         """See to whatever had its time; `now` in monotonic seconds."""
         connection = self.connection
-        if connection is None or connection.over or self._paused:
+        if connection is None or connection.over:
             return
         pulse = connection.heard_at + connection.frames
-        if pulse != connection.pulse:
+        if pulse != connection.pulse or self._paused:
             connection.pulse, connection.alive_at = pulse, now
+        connection.look(now)
+        if self._paused:
+            return
         if self._deadline is not None:
             if now > self._deadline:
                 self._overdue(connection)
@@ -177,6 +174,7 @@ class Client:
         """Send an event and wait for its acknowledgement, one at a time. Raises AckTimeout or Lost."""
         if self.connection is None or not self._live:
             raise Lost("not connected")
+        assert isinstance(self.connection, SocketIOConnection), "raw dialects have no events"
         self._question = asyncio.get_running_loop().create_future()
         self.connection.event(event, args, len(self._subscriptions))
         try:
@@ -205,11 +203,11 @@ class Client:
             return
         self._unserved = False
         self._pending = dict(enumerate(self._subscriptions))
-        for id, subscription in self._pending.items():
-            self.connection.event(subscription.event, [list(subscription.names)] if subscription.names else [], id)
+        for id, subscription in enumerate(self._subscriptions):
+            self.connection.ask(subscription, id)
         if self._pending:
             self._deadline = time.monotonic() + ACK_TIMEOUT
-        else:
+        elif not self._live:  # there was nothing to ask
             self._subscribed()
 
     def acknowledged(self, id: int, args: Sequence[Any]) -> None:
@@ -276,18 +274,46 @@ class Client:
 
     # What follows
 
+    def _make_connection(self, conn: str) -> Connection:
+        crowd = self._crowd
+        target = crowd.options.target
+        if crowd.dialect is None or not crowd.is_raw:
+            return SocketIOConnection(
+                self,
+                conn,
+                crowd.tally,
+                namespace=target.namespace,
+                auth=self._auth,
+                former=self._former,
+                slow=self._slow,
+            )
+        return RawConnection(
+            self,
+            conn,
+            crowd.tally,
+            dialect=crowd.dialect,
+            url=target.url,
+            channels=tuple(name for subscription in self._subscriptions for name in subscription.names),
+            former=self._former,
+            slow=self._slow,
+        )
+
     async def _dial(self, connection: Connection) -> None:
         target = self._crowd.options.target
         try:
             outcome: tuple[Any, Any] = await ws_connect(lambda request, response: connection, **self._crowd.dialling)
         except Exception as error:
-            failure = causes.unreachable(target, error)
+            failure = causes.unreachable(target, error, self._crowd.speech)
         else:
             if outcome[1] is not None:
                 return
             failure = causes.cut_before_answer(target)  # which picows does not call an error
-        if not connection.over:
-            connection.drop()
+        if connection.over:
+            return
+        connection.drop()
+        if isinstance(failure, Refused):
+            self.refused(failure.message)
+        else:
             self._fail(failure, count=True)
 
     def _overdue(self, connection: Connection) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from picows import WSError
 
 from wsctl.client import clock_offset
+from wsctl.client.causes import SOCKETIO, raw_speech
+from wsctl.client.clock_offset import ClockOffset
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.route import find_proxy, tls_context
 from wsctl.clock import SystemClock
@@ -22,6 +24,7 @@ from wsctl.swarm.generator import Generator, saturation
 from wsctl.swarm.messages import Done, Fault, Progress, Report, Settled
 from wsctl.swarm.options import SETTLE, SwarmOptions
 from wsctl.swarm.tally import Tally
+from wsctl.wire.dialects import spoken
 
 MOST_SETTING_OUT = 200
 """clients whose first attempt may be under way at once"""
@@ -37,7 +40,11 @@ class Crowd:
     def __init__(self, options: SwarmOptions, report: Callable[[Report], None], random: Random | None = None) -> None:
         self.options = options
         self.random = random or Random()  # noqa: S311 (spreads attempts, names clients; protects nothing)
-        self.tally = Tally(options.recovery_hold)
+        self.dialect = spoken(options.target.dialect)
+        """of a feed of others; None: the platform's"""
+        self.is_raw = self.dialect is not None and self.dialect.over == "websocket"
+        self.speech = raw_speech(self.dialect.name) if self.dialect is not None and self.is_raw else SOCKETIO
+        self.tally = Tally(options.recovery_hold, self.dialect)
         self.dialling: dict[str, Any] = {}
         """arguments of `ws_connect`"""
         self._report = report
@@ -54,7 +61,7 @@ class Crowd:
     async def run(self) -> Done:
         """Connect everybody, measure for the duration, and take leave. Raises UsageError or Unreachable."""
         self.options.check()
-        self.dialling = _dialling(self.options)
+        self.dialling = _dialling(self.options, raw=self.is_raw)
         self._clients = [Client(self, index, self.random) for index in range(self.options.clients)]
         self._by_id = {client.id: client for client in self._clients}
         asyncio.get_running_loop().set_exception_handler(self._on_error)
@@ -107,7 +114,7 @@ class Crowd:
         if first.error is not None:  # nobody else will fare better
             raise first.error
         await self._until(lambda: first.settled)
-        clocks = asyncio.create_task(clock_offset.measure(first, SystemClock()))
+        clocks = asyncio.create_task(self._compare_clocks(first))
         try:
             await self._set_all_out()
             with contextlib.suppress(TimeoutError):
@@ -116,6 +123,10 @@ class Crowd:
             self.tally.clock_offset = await clocks
         finally:
             clocks.cancel()
+
+    async def _compare_clocks(self, client: Client) -> ClockOffset | None:
+        """Raw feeds cannot be asked what time it is."""
+        return None if self.is_raw else await clock_offset.measure(client, SystemClock())
 
     async def _set_all_out(self) -> None:
         """At the asked rate by one schedule, so that a late start does not delay those after it."""
@@ -227,13 +238,13 @@ class Crowd:
         self.broken(error if isinstance(error, Exception) else RuntimeError(context["message"]))
 
 
-def _dialling(options: SwarmOptions) -> dict[str, Any]:
+def _dialling(options: SwarmOptions, *, raw: bool) -> dict[str, Any]:
     target = options.target
-    url = target.engineio_url("websocket")
+    url = target.websocket_url if raw else target.engineio_url("websocket")
     quiet = logging.getLogger("wsctl.swarm.picows")
     quiet.disabled = True
     return {
-        "url": f"ws{url.removeprefix('http')}",
+        "url": url.replace("http", "ws", 1) if url.startswith("http") else url,
         "ssl_context": tls_context(target) if target.secure else None,
         "proxy": find_proxy(target),
         "extra_headers": list(target.headers),

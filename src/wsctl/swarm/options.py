@@ -7,6 +7,8 @@ from msgspec import Struct
 from wsctl.client.subscription import Subscription
 from wsctl.client.target import Reconnect, Target
 from wsctl.errors import UsageError
+from wsctl.wire.dialect import Dialect
+from wsctl.wire.dialects import spoken
 
 SETTLE = 30.0
 """seconds after the last client set out in which every client should be subscribed, refused or given up"""
@@ -49,8 +51,20 @@ class SwarmOptions(Struct, frozen=True, kw_only=True):
             raise UsageError(f"{self.clients} clients; expected at least 1")
         if self.slow > self.clients:
             raise UsageError(f"{self.slow} of {self.clients} clients are to be slow; expected at most all")
+        dialect = spoken(self.target.dialect)
+        if dialect is not None and dialect.over == "websocket":
+            self._check_raw(dialect)
         if self.users and len(self.users) != len(self.tokens):
             raise UsageError(f"{len(self.users)} users for {len(self.tokens)} tokens; expected one for each")
+
+    def _check_raw(self, dialect: Dialect) -> None:
+        if self.tokens or self.target.token or self.target.auth:
+            raise UsageError(
+                f"{dialect.name} takes no token", hint="raw feeds take credentials by --header, or in the dialect file"
+            )
+        session = dialect.client(self.target.url)
+        for subscription in self.subscriptions:
+            session.subscribe(subscription.names)  # raises for a bad name
 
     def subscriptions_of(self, index: int) -> tuple[Subscription, ...]:
         """What one client asks for."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -16,8 +16,11 @@ from wsctl.checks.ordering import OrderingCheck
 from wsctl.checks.reconnection import ReconnectionCheck
 from wsctl.client.clock_offset import TOLERANCE, ClockOffset
 from wsctl.model.finding import Finding
+from wsctl.model.metrics import is_platforms_own
 from wsctl.model.observation import Observation
-from wsctl.swarm.records import Record, Records
+from wsctl.swarm.records import Record, Records, Stand
+from wsctl.wire.dialect import Dialect
+from wsctl.wire.over_socketio import DialectReader
 
 MOST_SAMPLES = 100
 LARGEST_SAMPLE = 64 * 1024
@@ -108,8 +111,10 @@ class _Latencies:
 class Tally:
     """Fed by connections, folded a few times a second, read at any time."""
 
-    def __init__(self, hold: float) -> None:
-        self.ordering = OrderingCheck()
+    def __init__(self, hold: float, dialect: Dialect | None = None) -> None:
+        """`dialect` is that of a feed of others; None: the platform's."""
+        self.ordering = OrderingCheck() if dialect is None else OrderingCheck(dialect.scheme, dialect.link)
+        self._is_raw = dialect is not None and dialect.over == "websocket"
         self.fanout = FanoutCheck()
         self.reconnection = ReconnectionCheck(hold)
         self.evictions = EvictionCheck()
@@ -121,7 +126,9 @@ class Tally:
         self.bytes = 0
         self.samples: list[Observation] = []
         """messages that brought findings to light, the first ones"""
-        self.records = Records()
+        self.records = Records(DialectReader(dialect) if dialect is not None and not self._is_raw else None)
+        """of who asks for what all ask for"""
+        self._records: dict[tuple[str, ...], Records] = {}
         self.clock_offset: ClockOffset | None = None
         self._latency = _Latencies()
         self._source = _Latencies()
@@ -136,15 +143,23 @@ class Tally:
 
     # What connections tell
 
+    def records_for(self, channels: tuple[str, ...]) -> Records:
+        """Those of the clients that ask for the same: in some dialects only that tells what a frame is about."""
+        return self._records.setdefault(channels, Records())
+
     def judge(self, conn: str, record: Record, at: float) -> Lane | None:
         """Take a message's place in its sequence; the lane it moved, unless it has none."""
         seen = structs.replace(record.seen, conn=conn, received_at=at)
+        lane = self.ordering.lane(conn, record.channel)
+        stood = None if lane is None else Stand.of(lane)
         found = self.ordering.add(seen)
         if found:
             if len(self.samples) < MOST_SAMPLES and record.size <= LARGEST_SAMPLE:
                 self.samples.append(seen)
             for finding in found:
                 self._lost(finding)
+        elif lane is not None and stood is not None:
+            stood.taught(record, lane)
         return self.ordering.lane(conn, record.channel)
 
     def count(self, record: Record, at: float, *, timely: bool) -> None:
@@ -170,10 +185,11 @@ class Tally:
 
     def fold(self) -> None:
         """Count what arrived since the last time; forget old records."""
-        for record in self.records.known.values():
-            if record.arrivals:
-                self._fold(record)
-        self.records.expire(time.time())
+        for records in (self.records, *self._records.values()):
+            for record in records.known.values():
+                if record.arrivals:
+                    self._fold(record)
+            records.expire(time.time())
 
     def gather(self) -> None:
         """Bring up to date what takes long: percentiles of latencies, who is back. The seldomer, the less work."""
@@ -212,8 +228,8 @@ class Tally:
             measured |= self._source.histogram.metrics("latency.source")
         measured |= self.ordering.metrics()
         measured |= self._recovery
-        measured |= self.fanout.metrics()
-        return measured | self.evictions.metrics(now)
+        measured |= self.fanout.metrics() | self.evictions.metrics(now)
+        return {name: value for name, value in measured.items() if not (self._is_raw and is_platforms_own(name))}
 
     def findings(self) -> tuple[Finding, ...]:
         """The first of all channels."""
@@ -244,17 +260,25 @@ class Tally:
         return [*notes, *([] if funnel is None else [str(funnel)]), *self.reconnection.notes(now)]
 
     def _fold(self, record: Record) -> None:
-        """Count receipts that were in place and took the common path: all of them numbered updates."""
+        """Count receipts that were in place and took the common path: all of them updates."""
         arrivals = record.arrivals
         self._count(record, len(arrivals))
         self._measure(record, arrivals)
-        assert record.seq is not None
+        report = self.ordering.channels[record.channel]
+        report.messages += len(arrivals)
+        if not record.numbered:
+            report.unnumbered += len(arrivals)
+        if record.followed:
+            self._spread(record, arrivals)
+        arrivals.clear()
+
+    def _spread(self, record: Record, arrivals: Sequence[float]) -> None:
         spread, more = record.spread, len(arrivals)
         if spread is None:
+            assert record.seq is not None
             spread = record.spread = self.fanout.received(record.channel, record.epoch, record.seq, arrivals[0])
             more -= 1
         spread.add(arrivals[0], arrivals[-1], more)
-        arrivals.clear()
 
     def _count(self, record: Record, times: int) -> None:
         self.received += times

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from wsctl.model.event import Event
 from wsctl.model.observation import Observation
 from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Recording
@@ -11,21 +12,22 @@ from wsctl.wire.dialect import Dialect
 class Observing:
     """Iterates the Observations in a recording, once.
 
-    Latencies are absent: whose clocks wrote the times, a tape cannot say. A frame that its dialect cannot read does
-    not end the reading; `reading` tells of them. Raises UsageError for a line that cannot be read.
+    A frame that its dialect cannot read does not end the reading; `reading` tells of them. Raises UsageError for a line
+    that cannot be read.
     """
 
     def __init__(self, recording: Recording, dialect: Dialect | None) -> None:
         self.recording = recording
-        self.reading = Reading(dialect, recording.header.url)
+        self.reading = Reading(dialect, recording.header)
 
     def __iter__(self) -> Iterator[Observation]:
         for frame in self.recording:
             events = self.reading.events(frame, self.recording.place)
-            if not events:
-                continue
-            at = self.recording.header.unix_seconds(frame.at_ns)
-            for event in events:
-                yield Observation(
-                    at, frame.conn, event.channel, event.name, event.epoch, event.seq, event.sent_at, None, event.data
-                )
+            if events:
+                at = self.recording.header.unix_seconds(frame.at_ns)
+                yield from (observed(event, frame.conn, at) for event in events)
+
+
+def observed(event: Event, conn: str, at: float) -> Observation:
+    """A recorded Event as an Observation. Its latency is absent: whose clocks wrote the times, a tape cannot say."""
+    return Observation(at, conn, event.channel, event.name, event.epoch, event.seq, event.sent_at, None, event.data)

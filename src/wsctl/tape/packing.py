@@ -74,6 +74,8 @@ class Zstd:
 
 
 _PACKERS: dict[str, type[Gzip] | type[Zstd]] = {".gz": Gzip, ".zst": Zstd}
+COMPRESSED = frozenset(_PACKERS)
+"""suffixes of names, in lower case"""
 
 
 def packer_for(path: Path) -> Packer:

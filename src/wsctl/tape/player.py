@@ -13,6 +13,7 @@ from wsctl.clock import Clock
 from wsctl.errors import UsageError
 from wsctl.model.event import Event
 from wsctl.tape.format import TapeFrame
+from wsctl.tape.pace import timed
 from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Recording
 from wsctl.tape.retelling import Retelling
@@ -20,7 +21,6 @@ from wsctl.wire.dialect import Dialect
 
 TIMER_STEP: Final = 0.001
 """seconds: uvloop's timers know milliseconds"""
-_NS: Final = 1_000_000_000
 
 
 class Played(Struct, frozen=True):
@@ -49,6 +49,7 @@ class Output(Protocol):
 
     def skip(self, played: Played) -> None:
         """Take note of one that lies before the beginning (`--from`): state, not news."""
+        return
 
     async def lap_over(self, lap: int) -> None:
         """The tape is over and begins anew."""
@@ -84,10 +85,8 @@ class Player:
         """rounds that are over"""
         self.schedule = Histogram()
         """seconds between the moment a frame was due and that it was put; empty at infinite speed"""
-        self.reading: Reading | None = None
-        """of the round that is played, or was the last"""
-        self.truncated: str | None = None
-        """what was cut off at the recording's end, in a sentence"""
+        self.began: float | None = None
+        """monotonic seconds: when the first round did"""
         self._recording = recording
         self._dialect = dialect
         self._speed = speed
@@ -111,6 +110,8 @@ class Player:
 
     async def _play_lap(self, lap: int, output: Output) -> None:
         origin, wall_origin = self._clock.monotonic(), self._clock.now()
+        if self.began is None:
+            self.began = origin
         played_any = False
         for elapsed, frame, events in self._read():
             if elapsed > self._until:
@@ -131,16 +132,11 @@ class Player:
             raise UsageError("the tape holds nothing in the time that was asked for", hint="see --from and --until")
 
     def _read(self) -> Iterator[tuple[float, TapeFrame, list[Event]]]:
-        """The records, each with the seconds since the first, which never fall."""
+        """The records, each with the seconds since the first and what it says."""
         with self._recording() as recording:
-            self.reading = reading = Reading(self._dialect, recording.header.url)
-            elapsed_ns, before_ns = 0, None
-            for frame in recording:
-                if before_ns is not None:
-                    elapsed_ns += max(0, frame.at_ns - before_ns)
-                before_ns = frame.at_ns
-                yield elapsed_ns / _NS, frame, reading.events(frame, recording.place)
-            self.truncated = recording.truncated
+            reading = Reading(self._dialect, recording.header)
+            for elapsed, frame in timed(recording):
+                yield elapsed, frame, reading.events(frame, recording.place)
 
     def _played(self, frame: TapeFrame, events: list[Event], at: float, lap: int) -> Played:
         told = self._retelling.tell(events, self._clock.now(), lap)

@@ -5,9 +5,10 @@ from typing import Final
 
 from wsctl.errors import WireError
 from wsctl.model.event import Event
-from wsctl.tape.format import TapeFrame
+from wsctl.tape.format import Header, TapeFrame
 from wsctl.wire import engineio, socketio
-from wsctl.wire.dialect import ClientSession, Dialect
+from wsctl.wire.dialect import ClientSession, Dialect, Received, Subscribed
+from wsctl.wire.over_socketio import DialectReader
 from wsctl.wire.payload import EventReader
 
 MALFORMED_KEPT: Final = 10
@@ -20,27 +21,29 @@ Reader = Callable[[TapeFrame], list[Event]]
 class Reading:
     """The sessions of a recording. A frame that its dialect cannot read is counted, and carries nothing.
 
-    `url` is that of connections that do not say. Socket.IO has no `dialect`: it is more than frames.
+    Without a `dialect` it is the platform's Socket.IO, or whatever feed its events are told like.
     """
 
-    def __init__(self, dialect: Dialect | None, url: str | None) -> None:
+    def __init__(self, dialect: Dialect | None, header: Header) -> None:
         self.malformed: list[str] = []
         """`file:line: what is wrong`, the first ones"""
         self.malformed_count = 0
+        self.subscribed: set[str] = set()
+        """channels that a server said it would send, though it may never have"""
         self._dialect = dialect
-        self._url = url or ""
+        self._header = header
         self._readers: dict[str, Reader] = {}
         """by connection"""
 
     def events(self, frame: TapeFrame, place: str) -> list[Event]:
         """What a record says; nothing, unless a server sent it. `place` is its file and line."""
         if frame.direction == "open":
-            self._readers[frame.conn] = self._reader(frame.url or self._url)
+            self._readers[frame.conn] = self._reader(frame.url)
         if frame.direction not in ("in", "out"):
             return []
         reader = self._readers.get(frame.conn)
         if reader is None:  # a tape that begins in the middle of a connection
-            reader = self._readers[frame.conn] = self._reader(self._url)
+            reader = self._readers[frame.conn] = self._reader(self._header.conns.get(frame.conn))
         try:
             return reader(frame)
         except WireError as error:
@@ -49,30 +52,42 @@ class Reading:
                 self.malformed.append(f"{place}: {error.message}")
             return []
 
-    def _reader(self, url: str) -> Reader:
-        return _Raw(self._dialect.client(url)) if self._dialect is not None else _SocketIO()
+    def _reader(self, url: str | None) -> Reader:
+        if self._dialect is None:
+            return _SocketIO(EventReader())
+        if self._dialect.over == "socketio":
+            return _SocketIO(DialectReader(self._dialect))
+        return _Raw(self._dialect.client(url or self._header.url or ""), self.subscribed)
 
 
 class _Raw:
     """One connection in a raw WebSocket dialect; what its client sent says what is subscribed."""
 
-    def __init__(self, session: ClientSession) -> None:
+    def __init__(self, session: ClientSession, subscribed: set[str]) -> None:
         self._session = session
+        self._subscribed = subscribed
+        self._events(session.open())
 
     def __call__(self, frame: TapeFrame) -> list[Event]:
         assert frame.frame is not None
         if frame.direction == "out":
             self._session.sent(frame.frame)
             return []
-        return [received for received in self._session.receive(frame.frame) if isinstance(received, Event)]
+        return self._events(self._session.receive(frame.frame))
+
+    def _events(self, found: list[Received]) -> list[Event]:
+        for received in found:
+            if isinstance(received, Subscribed):
+                self._subscribed.update(received.channels)
+        return [received for received in found if isinstance(received, Event)]
 
 
 class _SocketIO:
     """One connection over Socket.IO. Only its events are looked at: a tape may begin after the handshake."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: EventReader | DialectReader) -> None:
         self._decoder = socketio.Decoder()
-        self._reader = EventReader()
+        self._reader = reader
 
     def __call__(self, frame: TapeFrame) -> list[Event]:
         assert frame.frame is not None

@@ -37,8 +37,11 @@ class Retelling:
         return self._stamped(event, now) if self._restamp else event
 
     def _stamped(self, event: Event, now: float) -> Event:
-        if event.sent_at is None or self._dialect is not None:
+        if event.sent_at is None:
             return event
+        if self._dialect is not None:
+            data = self._dialect.restamped(event.channel or "", event.data, now)
+            return structs.replace(event, sent_at=now, data=data)
         key = "t" if _is_compact(event) else "timestamp"
         data = _with(event.data, {key: round(now * 1000, 3)})
         return structs.replace(event, sent_at=now, data=data)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,7 @@ class TapeWriter:
     """Writes a tape to a new or empty file, compressed if its name ends in `.gz` or `.zst`; `-` is stdout.
 
     A plain tape hands every line to the system at once: a killed writer has lost none. A compressed one does so after
-    FLUSH_BYTES or FLUSH_NS and at `flush`, which a recorder calls as well when its feed falls silent. When the disk is
+    FLUSH_BYTES or FLUSH_NS and at `flush`, which `tape.spool` calls as well when nothing more comes. When the disk is
     full the file is cut back to the last whole line. Secrets are left out unless `keep_secrets` (see tape.redact).
 
     Raises UsageError for a file that cannot be opened or holds something already, WsctlError, naming what was kept,
@@ -49,29 +50,44 @@ class TapeWriter:
         """Bytes in the file by now."""
         return self._part.size
 
+    @property
+    def held_back(self) -> int:
+        """Records that a flush would bring into the file."""
+        return self._part.waiting
+
     def write(self, frame: TapeFrame) -> None:
         """Append one record."""
+        self.write_all((frame,))
+
+    def write_all(self, frames: Sequence[TapeFrame]) -> None:
+        """Append some records, at least one: plain ones in one call of the system."""
         if not self._keep_secrets:
-            frame = redacted(frame)
-        if frame.direction == "open":
-            self._conns[frame.conn] = frame.url
-        elif frame.direction == "close":
-            self._conns.pop(frame.conn, None)
-        self._part.add(encode_frame(frame), frame.at_ns)
+            frames = [redacted(frame) for frame in frames]
+        for frame in frames:
+            if frame.direction == "open":
+                self._conns[frame.conn] = frame.url
+            elif frame.direction == "close":
+                self._conns.pop(frame.conn, None)
+        self._part.add(b"".join(map(encode_frame, frames)), len(frames), frames[-1].at_ns)
 
     def flush(self) -> None:
         """Make everything readable that was written."""
         self._part.flush()
 
-    def rotate(self, path: Path) -> None:
+    def rotate(self, path: Path) -> int:
         """Go on in another file: its header has the next part number and names the connections that are open.
 
-        Should it not open, the recording is still in the current one.
+        Answers the size of the finished one. Should the other not open, the recording is still in the current one.
         """
         header = structs.replace(self.header, part=self.header.part + 1, conns=dict(self._conns))
         part = _Part(path, header)
         finished, self._part, self.header = self._part, part, header
         finished.close()
+        return finished.size
+
+    def discard(self) -> None:
+        """Leave the file as it was found: there is nothing to tell. Only where nothing was written but the header."""
+        self._part.discard()
 
     def close(self) -> None:
         """Write what is held back and the compressed stream's end. Later calls change nothing."""
@@ -92,14 +108,15 @@ class _Part:
     def __init__(self, path: Path, header: Header) -> None:
         self.records = 0
         self.size = 0
-        self._fd = _open(path)
+        self._path = path
         self._ours = str(path) != "-"
         self._name = str(path) if self._ours else "stdout"
+        self._fd, self._created = _open(path)
         self._packer = packer_for(path)
         self._every_line = isinstance(self._packer, Plain)
         self._packed = self._packer.add(encode_header(header))
         """for the file, as far as the packer has let go of it"""
-        self._waiting = 0
+        self.waiting = 0
         """records since the last flush"""
         self._waiting_bytes = 0
         self._flushed_at_ns = 0
@@ -110,12 +127,13 @@ class _Part:
             self._let_go()
             raise
 
-    def add(self, line: bytes, at_ns: int) -> None:
+    def add(self, lines: bytes, count: int, at_ns: int) -> None:
+        """Take whole lines, the last of them of an offset."""
         if not self._open:
             raise WsctlError(f"the tape {self._name} is closed")
-        self._packed += self._packer.add(line)
-        self._waiting += 1
-        self._waiting_bytes += len(line)
+        self._packed += self._packer.add(lines)
+        self.waiting += count
+        self._waiting_bytes += len(lines)
         if (
             self._every_line
             or self._waiting_bytes >= FLUSH_BYTES
@@ -125,7 +143,7 @@ class _Part:
             self.flush()
 
     def flush(self) -> None:
-        if self._open and (self._waiting or not self.size):
+        if self._open and (self.waiting or not self.size):
             self._save(self._packer.flush())
 
     def close(self) -> None:
@@ -137,11 +155,21 @@ class _Part:
         finally:
             self._let_go()
 
+    def discard(self) -> None:
+        if not self._open:
+            return
+        if self._created:
+            self._path.unlink(missing_ok=True)
+        elif self._ours:
+            with suppress(OSError):  # a device
+                os.ftruncate(self._fd, 0)
+        self._let_go()
+
     def _save(self, packed: bytes) -> None:
-        """To the file, all of it or nothing."""
+        """To the file: all of it, or what fits of whole lines (compressed: nothing)."""
         # whatever interrupts us, nothing is written twice
         data, self._packed = self._packed + packed, b""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, 0, 0
+        waiting, self.waiting, self._waiting_bytes = self.waiting, 0, 0
         try:
             view = memoryview(data)
             while view:
@@ -150,6 +178,10 @@ class _Part:
             self._let_go()
             raise
         except OSError as error:
+            whole = data[: data.rfind(b"\n", 0, len(data) - len(view)) + 1] if self._every_line and waiting else b""
+            self.size += len(whole)
+            self.records += whole.count(b"\n")
+            waiting -= whole.count(b"\n")
             if self._ours:  # stdout may be the end of somebody's longer file
                 with suppress(OSError):  # a device
                     os.ftruncate(self._fd, self.size)
@@ -168,18 +200,22 @@ class _Part:
         self._open = False
 
 
-def _open(path: Path) -> int:
+def _open(path: Path) -> tuple[int, bool]:
+    """A descriptor, and whether there was no such file before."""
     if str(path) == "-":
-        return sys.stdout.fileno()
+        return sys.stdout.fileno(), False
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        with suppress(FileExistsError):
+            return os.open(path, flags | os.O_EXCL, 0o644), True
+        fd = os.open(path, flags, 0o644)
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot write {path}: {reason.lower()}") from error
     if os.fstat(fd).st_size:
         os.close(fd)
         raise UsageError(f"{path} exists and is not empty; expected a new file", hint="a tape replaces nothing")
-    return fd
+    return fd, False
 
 
 def _without_secrets(header: Header) -> Header:

@@ -8,11 +8,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Raw, Struct, ValidationError
+from msgspec.json import Decoder
+
 from wsctl.errors import WireError
 from wsctl.model.event import Event
 from wsctl.wire import binance_streams as streams
+from wsctl.wire.binance_rest import BinanceRest
 from wsctl.wire.dialect import (
     Asked,
+    Carrier,
     Exists,
     Frame,
     KeepAlive,
@@ -27,6 +32,7 @@ from wsctl.wire.dialect import (
     Unsubscribed,
     everything,
 )
+from wsctl.wire.rest import Rest
 from wsctl.wire.values import decode_json, encode_json
 
 MAX_STREAMS = 1024
@@ -47,6 +53,7 @@ class Binance:
     """The dialect. Channels are Binance's stream names."""
 
     name = "binance"
+    over: Carrier = "websocket"
     hosts = (
         "stream.binance.com",
         "data-stream.binance.vision",
@@ -57,6 +64,7 @@ class Binance:
         "stream.binancefuture.com",
         "stream.binance.us",
     )
+    acknowledges = True
     keep_alive: KeepAlive | None = None
 
     def client(self, url: str) -> "ClientSession":
@@ -78,6 +86,33 @@ class Binance:
 
     def quote(self, channel: str, data: Any) -> Quote:
         return streams.quote_of(data)
+
+    def payload(self, frame: Frame) -> Raw:
+        try:
+            wrapped = _decode_wrapped(frame)
+        except ValidationError:  # a bare list, or keys that mean something else
+            return Raw(frame)
+        return wrapped.data if wrapped.stream is not None and wrapped.data else Raw(frame)
+
+    def is_snapshot(self, channel: str, data: Any) -> bool:
+        """Never: whole books are asked for over HTTP."""
+        return False
+
+    def restamped(self, channel: str, data: Any, sent_at: float) -> Any:
+        return streams.restamped(data, sent_at)
+
+    def rest(self) -> Rest:
+        return BinanceRest()
+
+
+class _Wrapped(Struct):
+    """A payload on a combined connection."""
+
+    stream: str | None = None
+    data: Raw = Raw()
+
+
+_decode_wrapped = Decoder(_Wrapped).decode
 
 
 class ClientSession:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from wsctl.wire.dialect import NO_LINK, NO_QUOTE, Link, Price, Quote, Scheme
-from wsctl.wire.values import instant, integer, text
+from wsctl.wire.values import instant, integer, text, written
 
 ALL = "!"
 """begins the name of a stream about all symbols"""
@@ -89,7 +89,15 @@ def sent_at_of(payload: Any) -> float | None:
     if not isinstance(first, dict):
         return None
     moment = integer(first.get("E", first.get("T")))
-    return None if moment is None else instant(moment, "ms" if moment < _MICROSECONDS_FROM else "us")
+    return None if moment is None else instant(moment, _unit_of(moment))
+
+
+def restamped(payload: Any, sent_at: float) -> Any:
+    """A payload, or each of a list, with another event time; without one it stays as it is."""
+    if isinstance(payload, list):
+        return [restamped(each, sent_at) for each in payload]
+    moment = integer(payload.get("E")) if isinstance(payload, dict) else None
+    return payload if moment is None else {**payload, "E": written(sent_at, _unit_of(moment), moment)}
 
 
 def scheme_of(stream: str) -> Scheme:
@@ -122,6 +130,10 @@ def quote_of(data: Any) -> Quote:
     elif isinstance(name, str) and name.endswith("Ticker"):
         price = data.get("c")
     return Quote(text(data.get("s")), _price(price))
+
+
+def _unit_of(moment: int) -> str:
+    return "ms" if moment < _MICROSECONDS_FROM else "us"
 
 
 def _price(value: Any) -> Price | None:

@@ -7,12 +7,15 @@ name the channel it came on, so that it is told by its type and by what was subs
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from msgspec import Raw
+
 from wsctl.errors import WireError
 from wsctl.model.event import Event
 from wsctl.wire.dialect import (
     NO_LINK,
     NO_QUOTE,
     Asked,
+    Carrier,
     Exists,
     Frame,
     KeepAlive,
@@ -27,7 +30,7 @@ from wsctl.wire.dialect import (
     Unsubscribed,
     everything,
 )
-from wsctl.wire.values import decode_json, encode_json, from_iso, instant, integer, text
+from wsctl.wire.values import decode_json, encode_json, from_iso, instant, integer, text, written
 
 _FEEDS = {"ticker": "ticker", "trades": "matches", "orderbook": "level2"}
 _PRODUCT_CHANNELS = frozenset(
@@ -59,6 +62,7 @@ class Coinbase:
     """The dialect. A channel is Coinbase's and a product, `level2:BTC-USD`; `status` has none."""
 
     name = "coinbase"
+    over: Carrier = "websocket"
     hosts = (
         "ws-feed.exchange.coinbase.com",
         "ws-direct.exchange.coinbase.com",
@@ -66,6 +70,7 @@ class Coinbase:
         "ws-direct.sandbox.exchange.coinbase.com",
         "ws-feed.pro.coinbase.com",
     )
+    acknowledges = True
     keep_alive: KeepAlive | None = None
 
     def client(self, url: str) -> "ClientSession":
@@ -88,6 +93,19 @@ class Coinbase:
         if not isinstance(data, dict):
             return NO_QUOTE
         return Quote(text(data.get("product_id")), text(data.get("price")))
+
+    def payload(self, frame: Frame) -> Raw:
+        return Raw(frame)
+
+    def is_snapshot(self, channel: str, data: Any) -> bool:
+        return isinstance(data, dict) and data.get("type") == "snapshot"
+
+    def restamped(self, channel: str, data: Any, sent_at: float) -> Any:
+        moment = data.get("time") if isinstance(data, dict) else None
+        return data if from_iso(moment) is None else {**data, "time": written(sent_at, "iso", moment)}
+
+    def rest(self) -> None:
+        """Nothing: books come on the stream."""
 
 
 class ClientSession:

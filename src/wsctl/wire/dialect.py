@@ -7,15 +7,19 @@ WireError or nothing.
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from wsctl.model.event import Event
+from wsctl.model.event import CONNECTION, Event
+from wsctl.wire.rest import Rest
 
 Frame = str | bytes
 """One WebSocket message, text or bytes."""
 
 Scheme = Literal["counter", "range", "chain", "monotonic", "none"]
 """How a channel's numbers prove order; `wsctl.checks` judges by these names."""
+
+Carrier = Literal["websocket", "socketio"]
+"""What carries a dialect's messages: WebSocket frames, or the events of Socket.IO, an argument each."""
 
 Price = str | int | float
 """A price as it came: exchanges that quote it mean its digits."""
@@ -85,6 +89,11 @@ class KeepAlive(Struct, frozen=True):
     frame: Frame
 
 
+def as_event(said: Event | Notice) -> Event:
+    """A Notice as an Event without channel, `connection:` before its name: checks know by it what nobody numbers."""
+    return said if isinstance(said, Event) else Event(name=f"{CONNECTION}{said.name}", data=said.data)
+
+
 Received = Event | Subscribed | Unsubscribed | Objected | Notice | Reply
 
 
@@ -137,6 +146,14 @@ class Dialect(Protocol):
         """What `--dialect` calls it."""
 
     @property
+    def over(self) -> Carrier:
+        """What carries its messages; over Socket.IO only `generic` knows how."""
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether a client can tell that its subscriptions were taken."""
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """Known exchange hosts, `host` or `host/path`: URLs to them pick the dialect."""
 
@@ -161,6 +178,21 @@ class Dialect(Protocol):
 
     def quote(self, channel: str, data: Any) -> Quote:
         """What an Event of a channel, by its `data`, says about a market."""
+
+    def payload(self, frame: Frame) -> Raw:
+        """The `data` of a frame's Event as the JSON that stands there, to the byte; `publish` takes it."""
+
+    def is_snapshot(self, channel: str, data: Any) -> bool:
+        """Whether an Event of a channel, by its `data`, is the whole state that those after it change."""
+
+    def restamped(self, channel: str, data: Any, sent_at: float) -> Any:
+        """An Event's `data` with another time of sending, unix seconds, where it has one.
+
+        Raises UsageError where nobody can say where it is written.
+        """
+
+    def rest(self) -> Rest | None:
+        """What the exchange answers over HTTP beside its stream; None where nothing depends on the stream."""
 
 
 NO_LINK = Link()

@@ -19,8 +19,11 @@ _SHIPPED: dict[str, tuple[str, ...]] = {
 }
 """the hosts of shipped files, so that they are read only when they are meant; a test compares them"""
 
+SOCKETIO = "socketio"
+"""the platform's own way of speaking: Socket.IO events, which is more than frames"""
+
 NAMES = (*_BUILT, *_SHIPPED)
-"""of the dialects that need no file; Socket.IO is none of them, as it is more than frames"""
+"""of the dialects that need no file; SOCKETIO is none of them"""
 
 
 def dialect_named(name: str) -> Dialect:
@@ -40,6 +43,14 @@ def dialect_named(name: str) -> Dialect:
     close = nearest(name, NAMES)
     hint = f"did you mean {close}?" if close else f"known: {', '.join(NAMES)}, or a file such as my-feed.yaml"
     raise UsageError(f"unknown dialect {name!r}", hint=hint)
+
+
+def spoken(name: str | None) -> Dialect | None:
+    """A dialect by what a target or a recording says of itself; None for Socket.IO, which is what nobody says.
+
+    Raises UsageError as `dialect_named`.
+    """
+    return None if name is None or name == SOCKETIO else dialect_named(name)
 
 
 def is_file(name: str) -> bool:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
+from msgspec import Raw
+
 from wsctl.errors import UsageError
 from wsctl.model.event import Event
 from wsctl.spec.document import Document
 from wsctl.spec.typed import build
 from wsctl.wire.dialect import (
     Asked,
+    Carrier,
     Exists,
     Frame,
     KeepAlive,
@@ -29,8 +32,9 @@ from wsctl.wire.dialect import (
 )
 from wsctl.wire.generic_parts import Compiler, Facts, Request
 from wsctl.wire.generic_spec import GenericSpec
+from wsctl.wire.paths import is_true
 from wsctl.wire.template import FrameTemplate
-from wsctl.wire.values import decode_json, encode_json, instant, integer, text
+from wsctl.wire.values import decode_json, encode_json, instant, integer, text, written
 
 _REMEMBERED = 10_000
 """channels whose places are kept at hand; names come from the wire"""
@@ -44,8 +48,7 @@ class Generic:
         compiler = Compiler(document, spec)
         self.name = spec.name
         self.hosts = spec.hosts
-        self.over = spec.over
-        """what carries the messages: `websocket` frames or `socketio` events"""
+        self.over: Carrier = spec.over
         self.subscribe = compiler.requests("subscribe", spec.subscribe)
         self.unsubscribe = compiler.requests("unsubscribe", spec.unsubscribe)
         self.subscribed = compiler.answer("subscribed", spec.subscribed)
@@ -60,6 +63,10 @@ class Generic:
         self._feeds = compiler.feeds()
         self._assets = spec.assets
         self._remembered: dict[str, Facts] = {}
+
+    @property
+    def acknowledges(self) -> bool:
+        return self.subscribed is not None
 
     @property
     def keep_alive(self) -> KeepAlive | None:
@@ -96,6 +103,27 @@ class Generic:
         price = facts.price(data)
         known = isinstance(price, str | int | float) and not isinstance(price, bool)
         return Quote(text(facts.symbol(data)), price if known else None)
+
+    def payload(self, frame: Frame) -> Raw:
+        return Raw(frame)
+
+    def is_snapshot(self, channel: str, data: Any) -> bool:
+        return is_true(self._facts_of(channel).snapshot(data))
+
+    def restamped(self, channel: str, data: Any, sent_at: float) -> Any:
+        facts = self._facts_of(channel)
+        recorded = facts.time(data)
+        if instant(recorded, facts.time_unit) is None:
+            return data
+        if facts.set_time is None:
+            raise UsageError(
+                f"{self.name}: the time of {channel} cannot be written, only read",
+                hint="give `time` as keys and indexes, such as data[0].ts, or play without --restamp",
+            )
+        return facts.set_time(data, written(sent_at, facts.time_unit, recorded))
+
+    def rest(self) -> None:
+        """Nothing is known of it."""
 
     def read(self, message: Any, name: str | None = None) -> Event | Notice:
         """What a message says, whatever carried it; `name` is what an event was called there.

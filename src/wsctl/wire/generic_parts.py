@@ -10,13 +10,14 @@ from wsctl.errors import UsageError
 from wsctl.spec.document import Document, Path, name_of
 from wsctl.wire.dialect import KeepAlive, Scheme
 from wsctl.wire.generic_spec import AnswerSpec, GenericSpec, KeepAliveSpec, Places, RequestSpec
-from wsctl.wire.paths import Search, compile_path, is_true
+from wsctl.wire.paths import Change, Search, compile_change, compile_path, is_true
 from wsctl.wire.template import CHANNEL, FrameTemplate, Pattern
 from wsctl.wire.values import text
 
 FEEDS = ("ticker", "trades", "orderbook")
 SYMBOL_NAMES = ("symbol", "base", "quote", "symbol_lower", "base_lower", "quote_lower")
 
+_FACTS = ("event", "seq", "first", "previous", "time", "symbol", "price", "snapshot")
 _PATH = re.compile(r"\{([^{}]+)\}")
 
 T = TypeVar("T")
@@ -62,6 +63,9 @@ class Facts(Struct, frozen=True):
     time: Search
     symbol: Search
     price: Search
+    snapshot: Search
+    set_time: Change | None
+    """None where the time has no plain place, or none at all"""
 
 
 class Request(Struct, frozen=True):
@@ -221,7 +225,8 @@ class Compiler:
         return Facts(
             scheme=places.scheme or general.scheme or ("counter" if numbered else "none"),
             time_unit=unit or "iso",
-            **{key: search(key) for key in ("event", "seq", "first", "previous", "time", "symbol", "price")},
+            set_time=compile_change(places.time or general.time),
+            **{key: search(key) for key in _FACTS},
         )
 
     def _path(self, path: Path, written: str | None) -> Search:

@@ -68,6 +68,9 @@ class Places(Struct, frozen=True, kw_only=True):
     time_unit: Annotated[Unit, Meta(description="iso: a text with a zone")] | None = None
     symbol: Path | None = None
     price: Path | None = None
+    snapshot: Annotated[Path, Meta(description="true of a whole state, such as a book, that others change")] | None = (
+        None
+    )
     scheme: Annotated[SchemeName, Meta(description="how numbers prove order")] | None = None
 
 

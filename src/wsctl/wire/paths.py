@@ -19,6 +19,9 @@ from wsctl.spec.nearest import nearest
 Search = Callable[[Any], Any]
 """From a message to what a path finds in it, None where it finds nothing."""
 
+Change = Callable[[Any, Any], Any]
+"""A message with another value where a path leads, the message itself where that leads nowhere; it stays as it was."""
+
 _HINT = "paths are JMESPath, such as meta.seq"
 _interpreter = TreeInterpreter()
 
@@ -47,6 +50,39 @@ def compile_path(path: str) -> Search:
             return None
 
     return safely
+
+
+def compile_change(path: str | None) -> Change | None:
+    """How to write where a path reads, where that is one plain place: keys and indexes. None for any other."""
+    steps = None if path is None else _plain_steps(jmespath.compile(path).parsed)
+    return None if steps is None else lambda message, value: _changed(message, steps, value)
+
+
+def _plain_steps(tree: Any) -> list[str | int] | None:
+    match tree["type"]:
+        case "identity" | "current":
+            return []
+        case "field" | "index":
+            return [tree["value"]]
+        case "subexpression" | "index_expression":
+            parts = [_plain_steps(child) for child in tree["children"]]
+            return None if None in parts else [step for part in parts for step in part or ()]
+    return None
+
+
+def _changed(message: Any, steps: list[str | int], value: Any) -> Any:
+    if not steps:
+        return value
+    step, *rest = steps
+    if isinstance(step, str):
+        if not isinstance(message, dict) or step not in message:
+            return message
+        return {**message, step: _changed(message[step], rest, value)}
+    if not isinstance(message, list) or not -len(message) <= step < len(message):
+        return message
+    copy = message.copy()
+    copy[step] = _changed(message[step], rest, value)
+    return copy
 
 
 def _cause(error: JMESPathError) -> str:

@@ -59,6 +59,15 @@ def instant(value: Any, unit: str) -> float | None:
     return float(value / UNITS[unit])  # between whole numbers rounded once
 
 
+def written(seconds: float, unit: str, like: Any) -> Any:
+    """Unix seconds as a feed writes them: in a unit of `UNITS` or `iso`, a text or a number as `like` is one."""
+    if unit == "iso":
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    fraction = isinstance(like, float) or (isinstance(like, str) and "." in like)
+    number = round(seconds * UNITS[unit], 6 if fraction else None)
+    return str(number) if isinstance(like, str) else number
+
+
 def from_iso(value: Any) -> float | None:
     """Unix seconds from ISO 8601 with a zone, down to the microsecond; None for anything else."""
     try:

@@ -31,7 +31,7 @@ class ChainLane(SpanLane):
         """Judge an update or a snapshot."""
         before, id = self.link_of(self.name, observation.data).previous, observation.seq
         if before is None or id is None:
-            self.report.unnumbered += 1
+            self.pass_over(observation)
             return
         if self.begins(observation, id):
             self.accept(observation, id)

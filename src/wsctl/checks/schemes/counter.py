@@ -32,7 +32,7 @@ class CounterLane(SpanLane):
         """Judge an update or a snapshot."""
         seq = observation.seq
         if seq is None:
-            self.report.unnumbered += 1
+            self.pass_over(observation)
         elif self.begins(observation, seq):
             self.accept(observation, seq)
         elif observation.kind is Kind.SNAPSHOT:
@@ -77,18 +77,10 @@ class CounterLane(SpanLane):
             self.last = last
         self._cut(first, last)
 
-    def arrive(self, at: float) -> None:
-        """Count something heard on the channel and close the window on what waited too long."""
-        if self.calm:
-            self.top = self.last
-        super().arrive(at)
-
     def settle(self) -> None:
         """Whatever came is dealt with: see whether anything is still open."""
         super().settle()
-        self.calm = (
-            self.started and self.top == self.last and self.candidate is None and self.former is None and not self.holes
-        )
+        self.calm = self.settled
 
     def _snapshot(self, observation: Observation, seq: int, reconnected: bool) -> None:
         """The platform's: repeats the latest seq. After a reconnection it stands for what was left out."""

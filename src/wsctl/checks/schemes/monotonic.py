@@ -28,11 +28,21 @@ class MonotonicLane(Lane):
         self.top = 0
         """the highest number since the numbers began: beyond it nothing can be a repeat"""
 
+    def arrive(self, at: float) -> None:
+        """Count something heard on the channel."""
+        if self.settled:
+            self.top = self.last
+        super().arrive(at)
+
+    def settle(self) -> None:
+        """Whatever came is dealt with: beyond the highest number nothing can be a repeat."""
+        self.settled = self.started and self.last == self.top
+
     def message(self, observation: Observation, reconnected: bool) -> None:
         """Judge an update or a snapshot."""
         seq = observation.seq
         if seq is None:
-            self.report.unnumbered += 1
+            self.pass_over(observation)
         elif self.begins(observation, seq):
             self.accept(observation, seq)
         elif reconnected:  # the latest again (Coinbase's last_match), or numbers of its own

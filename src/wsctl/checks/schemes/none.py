@@ -17,6 +17,10 @@ class UnnumberedLane(Lane):
     missing = Missing.UNKNOWN
     proves_loss = False
 
+    def settle(self) -> None:
+        """There is nothing that could be open."""
+        self.settled = True
+
     def message(self, observation: Observation, reconnected: bool) -> None:
         """Whatever number it may have, it proves nothing."""
-        self.report.unnumbered += 1
+        self.pass_over(observation)

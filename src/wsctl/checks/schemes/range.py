@@ -27,7 +27,7 @@ class RangeLane(SpanLane):
         """Judge an update."""
         first, last = self._first(observation), observation.seq
         if first is None or last is None or first > last:
-            self.report.unnumbered += 1
+            self.pass_over(observation)
             return
         if self.begins(observation, last):
             self.accept(observation, last)

@@ -1,0 +1,103 @@
+"""What record does around the engines: where the tape goes, a line of progress, a summary at every end."""
+
+import random
+import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from wsctl.cli.console import say
+from wsctl.cli.loop import until_terminated
+from wsctl.cli.progress_line import ProgressLine
+from wsctl.cli.subscribing import tell
+from wsctl.client.target import Target
+from wsctl.clock import SystemClock
+from wsctl.errors import ExitCode
+from wsctl.model.expectation import shown
+from wsctl.report.words import counted, whole_seconds
+from wsctl.tape.deck import Deck, DeckOptions
+from wsctl.tape.recorder import Recorder
+from wsctl.watch.options import WatchOptions
+
+
+def tape_path(target: Target, feed: str | None) -> Path:
+    """A file in the current folder for who named none: by the feed's name or host, and the time."""
+    name = feed or urlsplit(target.url).netloc.replace(":", "-")
+    path = Path(f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.jsonl")
+    say(f"recording to {path}")
+    return path
+
+
+async def record_feed(watch: WatchOptions, options: DeckOptions) -> ExitCode:
+    """Record until the time or the count is up, SIGTERM, or what Recorder raises."""
+    recorder = Recorder(
+        watch.target,
+        watch.subscriptions(),
+        options,
+        SystemClock(),
+        random.Random(),  # noqa: S311 - spreads attempts, protects nothing
+        reconnect=watch.reconnect,
+        duration=watch.duration,
+    )
+
+    async def work() -> None:
+        async with recorder:
+            with ProgressLine(Progress(recorder.deck)) as line:
+                async for stage in recorder:
+                    line.erase()
+                    tell(stage)
+
+    return await _summed_up(work(), recorder.deck)
+
+
+async def _summed_up(work: Coroutine[Any, Any, None], deck: Deck) -> ExitCode:
+    """Do it, and say what is on tape, however it ends; where the tape broke, the error says it."""
+    try:
+        await until_terminated(work)
+    finally:
+        if deck.records and not deck.broken:
+            say(summary(deck))
+    return ExitCode.PASSED
+
+
+class Progress:
+    """`12 s  2,412 frames  201/s  1.2 MB in feed.jsonl  2 connections`; the rate is since the last look."""
+
+    def __init__(self, deck: Deck) -> None:
+        self._deck = deck
+        self._looked = (0.0, 0)
+
+    def __call__(self) -> str:
+        deck = self._deck
+        now, frames = deck.elapsed, deck.received + deck.sent
+        then, before = self._looked
+        self._looked = now, frames
+        parts = [
+            whole_seconds(now),
+            counted(frames, "frame"),
+            f"{(frames - before) / max(now - then, 0.001):,.0f}/s",
+            f"{_size(deck)} {_place(deck.paths[-1:])}",
+        ]
+        if deck.opens > 1:
+            parts.append(counted(deck.opens, "connection"))
+        return "  ".join(parts)
+
+
+def summary(deck: Deck) -> str:
+    """`2,400 frames in, 12 out, 2 opens, 1 close in 12.0 s: 1.2 MB in feed.jsonl`"""
+    parts = [f"{counted(deck.received, 'frame')} in", f"{deck.sent:,} out"]
+    parts += [counted(deck.opens, "open"), counted(deck.closes, "close")]
+    if deck.answers:
+        parts.append(counted(deck.answers, "HTTP answer"))
+    return f"{', '.join(parts)} in {deck.elapsed:.1f} s: {_size(deck)} {_place(deck.paths)}"
+
+
+def _size(deck: Deck) -> str:
+    return shown("messages.bytes", deck.size)
+
+
+def _place(paths: Sequence[Path]) -> str:
+    if str(paths[0]) == "-":
+        return "to stdout"
+    return f"in {paths[0]}" if len(paths) == 1 else f"in {len(paths)} files, {paths[0]} to {paths[-1].name}"
