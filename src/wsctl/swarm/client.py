@@ -3,8 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
-from random import Random
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -25,7 +24,7 @@ from wsctl.swarm.raw import RawConnection
 from wsctl.swarm.socketio import SocketIOConnection
 
 if TYPE_CHECKING:
-    from wsctl.swarm.crowd import Crowd
+    from wsctl.swarm.home import Home
 
 AUTHENTICATION_ERROR = "Authentication error"
 EVICTED = "evicted"
@@ -38,11 +37,11 @@ class Client:
     __slots__ = (
         "_auth",
         "_closing",
-        "_crowd",
         "_deadline",
         "_dialling",
         "_failures",
         "_former",
+        "_home",
         "_joined",
         "_joined_at",
         "_live",
@@ -64,24 +63,32 @@ class Client:
         "user",
     )
 
-    def __init__(self, crowd: "Crowd", index: int, random: Random) -> None:
-        options = crowd.options
-        target = structs.replace(options.target, token=options.token_of(index))
-        self.name = f"c{index + 1}"
-        self.id = uuid.UUID(int=random.getrandbits(128), version=4).hex
+    def __init__(
+        self,
+        home: "Home",
+        name: str,
+        *,
+        token: str | None,
+        user: str | None,
+        auth: Mapping[str, Any],
+        subscriptions: Sequence[Subscription],
+        slow: bool = False,
+    ) -> None:
+        """`auth` are further keys of the handshake auth, `user` whom the token names."""
+        self.name = name
+        self.id = uuid.UUID(int=home.random.getrandbits(128), version=4).hex
         """the `client` of the handshake auth, the same on every connection"""
-        self.user = options.user_of(index)
+        self.user = user
         self.connection: Connection | None = None
         """the current one, or the one that is being tried"""
         self.error: TargetError | None = None
         """why the latest attempt failed"""
         self.settled = False
         """subscribed, refused or given up for the first time"""
-        self._crowd = crowd
-        form = {} if options.format == "full" else {"format": options.format}
-        self._auth = {**target.handshake(self.id), **form}
-        self._subscriptions = options.subscriptions_of(index)
-        self._slow = index >= options.clients - options.slow
+        self._home = home
+        self._auth = {**structs.replace(home.target, token=token).handshake(self.id), **auth}
+        self._subscriptions = tuple(subscriptions)
+        self._slow = slow
         self._paused = False
         self._setting_out = True
         self._former: dict[str, Lane] = {}
@@ -102,7 +109,7 @@ class Client:
         self._closing: Closing | None = None
         self._failures = 0
         """attempts in a row that did not get as far as a subscription"""
-        self._waits = delays(options.reconnect, crowd.random)
+        self._waits = delays(home.reconnect, home.random)
         self._retry: asyncio.TimerHandle | None = None
         self._dialling: asyncio.Task[None] | None = None
 
@@ -163,7 +170,7 @@ class Client:
     def tell_heard(self) -> None:
         """Tell the check of evictions when this one's connection was heard last."""
         if self.user is not None and self._live and self.connection is not None:
-            self._crowd.tally.evictions.heard(self.connection.conn, self.connection.heard_at)
+            self._home.tally.evictions.heard(self.connection.conn, self.connection.heard_at)
 
     @property
     def receiving(self) -> bool:
@@ -193,12 +200,12 @@ class Client:
         self._joined += 1
         self._joined_at = time.monotonic()
         self._deadline = None
-        self._crowd.tally.counts.joined(first=self._joined == 1)
+        self._home.tally.counts.joined(first=self._joined == 1)
         self._tell(Stage.JOINED)
         if self.user is not None:
-            self._crowd.tally.evictions.joined(self.user, self.connection.conn, time.time())
+            self._home.tally.evictions.joined(self.user, self.connection.conn, time.time())
         self._arrive()
-        if self._joined > 1 and not self._crowd.options.resubscribe:
+        if self._joined > 1 and not self._home.resubscribe:
             self._live, self._failures = True, 0
             return
         self._unserved = False
@@ -227,14 +234,14 @@ class Client:
         """Not let in: that is final, unless this client insists."""
         word = answer.get("message") if isinstance(answer, dict) else answer
         text = str(word) if word else "no reason given"
-        counts = self._crowd.tally.counts
+        counts = self._home.tally.counts
         counts.refused += 1
         if text == AUTHENTICATION_ERROR:
             counts.auth_refused += 1
         else:
-            self._crowd.tally.evictions.refused(time.time())
-        counts.causes[f"{self._crowd.options.target.shown} refused the connection: {text}"] += 1
-        self._go_on(Stage.FAILED, text, final=not self._crowd.options.reconnect.always)
+            self._home.tally.evictions.refused(time.time())
+        counts.causes[f"{self._home.target.shown} refused the connection: {text}"] += 1
+        self._go_on(Stage.FAILED, text, final=not self._home.reconnect.always)
 
     def notified(self, args: Sequence[Any]) -> None:
         """The server says why it is about to close."""
@@ -243,12 +250,12 @@ class Client:
     def ended(self, reason: str, *, malformed: bool) -> None:
         """The connection is gone, joined or not."""
         assert self.connection is not None
-        counts = self._crowd.tally.counts
+        counts = self._home.tally.counts
         counts.malformed += malformed
         if self._question is not None and not self._question.done():
             self._question.set_exception(Lost(reason))
         if self._joined_at is None:
-            what = f"{self._crowd.options.target.shown} ended the connection before it was joined: {reason}"
+            what = f"{self._home.target.shown} ended the connection before it was joined: {reason}"
             self._fail(TargetError(what), count=not malformed)
             return
         counts.open -= 1
@@ -257,31 +264,31 @@ class Client:
         self._former = {**self._former, **self.connection.lanes}
         if self._closing is not None and self._closing.reason == EVICTED:
             counts.evicted += 1
-            self._crowd.tally.evictions.evicted(self.connection.conn, time.time())
+            self._home.tally.evictions.evicted(self.connection.conn, time.time())
         elif self.user is not None:
-            self._crowd.tally.evictions.ended(self.connection.conn, time.time())
+            self._home.tally.evictions.ended(self.connection.conn, time.time())
         if malformed:
             counts.causes[reason] += 1
         if time.monotonic() - self._joined_at >= STABLE_AFTER:
-            self._waits = delays(self._crowd.options.reconnect, self._crowd.random)
-        insists = self._crowd.options.reconnect.always
+            self._waits = delays(self._home.reconnect, self._home.random)
+        insists = self._home.reconnect.always
         shown = f"{reason} ({self._closing.reason})" if self._closing else reason
         self._go_on(Stage.CUT, shown, final=self._closing is not None and not self._closing.retry and not insists)
 
     def broken(self, error: Exception) -> None:
         """Nothing that is measured from now on would be worth anything."""
-        self._crowd.broken(error)
+        self._home.broken(error)
 
     # What follows
 
     def _make_connection(self, conn: str) -> Connection:
-        crowd = self._crowd
-        target = crowd.options.target
-        if crowd.dialect is None or not crowd.is_raw:
+        home = self._home
+        target = home.target
+        if home.dialect is None or not home.is_raw:
             return SocketIOConnection(
                 self,
                 conn,
-                crowd.tally,
+                home.tally,
                 namespace=target.namespace,
                 auth=self._auth,
                 former=self._former,
@@ -290,8 +297,8 @@ class Client:
         return RawConnection(
             self,
             conn,
-            crowd.tally,
-            dialect=crowd.dialect,
+            home.tally,
+            dialect=home.dialect,
             url=target.url,
             channels=tuple(name for subscription in self._subscriptions for name in subscription.names),
             former=self._former,
@@ -299,11 +306,11 @@ class Client:
         )
 
     async def _dial(self, connection: Connection) -> None:
-        target = self._crowd.options.target
+        target = self._home.target
         try:
-            outcome: tuple[Any, Any] = await ws_connect(lambda request, response: connection, **self._crowd.dialling)
+            outcome: tuple[Any, Any] = await ws_connect(lambda request, response: connection, **self._home.dialling)
         except Exception as error:
-            failure = causes.unreachable(target, error, self._crowd.speech)
+            failure = causes.unreachable(target, error, self._home.speech)
         else:
             if outcome[1] is not None:
                 return
@@ -319,7 +326,7 @@ class Client:
     def _overdue(self, connection: Connection) -> None:
         """What was awaited did not come."""
         if self._joined_at is not None:
-            self._crowd.tally.counts.unacknowledged += len(self._pending)
+            self._home.tally.counts.unacknowledged += len(self._pending)
             self._pending.clear()
             self._subscribed()
             return
@@ -327,14 +334,14 @@ class Client:
             self._dialling.cancel()
         connection.drop()
         within = format_duration(OPEN_TIMEOUT)
-        self._fail(TargetError(f"{self._crowd.options.target.shown} did not let us in within {within}"), count=True)
+        self._fail(TargetError(f"{self._home.target.shown} did not let us in within {within}"), count=True)
 
     def _lose(self, connection: Connection, reason: str) -> None:
         connection.drop()
         self.ended(reason, malformed=False)
 
     def _take_answer(self, answer: Answer) -> None:
-        counts = self._crowd.tally.counts
+        counts = self._home.tally.counts
         if not answer.refused:
             counts.acks_ok += 1
             return
@@ -352,20 +359,20 @@ class Client:
         self._tell(Stage.SUBSCRIBED)
         if not self._unserved and not self._served:
             self._served = True
-            self._crowd.tally.counts.subscribed += 1
+            self._home.tally.counts.subscribed += 1
         self._settle()
 
     def _fail(self, error: TargetError, *, count: bool) -> None:
         """An attempt came to nothing."""
         self.error = error
-        counts = self._crowd.tally.counts
+        counts = self._home.tally.counts
         counts.failed += count
         counts.causes[error.message] += 1
         self._go_on(Stage.FAILED, error.message, final=False)
 
     def _go_on(self, stage: Stage, reason: str, *, final: bool) -> None:
         """Try again after a while, or never."""
-        reconnect = self._crowd.options.reconnect
+        reconnect = self._home.reconnect
         self._arrive()
         self._deadline = None
         if not self._live:
@@ -383,16 +390,16 @@ class Client:
         """The first attempt came to an end, good or bad."""
         if self._setting_out:
             self._setting_out = False
-            self._crowd.arrived()
+            self._home.arrived()
 
     def _settle(self) -> None:
         if not self.settled:
             self.settled = True
-            self._crowd.settled()
+            self._home.settled()
 
     def _tell(self, stage: Stage, *, reason: str | None = None, delay: float | None = None) -> None:
         assert self.connection is not None
         lifecycle = Lifecycle(
             at=time.time(), conn=self.connection.conn, stage=stage, reason=reason, transport=None, delay=delay
         )
-        self._crowd.tally.reconnection.stage(lifecycle)
+        self._home.tally.reconnection.stage(lifecycle)

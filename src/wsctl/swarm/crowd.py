@@ -3,28 +3,20 @@
 import asyncio
 import contextlib
 import itertools
-import logging
 import time
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
-from picows import WSError
-
 from wsctl.client import clock_offset
-from wsctl.client.causes import SOCKETIO, raw_speech
 from wsctl.client.clock_offset import ClockOffset
-from wsctl.client.connection import OPEN_TIMEOUT
-from wsctl.client.route import find_proxy, tls_context
 from wsctl.clock import SystemClock
 from wsctl.spec.units import format_duration
 from wsctl.swarm.client import Client
-from wsctl.swarm.connection import MAX_MESSAGE
 from wsctl.swarm.generator import Generator, saturation
+from wsctl.swarm.home import Home
 from wsctl.swarm.messages import Done, Fault, Progress, Report, Settled
 from wsctl.swarm.options import SETTLE, SwarmOptions
-from wsctl.swarm.tally import Tally
-from wsctl.wire.dialects import spoken
 
 MOST_SETTING_OUT = 200
 """clients whose first attempt may be under way at once"""
@@ -34,19 +26,13 @@ TICK = 0.25
 """seconds between two looks at what came: counts, silent connections, Progress"""
 
 
-class Crowd:
+class Crowd(Home):
     """`run` it once. Reports go to `report`, which must not wait."""
 
     def __init__(self, options: SwarmOptions, report: Callable[[Report], None], random: Random | None = None) -> None:
+        super().__init__(options.target, options.reconnect, random, hold=options.recovery_hold)
         self.options = options
-        self.random = random or Random()  # noqa: S311 (spreads attempts, names clients; protects nothing)
-        self.dialect = spoken(options.target.dialect)
-        """of a feed of others; None: the platform's"""
-        self.is_raw = self.dialect is not None and self.dialect.over == "websocket"
-        self.speech = raw_speech(self.dialect.name) if self.dialect is not None and self.is_raw else SOCKETIO
-        self.tally = Tally(options.recovery_hold, self.dialect)
-        self.dialling: dict[str, Any] = {}
-        """arguments of `ws_connect`"""
+        self.resubscribe = options.resubscribe
         self._report = report
         self._clients: list[Client] = []
         self._by_id: dict[str, Client] = {}
@@ -61,10 +47,9 @@ class Crowd:
     async def run(self) -> Done:
         """Connect everybody, measure for the duration, and take leave. Raises UsageError or Unreachable."""
         self.options.check()
-        self.dialling = _dialling(self.options, raw=self.is_raw)
-        self._clients = [Client(self, index, self.random) for index in range(self.options.clients)]
+        self.prepare()
+        self._clients = [self._make_client(index) for index in range(self.options.clients)]
         self._by_id = {client.id: client for client in self._clients}
-        asyncio.get_running_loop().set_exception_handler(self._on_error)
         ticking = asyncio.create_task(self._tick())
         try:
             await self._until_stopped(self._settle(), ticking)
@@ -139,6 +124,19 @@ class Crowd:
                     await asyncio.sleep(early)
             await self._until(lambda: self._setting_out < MOST_SETTING_OUT)
             self._set_out(client)
+
+    def _make_client(self, index: int) -> Client:
+        options = self.options
+        form = {} if options.format == "full" else {"format": options.format}
+        return Client(
+            self,
+            f"c{index + 1}",
+            token=options.token_of(index),
+            user=options.user_of(index),
+            auth=form,
+            subscriptions=options.subscriptions_of(index),
+            slow=index >= options.clients - options.slow,
+        )
 
     def _set_out(self, client: Client) -> None:
         self._setting_out += 1
@@ -229,29 +227,3 @@ class Crowd:
         if options.slow:
             notes.append(f"latencies of {options.slow:,} of the clients, which stopped reading, are left out")
         return [*notes, *self.tally.notes()]
-
-    def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What a callback raised. picows' own complaints about a peer are counted where they are met."""
-        error = context.get("exception")
-        if isinstance(error, WSError):
-            return
-        self.broken(error if isinstance(error, Exception) else RuntimeError(context["message"]))
-
-
-def _dialling(options: SwarmOptions, *, raw: bool) -> dict[str, Any]:
-    target = options.target
-    url = target.websocket_url if raw else target.engineio_url("websocket")
-    quiet = logging.getLogger("wsctl.swarm.picows")
-    quiet.disabled = True
-    return {
-        "url": url.replace("http", "ws", 1) if url.startswith("http") else url,
-        "ssl_context": tls_context(target) if target.secure else None,
-        "proxy": find_proxy(target),
-        "extra_headers": list(target.headers),
-        "websocket_handshake_timeout": OPEN_TIMEOUT,
-        "max_frame_size": MAX_MESSAGE,
-        "read_buffer_init_size": 2048,
-        # on uvloop it ends the process (SIGABRT) when many peers reset at once: it watches sockets behind libuv's back
-        "use_aiofastnet": False,
-        "logger_name": logging.LoggerAdapter(quiet, {}),  # a logger would make one more for each connection
-    }
