@@ -9,7 +9,7 @@ from wsctl.cli.drawing import drawn
 from wsctl.cli.expecting import LEFT, Expecting
 from wsctl.cli.loop import interruptible
 from wsctl.cli.subscribing import start_watching, tell
-from wsctl.cli.tapes import frames_of, spoken, tell_cut, tell_malformed
+from wsctl.cli.tapes import spoken, tell_cut, tell_malformed
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode
 from wsctl.model.expectation import Expectation
@@ -17,6 +17,7 @@ from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import OrderingReport
 from wsctl.tape.observing import Observing
+from wsctl.tape.opening import frames_of
 from wsctl.tape.recording import Kind, kind_of
 from wsctl.tape.source import Empty, Source, open_source
 from wsctl.watch.judging import ordering_check

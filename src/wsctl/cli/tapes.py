@@ -1,13 +1,10 @@
 """Recordings on the command line: which dialect one is in, and what to say of what could not be read."""
 
 from wsctl.cli.console import say
-from wsctl.tape.opening import frames_of, opened
 from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Recording
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.dialects import dialect_named
-
-__all__ = ["SOCKETIO", "frames_of", "opened", "spoken", "tell_cut", "tell_malformed"]
 
 SOCKETIO = "socketio"
 
