@@ -82,9 +82,66 @@ OPTIONS = {
     "subscribe A --transport pigeon": ("", "unknown transport 'pigeon'; expected auto, websocket, polling"),
     "subscribe A --dialect x": (
         "",
-        "live feeds are spoken to in socketio; --dialect x is for tapes",
-        "wsctl ordering-check --tape FILE",
+        "unknown dialect 'x'",
+        "known: binance, coinbase, kraken-v1, okx, bybit-inverse, or a file such as my-feed.yaml",
     ),
+    "subscribe A --dialect binance": (
+        "",
+        "symbol 'A' is no pair; expected one such as BTC/USDT",
+        "--channel takes the names that binance uses itself",
+    ),
+    "subscribe A/B --dialect bybit-inverse": ("", "bybit-inverse has no channel for ticker", "it has trades, orderbook"),
+    "subscribe --channel nonsense --dialect okx": (
+        "",
+        "okx has no channel 'nonsense'",
+        "known: {channel_name}:{instId}",
+    ),
+    "subscribe --url ws://x --dialect coinbase": (
+        "",
+        "nothing to watch",
+        "name a symbol (BTC/USDT), a --channel or an --event",
+    ),
+    "subscribe A/B --dialect binance --bots": ("", "--bots is about the platform's own feed; binance has none"),
+    "subscribe A/B --dialect okx --notifications": (
+        "",
+        "--notifications is about the platform's own feed; okx has none",
+    ),
+    "ordering-check A/B --dialect okx --seq-path x": (
+        "",
+        "--seq-path makes no sense: okx says itself where to look",
+    ),
+    "ordering-check A/B --dialect okx --channel-path x": (
+        "",
+        "--channel-path makes no sense: okx says itself where to look",
+    ),
+    "subscribe A/B --dialect binance --ordered": (
+        "",
+        "--ordered makes no sense: binance does not number ab@ticker one by one",
+    ),
+    "subscribe A/B --dialect binance --token t": (
+        "",
+        "--token is about Socket.IO, and binance is a raw WebSocket dialect",
+        "raw feeds take credentials by --header, or in the dialect file",
+    ),
+    "subscribe A/B --url wss://ws-feed.exchange.coinbase.com --auth {}": (
+        "",
+        "--auth is about Socket.IO, and coinbase is a raw WebSocket dialect",
+        "raw feeds take credentials by --header, or in the dialect file",
+    ),
+    "ordering-check A/B --dialect kraken-v1 --namespace x": (
+        "",
+        "--namespace is about Socket.IO, and kraken-v1 is a raw WebSocket dialect",
+    ),
+    "ordering-check A/B --dialect kraken-v1 --path x": (
+        "",
+        "--path is about Socket.IO, and kraken-v1 is a raw WebSocket dialect",
+        "the URL's own path counts",
+    ),
+    "subscribe A/B --dialect okx --transport polling": (
+        "",
+        "--transport polling is about Socket.IO, and okx is a raw WebSocket dialect",
+    ),
+    "emit x --dialect okx": ("", "emit sends Socket.IO events; okx has none"),
     "subscribe A --url ftp://x": ("", "bad URL scheme 'ftp'; expected http, https, ws, wss"),
     "subscribe A --url http://me:secret@x": (
         "",

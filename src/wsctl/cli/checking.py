@@ -9,26 +9,30 @@ from wsctl.cli.drawing import drawn
 from wsctl.cli.expecting import LEFT, Expecting
 from wsctl.cli.loop import interruptible
 from wsctl.cli.subscribing import start_watching, tell
-from wsctl.cli.tapes import frames_of, spoken, tell_cut, tell_malformed
+from wsctl.cli.tapes import spoken, tell_cut, tell_malformed
 from wsctl.clock import SystemClock
-from wsctl.errors import ExitCode, UsageError
+from wsctl.errors import ExitCode
 from wsctl.model.expectation import Expectation
 from wsctl.model.finding import Verdict
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import OrderingReport
 from wsctl.tape.observing import Observing
+from wsctl.tape.opening import frames_of
 from wsctl.tape.recording import Kind, kind_of
 from wsctl.tape.source import Empty, Source, open_source
+from wsctl.watch.judging import ordering_check
 from wsctl.watch.lines import Lines
 from wsctl.watch.options import WatchOptions
+from wsctl.wire import dialects
 
 
 async def check_feed(options: WatchOptions, expected: tuple[Expectation, ...], *, as_json: bool) -> ExitCode:
     """Listen and judge. What was seen is reported however the listening ends."""
     clock = SystemClock()
+    dialect = dialects.spoken(options.target.dialect)
     watching = start_watching(options, clock)
-    check = OrderingCheck()
-    expecting = Expecting(expected, clock)
+    check = ordering_check(dialect)
+    expecting = Expecting(expected, clock, dialect)
     seen = False
     try:
         async with watching:
@@ -52,7 +56,7 @@ async def check_feed(options: WatchOptions, expected: tuple[Expectation, ...], *
 def check_tape(path: Path, dialect: str | None, *, as_json: bool) -> ExitCode:
     """Judge what was recorded: Observation lines, a tape, or a capture of cryptofeed's; `-` is stdin.
 
-    `dialect` is a name or a file, for tapes that do not say, or say wrongly.
+    `dialect` is a name or a file: for tapes that do not say, or say wrongly, and for Observation lines, which do not.
     """
     interruptible()
     try:
@@ -68,16 +72,14 @@ def check_tape(path: Path, dialect: str | None, *, as_json: bool) -> ExitCode:
 
 def _check(source: Source, dialect: str | None, *, as_json: bool) -> OrderingCheck:
     if kind_of(source) is Kind.OBSERVATIONS:
-        if dialect is not None:
-            raise UsageError("--dialect is for tapes; Observation lines have been read already")
-        check = OrderingCheck()
+        check = ordering_check(dialects.spoken(dialect))
         lines = Lines(source, source.name)
         _judge(check, lines, as_json=as_json)
         tell_cut("the last line was cut off; left out" if lines.truncated else None)
         return check
     recording = frames_of(source)
     speaks = spoken(dialect, recording)
-    check = OrderingCheck() if speaks is None else OrderingCheck(speaks.scheme, speaks.link)
+    check = ordering_check(speaks)
     observing = Observing(recording, speaks)
     _judge(check, observing, as_json=as_json)
     tell_cut(recording.truncated)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsctl.cli.groups import live, takes, target
+from wsctl.cli.groups import takes, target
 from wsctl.cli.options import by_default, duration
 
 if TYPE_CHECKING:
@@ -32,4 +32,4 @@ def emit(
     from wsctl.cli.emitting import emit_event
     from wsctl.cli.loop import run
 
-    raise typer.Exit(run(emit_event(live(found), event, arguments or [], wait)))
+    raise typer.Exit(run(emit_event(found.target, event, arguments or [], wait)))

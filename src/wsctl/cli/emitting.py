@@ -10,10 +10,17 @@ from wsctl.errors import ExitCode, UsageError
 from wsctl.model import observation
 from wsctl.spec.units import format_duration
 from wsctl.watch.emission import emit
+from wsctl.wire.dialects import spoken
 
 
 async def emit_event(target: Target, event: str, arguments: list[str], wait: float) -> ExitCode:
-    """Send it and print what comes back; an acknowledgement that says `ok: false` is a finding."""
+    """Send it and print what comes back; an acknowledgement that says `ok: false` is a finding.
+
+    Raises UsageError for a target that has no events.
+    """
+    dialect = spoken(target.dialect)
+    if dialect is not None and dialect.over == "websocket":
+        raise UsageError(f"emit sends Socket.IO events; {dialect.name} has none")
     answers = await emit(target, event, [_argument(text) for text in arguments], wait=wait, clock=SystemClock())
     if answers.acknowledgement is None and answers.ended is None:
         say(f"{event} was not acknowledged within {format_duration(wait)}")

@@ -12,6 +12,7 @@ from wsctl.report.words import printable
 from wsctl.spec.units import format_duration
 from wsctl.watch.measures import MEASURED, Measures
 from wsctl.watch.watching import Watching
+from wsctl.wire.dialect import Dialect
 
 LEFT = (TargetError, Unserved)
 """what a watch ends with when there is nothing to watch, or no longer"""
@@ -34,9 +35,9 @@ def expectations(texts: list[str]) -> tuple[Expectation, ...]:
 class Expecting:
     """Feed it what a Watching yields; nothing is measured where nothing is expected."""
 
-    def __init__(self, expected: tuple[Expectation, ...], clock: Clock) -> None:
+    def __init__(self, expected: tuple[Expectation, ...], clock: Clock, dialect: Dialect | None) -> None:
         self._expected = expected
-        self._measures = Measures(clock) if expected else None
+        self._measures = Measures(clock, dialect) if expected else None
 
     def add(self, item: Observation | Lifecycle) -> None:
         """Take what happened."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from typer import BadParameter, Option
 
 from wsctl.cli.options import by_default, duration, names
-from wsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
@@ -55,7 +54,11 @@ def target(
     ] = None,
     feed: Annotated[str | None, Option(metavar="NAME", help="A feed named in wsctl.yaml.")] = None,
     dialect: Annotated[
-        str | None, Option(metavar="NAME|FILE", help="How a tape speaks, such as binance; live feeds: socketio.")
+        str | None,
+        Option(
+            metavar="NAME|FILE",
+            help="How the feed speaks: socketio, binance, … or a file; else known by its host, a tape's by itself.",
+        ),
     ] = None,
     path: Annotated[
         str | None, Option(metavar="PATH", help="Where Socket.IO is on the server; /socket.io/ if not given.")
@@ -98,12 +101,7 @@ def _find(environ: Mapping[str, str], *, header: list[str] | None, **options: An
 
 
 def live(found: "Found") -> "Target":
-    """The target as something to connect to. Raises UsageError for a dialect that only tapes are read in."""
-    if found.dialect not in (None, "socketio"):
-        raise UsageError(
-            f"live feeds are spoken to in socketio; --dialect {found.dialect} is for tapes",
-            hint="wsctl ordering-check --tape FILE",
-        )
+    """The target as something to connect to."""
     return found.target
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsctl.cli.groups import expecting, live, takes, target, watching
+from wsctl.cli.groups import expecting, takes, target, watching
 from wsctl.cli.options import by_default, duration, given, names
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def ordering_check(
     if asked == ("-",) and tape is None:
         asked, tape = (), Path("-")
     if tape is None:
-        options = WatchOptions(target=live(found), symbols=asked, duration=duration, **watch)
+        options = WatchOptions(target=found.target, symbols=asked, duration=duration, **watch)
         raise typer.Exit(run(check_feed(options, expected, as_json=format == "json")))
     if asked:
         raise typer.BadParameter("give symbols to check a feed, or --tape to check a recording, not both")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsctl.cli.groups import live, reconnecting, takes, target
-from wsctl.cli.options import duration, names
+from wsctl.cli.groups import reconnecting, takes, target
+from wsctl.cli.options import duration, given, names
 from wsctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from wsctl.client.target import Reconnect
 
 
+_ASKING = {"symbols", "channel", "bots", "notifications"}
+_OF_PASS_THROUGH = {"listen", "upstream", "ready_file"}
+_OF_BOTH = {"output", "duration", "count", "rotate", "keep_secrets", "dialect", "cacert", "insecure"}
+
+
 @takes(target, "found")
 @takes(reconnecting, "reconnect")
 def record(
+    context: typer.Context,
     symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Symbols, such as BTC/USDT.")] = None,
     *,
     output: Annotated[
@@ -45,36 +51,70 @@ def record(
     keep_secrets: Annotated[
         bool, typer.Option("--keep-secrets", help="Leave tokens, keys and signatures on the tape.")
     ] = False,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST]:PORT", help="Record other clients: they connect here, and are passed on."),
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --listen: the server that they are passed on to.")
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help='With --listen: write {"url", "pid"} here once listening.')
+    ] = None,
     found: "Found",
     reconnect: "Reconnect",
 ) -> None:
     """Record a feed: every frame in either direction, with its time, on a tape.
 
-    Secrets that we send are left out.
+    With --listen and --upstream what somebody else's clients and their server say. Secrets that clients send are left
+    out, unless --keep-secrets.
 
     Example: wsctl record BTC/USDT -o feed.jsonl.zst --duration 1h
     """
     from wsctl.cli.loop import run
-    from wsctl.cli.recording import record_feed, tape_path
+    from wsctl.cli.recording import find_upstream, parse_listen, record_clients, record_feed, tape_path
     from wsctl.tape.deck import DeckOptions
     from wsctl.tape.spool import parse_rotation
     from wsctl.watch.options import WatchOptions
+    from wsctl.wire.dialects import SOCKETIO
 
-    if not (symbols or channel or bots or notifications):
-        raise UsageError("nothing to record", hint="name a symbol (BTC/USDT) or a --channel")
-    watch = WatchOptions(
-        target=live(found),
-        symbols=names(symbols),
-        channels=names(channel),
-        bots=bots,
-        notifications=notifications,
-        reconnect=reconnect,
-        duration=duration,
-    )
-    options = DeckOptions(
-        path=output or tape_path(watch.target, found.feed),
-        keep_secrets=keep_secrets,
-        rotation=None if rotate is None else parse_rotation(rotate),
-        count=count,
-    )
-    raise typer.Exit(run(record_feed(watch, options)))
+    chosen = given(context)
+    _check_mode(chosen, passing=listen is not None and upstream is not None)
+    rotation = None if rotate is None else parse_rotation(rotate)
+    if listen is not None and upstream is not None:
+        dialect, cacert, insecure = (context.params[name] for name in ("dialect", "cacert", "insecure"))
+        server = find_upstream(upstream, dialect=dialect, cacert=cacert, insecure=insecure)
+        address = parse_listen(listen)
+        path = output or tape_path(server, None)
+        options = DeckOptions(path=path, keep_secrets=keep_secrets, rotation=rotation, count=count)
+        work = record_clients(server, dialect, address, options, duration=duration, ready=ready_file)
+    else:
+        if found.target.dialect == SOCKETIO and not chosen & _ASKING:  # in raw dialects the URL may ask
+            raise UsageError("nothing to record", hint="name a symbol (BTC/USDT) or a --channel")
+        watch = WatchOptions(
+            target=found.target,
+            symbols=names(symbols),
+            channels=names(channel),
+            bots=bots,
+            notifications=notifications,
+            reconnect=reconnect,
+            duration=duration,
+        )
+        path = output or tape_path(watch.target, found.feed)
+        options = DeckOptions(path=path, keep_secrets=keep_secrets, rotation=rotation, count=count)
+        work = record_feed(watch, options)
+    raise typer.Exit(run(work))
+
+
+def _check_mode(chosen: set[str], *, passing: bool) -> None:
+    """Raise for options that are about the other way to record."""
+    if not passing:
+        for name in sorted(chosen & _OF_PASS_THROUGH):
+            raise typer.BadParameter(f"--{_dashed(name)} is about other clients; expected --listen and --upstream")
+    for name in sorted(chosen - _OF_BOTH - _OF_PASS_THROUGH if passing else ()):
+        shown = "SYMBOL" if name == "symbols" else f"--{_dashed(name)}"
+        raise typer.BadParameter(f"{shown} is about a client of our own; with --listen there are only others")
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")

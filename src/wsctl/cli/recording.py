@@ -1,8 +1,10 @@
 """What record does around the engines: where the tape goes, a line of progress, a summary at every end."""
 
+import asyncio
 import random
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,15 +12,19 @@ from urllib.parse import urlsplit
 from wsctl.cli.console import say
 from wsctl.cli.loop import until_terminated
 from wsctl.cli.progress_line import ProgressLine
+from wsctl.cli.ready_file import announced
 from wsctl.cli.subscribing import tell
+from wsctl.client.config import TargetOptions, find_target
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
-from wsctl.errors import ExitCode
+from wsctl.errors import ExitCode, UsageError
 from wsctl.model.expectation import shown
 from wsctl.report.words import counted, whole_seconds
 from wsctl.tape.deck import Deck, DeckOptions
+from wsctl.tape.passthrough import PassThrough
 from wsctl.tape.recorder import Recorder
 from wsctl.watch.options import WatchOptions
+from wsctl.wire.dialects import SOCKETIO
 
 
 def tape_path(target: Target, feed: str | None) -> Path:
@@ -49,6 +55,56 @@ async def record_feed(watch: WatchOptions, options: DeckOptions) -> ExitCode:
                     tell(stage)
 
     return await _summed_up(work(), recorder.deck)
+
+
+def find_upstream(url: str, *, dialect: str | None, cacert: str | None, insecure: bool) -> Target:
+    """The server behind a pass-through. Who connects to it are others, with credentials of their own."""
+    asked = TargetOptions(url=url, dialect=dialect, cacert=cacert, insecure=insecure)
+    return find_target(asked, environ={}, directory=Path.cwd()).target
+
+
+def parse_listen(text: str) -> tuple[str | None, int]:
+    """`:8080` is port 8080 on loopback, `0.0.0.0:8080` on every address. Raises UsageError."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise UsageError(f"bad address {text!r}; expected :PORT or HOST:PORT, such as :8080")
+    return host.strip("[]") or None, int(port)
+
+
+async def record_clients(
+    upstream: Target,
+    named: str | None,
+    listen: tuple[str | None, int],
+    options: DeckOptions,
+    *,
+    duration: float | None,
+    ready: Path | None,
+) -> ExitCode:
+    """Let clients in until the time or the count is up, or SIGTERM. `named` is the dialect that was asked for."""
+    deck = Deck(options, SystemClock(), dialect=named or _spoken_at(upstream), url=upstream.url)
+
+    async def work() -> None:
+        with deck, ProgressLine(Progress(deck)) as line:
+
+            def tell_above(text: str) -> None:
+                line.erase()
+                say(text)
+
+            async with PassThrough(upstream, deck, *listen, tell_above) as passing:
+                with announced(ready, passing.url):
+                    tell_above(f"passing on what comes to {passing.url} to {upstream.shown}")
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(duration):
+                            await deck.over.wait()
+
+    return await _summed_up(work(), deck)
+
+
+def _spoken_at(upstream: Target) -> str | None:
+    """The dialect of a known host; Socket.IO where the path says so; else nobody knows."""
+    if upstream.dialect != SOCKETIO or "/socket.io" in upstream.url:
+        return upstream.dialect
+    return None
 
 
 async def _summed_up(work: Coroutine[Any, Any, None], deck: Deck) -> ExitCode:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -13,10 +13,11 @@ from wsctl.cli.console import say
 from wsctl.cli.loop import until_terminated
 from wsctl.cli.output import LineOutput
 from wsctl.cli.ready_file import announced
-from wsctl.cli.tapes import SOCKETIO, opened, spoken, tell_cut, tell_malformed
+from wsctl.cli.tapes import SOCKETIO, spoken, tell_cut, tell_malformed
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.tape.contents import Contents, contents_of
+from wsctl.tape.opening import opened
 from wsctl.tape.outputs.printing import Printing
 from wsctl.tape.player import Output, Player
 from wsctl.wire.dialect import Dialect
@@ -24,6 +25,8 @@ from wsctl.wire.dialect import Dialect
 if TYPE_CHECKING:
     from wsctl.tape.outputs.raw_server import RawServer
     from wsctl.tape.outputs.socketio_server import SocketIOServer
+
+Server = TypeVar("Server")
 
 
 class ReplayOptions(Struct, frozen=True, kw_only=True):
@@ -103,16 +106,18 @@ async def _serve(player: Player, prepared: Prepared) -> None:
 
 
 def _server(prepared: Prepared) -> "RawServer | SocketIOServer":
-    options, dialect = prepared.options, prepared.dialect
-    make: Callable[..., RawServer | SocketIOServer]
+    dialect = prepared.dialect
     if dialect is None or dialect.over == "socketio":
         from wsctl.tape.outputs.socketio_server import SocketIOServer
 
-        make = SocketIOServer
-    else:
-        from wsctl.tape.outputs.raw_server import RawServer
+        return _made(SocketIOServer, prepared)
+    from wsctl.tape.outputs.raw_server import RawServer
 
-        make = partial(RawServer, dialect)
+    return _made(partial(RawServer, dialect), prepared)
+
+
+def _made(make: Callable[..., Server], prepared: Prepared) -> Server:
+    options = prepared.options
     return make(
         prepared.contents,
         host=options.host,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsctl.cli.groups import expecting, live, takes, target, watching
+from wsctl.cli.groups import expecting, takes, target, watching
 from wsctl.cli.options import duration, names
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def subscribe(
 ) -> None:
     """Watch a feed: a live table on a terminal, JSON Lines when piped.
 
-    With nothing configured and nothing listening on port 3000 it starts a mock feed of its own and says so.
+    With nothing configured and nothing listening on port 3000 it starts a mock feed of its own and says so. Exchanges
+    are known by their hosts, or spoken to by --dialect.
 
     Example: wsctl subscribe BTC/USDT ETH/USDT --duration 10s
     """
@@ -54,7 +55,7 @@ def subscribe(
     if shown not in FORMATS:
         raise typer.BadParameter(f"--format is {shown!r}; expected table or jsonl")
     options = WatchOptions(
-        target=live(found),
+        target=found.target,
         symbols=names(symbols),
         duration=duration,
         count=count,

@@ -23,6 +23,7 @@ from wsctl.watch.embedded import target_or_mock
 from wsctl.watch.options import WatchOptions
 from wsctl.watch.tally import Tally
 from wsctl.watch.watching import Watching
+from wsctl.wire.dialects import spoken
 
 REFRESH = 0.25
 """seconds between two drawings of the table"""
@@ -46,9 +47,10 @@ async def watch_feed(
             say(f"no feed at {options.target.shown}: these are mock prices of wsctl's own (seed {mock.seed})")
             options = structs.replace(options, target=target)
         source = target.shown if mock is None else f"mock prices at {target.shown}"
-        tally = Tally(clock)
+        dialect = spoken(options.target.dialect)
+        tally = Tally(clock, dialect)
         watching = start_watching(options, clock)
-        expecting = Expecting(expected, clock)
+        expecting = Expecting(expected, clock, dialect)
         try:
             await _watch(watching, tally, expecting, source if table else None)
         except LEFT as error:

@@ -17,7 +17,7 @@ class Emitting(ABC):
 
     @abstractmethod
     async def send(self, event: str, *args: Any) -> None:
-        """Send an event. Raises Lost."""
+        """Send an event; returns once it is written, so that who sends much cannot outrun the peer. Raises Lost."""
 
     async def ask(self, subscription: Subscription, *, timeout: float) -> Any:  # noqa: ASYNC109
         """Ask for data; see Connection.ask."""

@@ -104,6 +104,13 @@ class SocketIOConnection(Emitting):
     async def send(self, event: str, *args: Any) -> None:
         """Send without asking for an acknowledgement; see Emitting.send."""
         await self._emit(event, args, None)
+        written = asyncio.create_task(self._client.eio.queue.join())  # the library's, which knows no bound
+        try:
+            await _first(written, self._ended)
+        finally:
+            written.cancel()
+        if self._ended.done():
+            raise Lost(self._ended.result())
 
     async def close(self) -> None:
         """Leave politely if that is quick, and anyway; see Connection.close."""

@@ -62,7 +62,7 @@ class WebSocketConnection(ABC):
     async def _take(self, frame: Frame) -> None:
         """What a frame means. Raises WireError, or Lost."""
 
-    async def _farewell(self) -> None:
+    async def _farewell(self) -> None:  # noqa: B027 - most have nothing to say
         """What is said before the WebSocket closes."""
 
     @property

@@ -2,6 +2,8 @@
 
 import asyncio
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from msgspec import Struct
 
@@ -99,6 +101,14 @@ class Deck:
         """A connection is over."""
         self.closes += 1
         self._spool.put(TapeFrame(self._now(), conn, "close", code=code, reason=reason or None))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Write what waits. Raises what broke the tape."""

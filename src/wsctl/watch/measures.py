@@ -2,7 +2,6 @@
 
 from wsctl.checks.inversion import InversionCheck
 from wsctl.checks.latency import Histogram, LatencyCheck
-from wsctl.checks.ordering import OrderingCheck
 from wsctl.checks.reconnection import HOLD, ReconnectionCheck
 from wsctl.checks.sequence import is_control, name_of
 from wsctl.checks.skew import SkewCheck
@@ -15,6 +14,8 @@ from wsctl.model.finding import Finding
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.metrics import METRICS
 from wsctl.model.observation import Kind, Observation
+from wsctl.watch.judging import ordering_check
+from wsctl.wire.dialect import Dialect
 
 CLIENT = "c1"
 """the one client's name in Observations and Lifecycles"""
@@ -32,10 +33,10 @@ MEASURED = frozenset(
 
 
 class Measures:
-    """Feed it what a Watching yields; read `metrics()` at any time."""
+    """Feed it what a Watching yields; read `metrics()` at any time. `dialect` is the feed's; None: the platform's."""
 
-    def __init__(self, clock: Clock, *, recovery_hold: float = HOLD) -> None:
-        self.ordering = OrderingCheck()
+    def __init__(self, clock: Clock, dialect: Dialect | None = None, *, recovery_hold: float = HOLD) -> None:
+        self.ordering = ordering_check(dialect)
         self.latency = LatencyCheck()
         self.reconnection = ReconnectionCheck(recovery_hold)
         self._times = (InversionCheck(), StalenessCheck(), SkewCheck())

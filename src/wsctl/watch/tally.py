@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from wsctl.checks.latency import LatencyCheck
-from wsctl.checks.ordering import OrderingCheck
 from wsctl.checks.sequence import is_control, name_of
 from wsctl.clock import Clock
 from wsctl.model.channel import symbol_of
@@ -13,7 +12,9 @@ from wsctl.model.event import PRICE_UPDATE
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
 from wsctl.watch.account import Account
+from wsctl.watch.judging import ordering_check
 from wsctl.watch.numbers import decimals_of, number_of
+from wsctl.wire.dialect import Dialect
 
 RATE_WINDOW = 5.0
 """seconds over which a rate is taken"""
@@ -63,11 +64,12 @@ class Row:
 
 
 class Tally:
-    """Feed it every item; read it at any time."""
+    """Feed it every item; read it at any time. `dialect` is the feed's; None: the platform's."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, dialect: Dialect | None = None) -> None:
         self.clock = clock
-        self.ordering = OrderingCheck()
+        self.dialect = dialect
+        self.ordering = ordering_check(dialect)
         self.latency = LatencyCheck()
         self.account = Account()
         self.rows: dict[tuple[str, str], Row] = {}
@@ -114,10 +116,12 @@ class Tally:
         if is_control(seen) or seen.kind in (Kind.HEARTBEAT, Kind.SKIPPED):
             return
         self.messages += 1
-        if self.account.add(seen):
-            return
-        for symbol, price in _prices(seen):
+        if self.dialect is not None:
+            symbol, price = _quoted(self.dialect, seen)
             self._row(symbol, seen, price)
+        elif not self.account.add(seen):
+            for symbol, price in _prices(seen):
+                self._row(symbol, seen, price)
 
     def _row(self, symbol: str | None, seen: Observation, price: float | None) -> None:
         channel = name_of(seen)
@@ -143,3 +147,10 @@ def _prices(seen: Observation) -> Iterator[tuple[str | None, float | None]]:
     if not isinstance(symbol, str):
         symbol = symbol_of(seen.channel or "")
     yield symbol, number_of(data.get("price", data.get("p") if seen.event == PRICE_UPDATE else None))
+
+
+def _quoted(dialect: Dialect, seen: Observation) -> tuple[str | None, float | None]:
+    """The symbol and price in a message of a dialect; no symbol where its channel names it."""
+    quote = dialect.quote(seen.channel or "", seen.data)
+    told = quote.symbol is not None and quote.symbol.lower() in (seen.channel or "").lower()
+    return None if told else quote.symbol, number_of(quote.price)

@@ -10,11 +10,11 @@ from wsctl.client.connection import Connect
 from wsctl.client.feed import Feed
 from wsctl.client.tap import Tap
 from wsctl.clock import Clock
-from wsctl.model.channel import ticker
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
 from wsctl.watch.options import WatchOptions
 from wsctl.watch.silence import Silence
+from wsctl.wire.dialects import SOCKETIO
 from wsctl.wire.payload import EventReader
 
 Item = Observation | Lifecycle
@@ -42,9 +42,7 @@ class Watching:
             options.target,
             options.subscriptions(),
             reconnect=options.reconnect,
-            reader=EventReader(
-                seq_path=options.seq_path, time_path=options.time_path, channel_path=options.channel_path
-            ),
+            reader=_reader(options),
             clock=clock,
             random=random,
             connect=connect,
@@ -58,7 +56,7 @@ class Watching:
         self._left = options.count
         self._clock = clock
         self._sequencer = Sequencer() if options.ordered else None
-        self._silence = Silence((*map(ticker, options.symbols), *options.channels), options.max_silence)
+        self._silence = Silence(options.expected(), options.max_silence)
         self.silent: tuple[str, ...] = ()
         """channels that ended the watching by their silence"""
         self._ready: deque[Item] = deque()
@@ -147,3 +145,10 @@ class Watching:
         self._end = end
         if self._sequencer is not None:
             self._ready.extend(self._sequencer.close())
+
+
+def _reader(options: WatchOptions) -> EventReader | None:
+    """With the paths that were given; None where a dialect knows them."""
+    if options.target.dialect != SOCKETIO:
+        return None
+    return EventReader(seq_path=options.seq_path, time_path=options.time_path, channel_path=options.channel_path)

@@ -1,4 +1,4 @@
-"""Dialects that Socket.IO carries: a message is the first argument of an event, a request is an event of the client's."""
+"""Dialects that Socket.IO carries: a message is the first argument of an event, a request an event of the client's."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,10 +1,15 @@
 """Emissions: recorded Socket.IO events, argument for argument."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from wsctl.errors import WireError
+from wsctl.model.event import CONTROL, Event
 from wsctl.tape.player import Played
 from wsctl.wire import engineio, socketio
+
+PLAIN: Final = "42["
+"""how an event on namespace `/` begins that asks for no acknowledgement and has no attachments"""
 
 
 class Emissions:
@@ -39,3 +44,14 @@ class Emissions:
         except WireError:
             return []  # who read the tape counted it, and saw no event in it
         return decoded.data[1:] if decoded is not None and decoded.type is socketio.EVENT else []
+
+
+def is_of_connection(event: Event) -> bool:
+    """Whether it is about the recorded connection (an eviction, an error), and so about none of now."""
+    return event.channel is None and event.name in CONTROL
+
+
+def encoded(event: Event, arguments: Sequence[Any]) -> list[engineio.Frame]:
+    """An event on namespace `/` as frames."""
+    messages = socketio.encode(socketio.Packet(socketio.EVENT, "/", [event.name, *arguments]))
+    return [message if isinstance(message, bytes) else f"4{message}" for message in messages]

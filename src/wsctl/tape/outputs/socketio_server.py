@@ -6,23 +6,19 @@ from types import TracebackType
 from typing import Final, Self
 
 from wsctl.clock import Clock
-from wsctl.model.event import CONTROL, Event
+from wsctl.model.event import Event
 from wsctl.server.http import build_app
 from wsctl.server.listening import Listening
 from wsctl.server.options import ServeOptions
 from wsctl.tape.contents import Contents
-from wsctl.tape.outputs.emissions import Emissions
+from wsctl.tape.outputs.emissions import PLAIN, Emissions, encoded, is_of_connection
 from wsctl.tape.outputs.one_voice import OneVoice
 from wsctl.tape.outputs.socketio_endpoint import MAX_EVENTS, TapeEndpoint
 from wsctl.tape.player import Output, Played
-from wsctl.wire import socketio
 from wsctl.wire.engineio import Frame
 
 SETTLING: Final = 0.25
 """seconds between the first subscription and the tape's beginning: clients ask for their channels in several events"""
-
-_PLAIN: Final = "42["
-"""how an event on namespace `/` begins that asks for no acknowledgement and has no attachments"""
 
 
 class SocketIOServer(Output):
@@ -117,21 +113,16 @@ class SocketIOServer(Output):
         frame = played.frame
         if frame.direction == "close":
             self._voices.end(frame.conn)
-        plain = isinstance(frame.frame, str) and frame.frame.startswith(_PLAIN)
+        plain = isinstance(frame.frame, str) and frame.frame.startswith(PLAIN)
         arguments = None if plain and not played.restamped else self._emissions.arguments(played)
         for event in played.events:
-            if event.name in CONTROL and event.channel is None:
+            if is_of_connection(event):
                 continue
             for told in self._voices.follow(frame, event):
                 if told is not event:
-                    yield told, _encoded(told, [told.data])
+                    yield told, encoded(told, [told.data])
                 elif arguments is None:
                     assert frame.frame is not None
                     yield told, [frame.frame]
                 else:
-                    yield told, _encoded(told, arguments)
-
-
-def _encoded(event: Event, arguments: list[object]) -> list[Frame]:
-    messages = socketio.encode(socketio.Packet(socketio.EVENT, "/", [event.name, *arguments]))
-    return [message if isinstance(message, bytes) else f"4{message}" for message in messages]
+                    yield told, encoded(told, arguments)
