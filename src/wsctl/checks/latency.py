@@ -3,6 +3,8 @@
 import math
 from typing import Final
 
+from msgspec import Struct
+
 from wsctl.checks.sequence import is_control
 from wsctl.model.observation import Kind, Observation
 
@@ -15,6 +17,16 @@ RELATIVE_ERROR: Final = 0.01
 _GROWTH: Final = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _SCALE: Final = 1 / math.log(_GROWTH)
 _TOP: Final = math.ceil(math.log(LONGEST / SHORTEST) * _SCALE)
+
+
+class Buckets(Struct, frozen=True):
+    """A histogram as it is handed on: adding two loses nothing."""
+
+    counts: dict[int, int]
+    """by bucket"""
+    min: float
+    """exact, seconds"""
+    max: float
 
 
 class Histogram:
@@ -48,6 +60,17 @@ class Histogram:
         else:
             bucket = -1
         self._buckets[bucket] = self._buckets.get(bucket, 0) + count
+
+    def add(self, buckets: Buckets) -> None:
+        """Take in what another one counted."""
+        for bucket, count in buckets.counts.items():
+            self._buckets[bucket] = self._buckets.get(bucket, 0) + count
+            self.count += count
+        self.min, self.max = min(self.min, buckets.min), max(self.max, buckets.max)
+
+    def buckets(self) -> Buckets | None:
+        """What it counted; None while empty."""
+        return Buckets(dict(self._buckets), self.min, self.max) if self.count else None
 
     def percentile(self, percent: float) -> float | None:
         """The least duration, in seconds, that `percent` of all did not exceed; None while empty."""

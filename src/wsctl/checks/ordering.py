@@ -81,6 +81,16 @@ class OrderingCheck:
         """
         return self._current.get((conn, name))
 
+    def leave(self, conn: str, name: str) -> list[Finding]:
+        """A connection no longer listens to a channel: its open holes become gaps, its place is given up."""
+        lane = self._current.pop((conn, name), None)
+        if lane is None:
+            return []
+        del self._lanes[conn.partition(".")[0], name]
+        lane.lose_all()
+        lane.settle()
+        return lane.take_findings()
+
     def close(self) -> list[Finding]:
         """The stream has ended: holes still open become gaps. The findings that makes."""
         found: list[Finding] = []

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -16,12 +16,14 @@ from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.subscription import ACK_TIMEOUT, Answer, Subscription
 from wsctl.errors import Refused, TargetError
+from wsctl.model.channel import ticker
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.spec.units import format_duration
 from wsctl.swarm import causes
 from wsctl.swarm.connection import Connection
 from wsctl.swarm.raw import RawConnection
 from wsctl.swarm.socketio import SocketIOConnection
+from wsctl.swarm.tally import ACKNOWLEDGE, CONNECT
 
 if TYPE_CHECKING:
     from wsctl.swarm.home import Home
@@ -31,6 +33,10 @@ EVICTED = "evicted"
 _ACCESS = ("access_denied", "auth_required")
 
 
+OnAnswer = Callable[[Sequence[Any] | None, str | None], None]
+"""takes what a request was acknowledged with; None and why, where the connection ended first"""
+
+
 class Client:
     """Attempt, handshake, subscribe, live; and again after each loss, as its Reconnect says."""
 
@@ -38,6 +44,7 @@ class Client:
         "_auth",
         "_closing",
         "_deadline",
+        "_dialled_at",
         "_dialling",
         "_failures",
         "_former",
@@ -45,9 +52,10 @@ class Client:
         "_joined",
         "_joined_at",
         "_live",
+        "_number",
         "_paused",
         "_pending",
-        "_question",
+        "_questions",
         "_retry",
         "_served",
         "_setting_out",
@@ -87,13 +95,16 @@ class Client:
         """subscribed, refused or given up for the first time"""
         self._home = home
         self._auth = {**structs.replace(home.target, token=token).handshake(self.id), **auth}
-        self._subscriptions = tuple(subscriptions)
+        self._subscriptions = list(subscriptions)
+        """what it asks for on each connection"""
         self._slow = slow
         self._paused = False
         self._setting_out = True
         self._former: dict[str, Lane] = {}
         self._joined = 0
         """connections so far"""
+        self._dialled_at = 0.0
+        """monotonic seconds of the current attempt"""
         self._joined_at: float | None = None
         """monotonic seconds; None while the current connection is not"""
         self._deadline: float | None = None
@@ -102,10 +113,13 @@ class Client:
         """the current connection got as far as a subscription"""
         self._served = False
         """every subscription was served once"""
-        self._pending: dict[int, Subscription] = {}
-        """subscriptions that are not answered yet"""
+        self._number = 0
+        """of the next request; a connection's first is 0, as with other clients"""
+        self._pending: dict[int, tuple[Subscription, float]] = {}
+        """subscriptions that are not answered yet, and when they were sent, in monotonic seconds"""
+        self._questions: dict[int, tuple[OnAnswer, float]] = {}
+        """the same of other requests, and who waits for the answer"""
         self._unserved = False
-        self._question: asyncio.Future[list[Any]] | None = None
         self._closing: Closing | None = None
         self._failures = 0
         """attempts in a row that did not get as far as a subscription"""
@@ -120,7 +134,8 @@ class Client:
         conn = self.name if self._joined == 0 else f"{self.name}.{self._joined + 1}"
         self._closing, self._joined_at, self._live = None, None, False
         self.connection = self._make_connection(conn)
-        self._deadline = time.monotonic() + OPEN_TIMEOUT
+        self._dialled_at = time.monotonic()
+        self._deadline = self._dialled_at + OPEN_TIMEOUT
         self._tell(Stage.ATTEMPT)
         self._dialling = asyncio.create_task(self._dial(self.connection))
 
@@ -165,7 +180,40 @@ class Client:
     def leave(self) -> None:
         """Close the connection politely, without waiting."""
         if self.connection is not None:
+            self._home.tally.counts.open -= self.is_open
             self.connection.leave()
+
+    def drop(self) -> None:
+        """Close the socket without a word."""
+        if self.connection is not None:
+            self._home.tally.counts.open -= self.is_open
+            self.connection.drop()
+
+    def subscribe(self, subscription: Subscription, answered: OnAnswer) -> None:
+        """Ask for more, now and on each further connection."""
+        self._subscriptions.append(subscription)
+        if (connection := self._open_connection(answered)) is not None:
+            connection.expect(channels_of(subscription))
+            connection.ask(subscription, self._question(answered))
+
+    def unsubscribe(self, subscription: Subscription, answered: OnAnswer) -> None:
+        """Give channels up. `subscription` names them as they were asked for, its event is the one that says so."""
+        gone = set(subscription.names)
+        self._subscriptions = [one for kept in self._subscriptions if (one := _without(kept, gone)) is not None]
+        if (connection := self._open_connection(answered)) is not None:
+            connection.forget(channels_of(subscription))
+            connection.give_up(subscription, self._question(answered))
+
+    def send(self, event: str, args: Sequence[Any], answered: OnAnswer) -> None:
+        """Send an event that asks to be acknowledged. Socket.IO only."""
+        if (connection := self._open_connection(answered)) is not None:
+            assert isinstance(connection, SocketIOConnection), "raw dialects have no events"
+            connection.event(event, args, self._question(answered))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is in, at this moment."""
+        return self._joined_at is not None and self.connection is not None and not self.connection.over
 
     def tell_heard(self) -> None:
         """Tell the check of evictions when this one's connection was heard last."""
@@ -178,19 +226,23 @@ class Client:
         return self._live and self.connection is not None and self.connection.heard_at > 0
 
     async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
-        """Send an event and wait for its acknowledgement, one at a time. Raises AckTimeout or Lost."""
-        if self.connection is None or not self._live:
-            raise Lost("not connected")
-        assert isinstance(self.connection, SocketIOConnection), "raw dialects have no events"
-        self._question = asyncio.get_running_loop().create_future()
-        self.connection.event(event, args, len(self._subscriptions))
+        """Send an event and wait for its acknowledgement. Raises AckTimeout or Lost."""
+        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+
+        def answered(args: Sequence[Any] | None, error: str | None) -> None:
+            if answer.done():
+                return
+            if args is None:
+                answer.set_exception(Lost(error or "not connected"))
+            else:
+                answer.set_result(list(args))
+
+        self.send(event, args, answered)
         try:
             async with asyncio.timeout(timeout):
-                return await self._question
+                return await answer
         except TimeoutError as error:
             raise AckTimeout(f"{event} was not acknowledged within {format_duration(timeout)}") from error
-        finally:
-            self._question = None
 
     # What the connection tells
 
@@ -200,6 +252,7 @@ class Client:
         self._joined += 1
         self._joined_at = time.monotonic()
         self._deadline = None
+        self._home.tally.times[CONNECT].record(self._joined_at - self._dialled_at)
         self._home.tally.counts.joined(first=self._joined == 1)
         self._tell(Stage.JOINED)
         if self.user is not None:
@@ -209,8 +262,9 @@ class Client:
             self._live, self._failures = True, 0
             return
         self._unserved = False
-        self._pending = dict(enumerate(self._subscriptions))
-        for id, subscription in enumerate(self._subscriptions):
+        self._number = 0
+        self._pending = {self._next(): (subscription, self._joined_at) for subscription in self._subscriptions}
+        for id, (subscription, _) in tuple(self._pending.items()):
             self.connection.ask(subscription, id)
         if self._pending:
             self._deadline = time.monotonic() + ACK_TIMEOUT
@@ -219,13 +273,15 @@ class Client:
 
     def acknowledged(self, id: int, args: Sequence[Any]) -> None:
         """An answer to a subscription, or to a question."""
-        if id == len(self._subscriptions):  # the first id that no subscription has
-            if self._question is not None and not self._question.done():
-                self._question.set_result(list(args))
+        if (question := self._questions.pop(id, None)) is not None:
+            answered, asked_at = question
+            self._home.tally.times[ACKNOWLEDGE].record(time.monotonic() - asked_at)
+            answered(args, None)
             return
-        subscription = self._pending.pop(id, None)
-        if subscription is None:
+        if (pending := self._pending.pop(id, None)) is None:
             return
+        subscription, asked_at = pending
+        self._home.tally.times[ACKNOWLEDGE].record(time.monotonic() - asked_at)
         self._take_answer(Answer(subscription, args[0] if args else None))
         if not self._pending:
             self._subscribed()
@@ -252,8 +308,9 @@ class Client:
         assert self.connection is not None
         counts = self._home.tally.counts
         counts.malformed += malformed
-        if self._question is not None and not self._question.done():
-            self._question.set_exception(Lost(reason))
+        questions, self._questions = self._questions, {}
+        for answered, _ in questions.values():
+            answered(None, reason)
         if self._joined_at is None:
             what = f"{self._home.target.shown} ended the connection before it was joined: {reason}"
             self._fail(TargetError(what), count=not malformed)
@@ -280,6 +337,22 @@ class Client:
         self._home.broken(error)
 
     # What follows
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number - 1
+
+    def _question(self, answered: OnAnswer) -> int:
+        number = self._next()
+        self._questions[number] = answered, time.monotonic()
+        return number
+
+    def _open_connection(self, answered: OnAnswer) -> Connection | None:
+        """The current connection; None, and who waits is told so, where there is none."""
+        if self.is_open:
+            return self.connection
+        answered(None, "not connected")
+        return None
 
     def _make_connection(self, conn: str) -> Connection:
         home = self._home
@@ -403,3 +476,17 @@ class Client:
             at=time.time(), conn=self.connection.conn, stage=stage, reason=reason, transport=None, delay=delay
         )
         self._home.tally.reconnection.stage(lifecycle)
+
+
+def channels_of(subscription: Subscription) -> tuple[str, ...]:
+    """The channels that a subscription is about, as far as its names tell."""
+    names = subscription.names
+    return tuple(map(ticker, names)) if subscription.event.startswith("price:") else names
+
+
+def _without(subscription: Subscription, gone: set[str]) -> Subscription | None:
+    """What is left of it; None: nothing. One that names nothing, such as that of all bots, stays."""
+    if not subscription.names:
+        return subscription
+    names = tuple(name for name in subscription.names if name not in gone)
+    return structs.replace(subscription, names=names) if names else None

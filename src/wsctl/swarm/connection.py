@@ -5,7 +5,7 @@ fragments, stray continuations, reserved bits, UTF-8, close codes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from socket import SO_RCVBUF, SOL_SOCKET
 from time import time
 from typing import Any, Protocol
@@ -70,6 +70,7 @@ class Connection(WSListener, ABC):
         "_audience",
         "_known",
         "_lanes",
+        "_left",
         "_owner",
         "_parts",
         "_stale",
@@ -120,6 +121,8 @@ class Connection(WSListener, ABC):
         """channels that brought nothing yet which the client did not have before"""
         self._audience: set[str] = set()
         """channels on which the messages that are to reach us can be counted"""
+        self._left: set[str] = set()
+        """channels given up: what was on its way is nobody's"""
         self._parts: bytearray | None = None
         """of a fragmented message"""
         self._text = True
@@ -174,6 +177,28 @@ class Connection(WSListener, ABC):
     @abstractmethod
     def ask(self, subscription: Subscription, id: int) -> None:
         """Ask for data; the owner is told that `id` was acknowledged, perhaps before this returns."""
+
+    @abstractmethod
+    def give_up(self, subscription: Subscription, id: int) -> None:
+        """Say that its names are no longer wanted; the owner is told as for `ask`."""
+
+    def expect(self, channels: Iterable[str]) -> None:
+        """Channels are asked for, again perhaps."""
+        self._left.difference_update(channels)
+
+    def forget(self, channels: Iterable[str]) -> None:
+        """Channels are given up: nothing that comes, or does not come, says anything any more."""
+        for name in channels:
+            self._left.add(name)
+            self._lanes.pop(name, None)
+            self._stale.pop(name, None)
+            lane = self.lanes.pop(name, None)
+            if lane is None:
+                continue
+            if name in self._audience:
+                self._audience.discard(name)
+                self._tally.fanout.left(name, lane.epoch, lane.last)
+            self._tally.leave(self.conn, name)
 
     def look(self, now: float) -> None:
         """See whether anything is due; called a few times a second, with monotonic seconds."""
@@ -274,6 +299,8 @@ class Connection(WSListener, ABC):
             self.heard_at = now
             self._tally.count(record, now, timely=not self.slow)
         channel = record.channel
+        if channel in self._left:
+            return
         lane = self.lanes.get(channel)
         if lane is None and (former := self.former.get(channel)) is not None:
             lane = former

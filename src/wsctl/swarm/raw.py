@@ -65,6 +65,12 @@ class RawConnection(Connection):
         else:
             self._owner.acknowledged(id, [{"ok": True}])
 
+    def give_up(self, subscription: Subscription, id: int) -> None:
+        """What comes of it is not waited for: a server has nothing to object."""
+        for frame in self._session.unsubscribe(subscription.names):
+            self._send(frame)
+        self._owner.acknowledged(id, [{"ok": True}])
+
     def look(self, now: float) -> None:
         """Keep alive, and see whether the server does."""
         if self.transport is None:

@@ -45,6 +45,10 @@ class SocketIOConnection(Connection):
         """Send the event that asks."""
         self.event(subscription.event, subscription.sent, id)
 
+    def give_up(self, subscription: Subscription, id: int) -> None:
+        """Send the event that says so."""
+        self.ask(subscription, id)
+
     def event(self, name: str, args: Sequence[Any], id: int) -> None:
         """Send an event that asks to be acknowledged."""
         self._send(self._session.event(self._namespace, name, args, id))

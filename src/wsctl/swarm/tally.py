@@ -11,7 +11,7 @@ from wsctl.checks.channel_report import GAP
 from wsctl.checks.evictions import EvictionCheck
 from wsctl.checks.fanout import FanoutCheck
 from wsctl.checks.lane import Lane
-from wsctl.checks.latency import Histogram
+from wsctl.checks.latency import Buckets, Histogram
 from wsctl.checks.ordering import OrderingCheck
 from wsctl.checks.reconnection import ReconnectionCheck
 from wsctl.client.clock_offset import TOLERANCE, ClockOffset
@@ -30,6 +30,9 @@ CAUSES_TOLD = 3
 """reasons of failed attempts that are told, the most frequent ones"""
 _STEPS = 100_000
 """latencies are counted in steps of 10 µs"""
+
+
+CONNECT, ACKNOWLEDGE = "connect", "acknowledge"
 
 
 @dataclass(slots=True)
@@ -130,6 +133,8 @@ class Tally:
         """of who asks for what all ask for"""
         self._records: dict[tuple[str, ...], Records] = {}
         self.clock_offset: ClockOffset | None = None
+        self.times = {CONNECT: Histogram(), ACKNOWLEDGE: Histogram()}
+        """how long first things took, in seconds"""
         self._latency = _Latencies()
         self._source = _Latencies()
         self._recovery: dict[str, float] = {}
@@ -167,6 +172,11 @@ class Tally:
         self._count(record, 1)
         if timely and record.is_update:
             self._measure(record, (at,))
+
+    def leave(self, conn: str, channel: str) -> None:
+        """A connection no longer listens to a channel, by our own doing."""
+        for finding in self.ordering.leave(conn, channel):
+            self._lost(finding)
 
     # What the swarm tells
 
@@ -230,6 +240,14 @@ class Tally:
         measured |= self._recovery
         measured |= self.fanout.metrics() | self.evictions.metrics(now)
         return {name: value for name, value in measured.items() if not (self._is_raw and is_platforms_own(name))}
+
+    def take_times(self) -> dict[str, Buckets]:
+        """The durations recorded since the last time, by name, warm or not."""
+        self.gather()
+        taken = {"latency": self._latency.histogram, "latency.source": self._source.histogram, **self.times}
+        self._latency.histogram, self._source.histogram = Histogram(), Histogram()
+        self.times = {name: Histogram() for name in self.times}
+        return {name: buckets for name, histogram in taken.items() if (buckets := histogram.buckets()) is not None}
 
     def findings(self) -> tuple[Finding, ...]:
         """The first of all channels."""

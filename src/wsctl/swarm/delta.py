@@ -1,0 +1,54 @@
+"""What a process counted since it last told: added to what others counted, without loss."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from wsctl.checks.latency import Buckets, Histogram
+
+
+class Delta(Struct, kw_only=True):
+    """Everything in it adds up but `levels`, which are as of now."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    """by name, such as `received`, `opened`, `ordering.gaps`; those that did not move are left out"""
+    channels: dict[str, int] = field(default_factory=dict)
+    """updates received, by channel: what a server's ledger counts"""
+    causes: dict[str, int] = field(default_factory=dict)
+    """why connections failed or ended, and how often"""
+    times: dict[str, Buckets] = field(default_factory=dict)
+    """durations by name, such as `latency`, `connect`, `acknowledge`"""
+    levels: dict[str, float] = field(default_factory=dict)
+    """such as `open`, `receiving`, `cpu` (cores), `rss` (bytes)"""
+
+
+class Sums:
+    """Deltas of any number of processes, added up."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.channels: Counter[str] = Counter()
+        self.causes: Counter[str] = Counter()
+        self.times: dict[str, Histogram] = {}
+
+    def add(self, delta: Delta) -> None:
+        """Take one in."""
+        self.counts.update(delta.counts)
+        self.channels.update(delta.channels)
+        self.causes.update(delta.causes)
+        for name, buckets in delta.times.items():
+            self.times.setdefault(name, Histogram()).add(buckets)
+
+
+class Since:
+    """Makes deltas out of counters that only grow."""
+
+    def __init__(self) -> None:
+        self._told: Counter[str] = Counter()
+
+    def changes(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """What each grew by since the last time."""
+        grown = {name: count - self._told[name] for name, count in counts.items() if count != self._told[name]}
+        self._told.update(grown)
+        return grown
