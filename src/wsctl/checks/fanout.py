@@ -98,9 +98,12 @@ class FanoutCheck:
         """by channel and epoch"""
         self._open: deque[tuple[_Audience, int]] = deque()
         """the messages followed, by seq, in the order of first receipt"""
-        self._spreads = Histogram()
-        self._reached = 0
-        self._expected = 0
+        self.spreads = Histogram()
+        """from the first to the last receipt of a message, in seconds"""
+        self.reached = 0
+        """clients that settled messages reached"""
+        self.expected = 0
+        """clients that they were to reach"""
 
     def joined(self, channel: str, epoch: str | None, position: int) -> None:
         """A client listens: to what comes after its snapshot, or from its first update on (position: seq - 1)."""
@@ -139,11 +142,11 @@ class FanoutCheck:
     def metrics(self) -> dict[str, float]:
         """`fanout.*` of the messages that are settled; the spread, in seconds, of those that several received."""
         measured: dict[str, float] = {}
-        spread = self._spreads.percentile(99)
+        spread = self.spreads.percentile(99)
         if spread is not None:
             measured["fanout.spread.p99"] = spread
-        if self._expected:
-            measured["fanout.reach"] = self._reached / self._expected
+        if self.expected:
+            measured["fanout.reach"] = self.reached / self.expected
         return measured
 
     def _audience(self, channel: str, epoch: str | None) -> _Audience:
@@ -165,7 +168,7 @@ class FanoutCheck:
         audience, seq = self._open.popleft()
         spread = audience.settle(seq)
         # One receipt too many of a message does not make up for one too few of another.
-        self._reached += min(spread.count, spread.expected)
-        self._expected += spread.expected
+        self.reached += min(spread.count, spread.expected)
+        self.expected += spread.expected
         if spread.count > 1:
-            self._spreads.record(spread.last - spread.first)
+            self.spreads.record(spread.last - spread.first)

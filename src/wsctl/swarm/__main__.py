@@ -2,17 +2,16 @@
 
 import asyncio
 import sys
-from typing import Any
 
 import msgspec
 
 from wsctl.errors import ExitCode, UsageError, WsctlError
 from wsctl.swarm import messages
 from wsctl.swarm.crowd import Crowd
-from wsctl.swarm.messages import Failed, Fault, Stop
+from wsctl.swarm.messages import Failed, Fault, Progress, Report, Stop
 from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.pipe import Inbox, Outbox
-from wsctl.swarm.process import raise_descriptor_limit, tune_collector
+from wsctl.swarm.process import loop_factory, raise_descriptor_limit, tune_collector
 
 
 async def serve() -> ExitCode:
@@ -25,7 +24,7 @@ async def serve() -> ExitCode:
         options = _read_options(line)
         raise_descriptor_limit(options.clients)
         tune_collector()
-        crowd = Crowd(options, outbox.put)
+        crowd = Crowd(options, lambda report: _put(outbox, report))
         running, driving = asyncio.create_task(crowd.run()), asyncio.create_task(_drive(crowd, inbox))
         await asyncio.wait({running, driving}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():  # the parent is gone
@@ -34,9 +33,9 @@ async def serve() -> ExitCode:
             driving.result()
             return ExitCode.INTERRUPTED
         driving.cancel()
-        outbox.put(running.result())
+        _put(outbox, running.result())
     except WsctlError as error:
-        outbox.put(Failed(message=error.message, hint=error.hint, exit_code=error.exit_code))
+        _put(outbox, Failed(message=error.message, hint=error.hint, exit_code=error.exit_code))
         return error.exit_code
     finally:
         outbox.close()
@@ -53,6 +52,10 @@ async def _drive(crowd: Crowd, inbox: Inbox) -> None:
                 crowd.stop()
 
 
+def _put(outbox: Outbox, report: Report) -> None:
+    outbox.put(messages.encode(report), dispensable=isinstance(report, Progress))
+
+
 def _read_options(line: bytes) -> SwarmOptions:
     try:
         return msgspec.json.decode(line, type=SwarmOptions)
@@ -60,14 +63,6 @@ def _read_options(line: bytes) -> SwarmOptions:
         raise UsageError(f"the options of the swarm cannot be read: {error}") from error
 
 
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:  # Windows
-        return None
-    return uvloop.new_event_loop
-
-
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         sys.exit(runner.run(serve()))

@@ -189,6 +189,12 @@ class Client:
             self._home.tally.counts.open -= self.is_open
             self.connection.drop()
 
+    def release(self) -> None:
+        """Never to come back: what was remembered of its channels is given up."""
+        lanes = {**self._former, **(self.connection.lanes if self.connection is not None else {})}
+        for name, lane in lanes.items():
+            self._home.tally.leave(lane.conn, name)
+
     def subscribe(self, subscription: Subscription, answered: OnAnswer) -> None:
         """Ask for more, now and on each further connection."""
         self._subscriptions.append(subscription)
@@ -258,6 +264,8 @@ class Client:
         if self.user is not None:
             self._home.tally.evictions.joined(self.user, self.connection.conn, time.time())
         self._arrive()
+        if self._joined == 1:
+            self._home.entered(self)
         if self._joined > 1 and not self._home.resubscribe:
             self._live, self._failures = True, 0
             return
@@ -454,6 +462,7 @@ class Client:
         if final or reconnect.attempts == 0 or self._failures >= reconnect.attempts:
             self._tell(stage, reason=reason)
             self._settle()
+            self._home.given_up(self, reason)
             return
         delay = next(self._waits) + (self._closing.after if self._closing else 0.0)
         self._tell(stage, reason=reason, delay=delay)
@@ -475,7 +484,7 @@ class Client:
         lifecycle = Lifecycle(
             at=time.time(), conn=self.connection.conn, stage=stage, reason=reason, transport=None, delay=delay
         )
-        self._home.tally.reconnection.stage(lifecycle)
+        self._home.stage(lifecycle)
 
 
 def channels_of(subscription: Subscription) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ class Delta(Struct, kw_only=True):
     """Everything in it adds up but `levels`, which are as of now."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    """by name, such as `received`, `opened`, `ordering.gaps`; those that did not move are left out"""
+    """by name, such as `received`, `opened`, `ordering.gaps`; one that did not move is told once"""
     channels: dict[str, int] = field(default_factory=dict)
     """updates received, by channel: what a server's ledger counts"""
     causes: dict[str, int] = field(default_factory=dict)
@@ -45,10 +45,11 @@ class Since:
     """Makes deltas out of counters that only grow."""
 
     def __init__(self) -> None:
-        self._told: Counter[str] = Counter()
+        self._told: dict[str, int] = {}
 
     def changes(self, counts: Mapping[str, int]) -> dict[str, int]:
-        """What each grew by since the last time."""
-        grown = {name: count - self._told[name] for name, count in counts.items() if count != self._told[name]}
-        self._told.update(grown)
+        """What each grew by since the last time; the first time all are told, for zero says that it is counted."""
+        told = self._told
+        grown = {name: count - told.get(name, 0) for name, count in counts.items() if count != told.get(name)}
+        told.update(counts)
         return grown

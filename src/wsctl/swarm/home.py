@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from picows import WSError
 
@@ -11,9 +11,13 @@ from wsctl.client.causes import SOCKETIO, raw_speech
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.route import find_proxy, tls_context
 from wsctl.client.target import Reconnect, Target
+from wsctl.model.lifecycle import Lifecycle
 from wsctl.swarm.connection import MAX_MESSAGE
 from wsctl.swarm.tally import Tally
 from wsctl.wire.dialects import spoken
+
+if TYPE_CHECKING:
+    from wsctl.swarm.client import Client
 
 
 class Home:
@@ -41,6 +45,16 @@ class Home:
 
     def arrived(self) -> None:
         """A client's first attempt came to its end."""
+
+    def entered(self, client: "Client") -> None:
+        """A client is in for the first time."""
+
+    def given_up(self, client: "Client", reason: str) -> None:
+        """A client will not be in, or no longer."""
+
+    def stage(self, lifecycle: Lifecycle) -> None:
+        """Something became of a connection."""
+        self.tally.reconnection.stage(lifecycle)
 
     def settled(self) -> None:
         """A client is subscribed, refused, or has given up, for the first time."""

@@ -11,13 +11,11 @@ from queue import SimpleQueue
 from typing import IO
 
 from wsctl.errors import ExitCode
-from wsctl.swarm import messages
-from wsctl.swarm.messages import Progress, Report
 
 ORPHAN_PATIENCE = 1.0
 """seconds after the end of stdin in which the process may still end in order"""
 MOST_WAITING = 16
-"""reports that may wait for the parent to read; Progress beyond that is left out"""
+"""lines that may wait for the parent to read; beyond, those that can be spared are left out"""
 
 
 class Inbox:
@@ -51,11 +49,10 @@ class Outbox:
         self._thread = threading.Thread(target=self._write, name="stdout", daemon=True)
         self._thread.start()
 
-    def put(self, report: Report) -> None:
-        """Send a report; nobody needs Progress that is behind."""
-        if isinstance(report, Progress) and self._lines.qsize() >= MOST_WAITING:
-            return
-        self._lines.put(messages.encode(report))
+    def put(self, line: bytes, *, dispensable: bool = False) -> None:
+        """Send a line. A dispensable one is left out while others wait: nobody needs progress that is behind."""
+        if not (dispensable and self._lines.qsize() >= MOST_WAITING):
+            self._lines.put(line)
 
     def close(self, patience: float = 5.0) -> None:
         """Let what was put be written, within `patience` seconds."""

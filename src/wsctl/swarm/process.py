@@ -2,11 +2,21 @@
 
 import contextlib
 import gc
+from typing import Any
 
 from wsctl.errors import UsageError
 
 SPARE_DESCRIPTORS = 50
 """open files beside the connections"""
+
+
+def loop_factory() -> Any:
+    """Makes the loop of such a process; None: the usual one."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.new_event_loop
 
 
 def tune_collector() -> None:

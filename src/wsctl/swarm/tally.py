@@ -241,11 +241,44 @@ class Tally:
         measured |= self.fanout.metrics() | self.evictions.metrics(now)
         return {name: value for name, value in measured.items() if not (self._is_raw and is_platforms_own(name))}
 
+    def totals(self) -> dict[str, int]:
+        """Everything that adds up over processes, by name."""
+        counts = self.counts
+        ordering = {name: int(value) for name, value in self.ordering.metrics().items()}
+        return {
+            "opened": counts.opened,
+            "subscribed": counts.subscribed,
+            "refused": counts.refused,
+            "evicted": counts.evicted,
+            "closed": counts.closed,
+            "failed": counts.failed,
+            "malformed": counts.malformed,
+            "unserved": counts.unserved,
+            "auth.refused": counts.auth_refused,
+            "auth.denied": counts.auth_denied,
+            "acks.ok": counts.acks_ok,
+            "acks.refused": counts.acks_refused,
+            "unacknowledged": counts.unacknowledged,
+            "received": self.received,
+            "bytes": self.bytes,
+            **(
+                {"fanout.reached": self.fanout.reached, "fanout.expected": self.fanout.expected}
+                if self.fanout.expected
+                else {}
+            ),
+            **ordering,
+        }
+
     def take_times(self) -> dict[str, Buckets]:
         """The durations recorded since the last time, by name, warm or not."""
         self.gather()
-        taken = {"latency": self._latency.histogram, "latency.source": self._source.histogram, **self.times}
-        self._latency.histogram, self._source.histogram = Histogram(), Histogram()
+        taken = {
+            "latency": self._latency.histogram,
+            "latency.source": self._source.histogram,
+            "spread": self.fanout.spreads,
+            **self.times,
+        }
+        self._latency.histogram, self._source.histogram, self.fanout.spreads = Histogram(), Histogram(), Histogram()
         self.times = {name: Histogram() for name in self.times}
         return {name: buckets for name, histogram in taken.items() if (buckets := histogram.buckets()) is not None}
 

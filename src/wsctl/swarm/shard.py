@@ -1,0 +1,264 @@
+"""A shard of a load: clients that come and go as they are told, one by one, and what they meet, counted."""
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+import psutil
+
+from wsctl.checks.reconnection import ReconnectionCheck
+from wsctl.client import clock_offset
+from wsctl.clock import SystemClock
+from wsctl.model.lifecycle import Lifecycle
+from wsctl.swarm.client import Client, OnAnswer
+from wsctl.swarm.delta import Delta, Since
+from wsctl.swarm.home import Home
+from wsctl.swarm.shard_messages import (
+    Command,
+    Emit,
+    Enter,
+    Flush,
+    Heard,
+    Leave,
+    Report,
+    ShardOptions,
+    Subscribe,
+    Told,
+    Unsubscribe,
+)
+
+MOST_SETTING_OUT = 200
+"""clients whose first attempt may be under way at once"""
+TICK = 0.25
+"""seconds between two looks at silent connections"""
+TELL_EVERY = 4
+"""ticks between two deltas"""
+ANSWER_WITHIN = 0.02
+"""seconds that answers wait for others to go with them"""
+
+
+class Shard(Home):
+    """`run` it once; `handle` what comes. Reports go to `report`, which must not wait."""
+
+    def __init__(self, options: ShardOptions, report: Callable[[Report], None]) -> None:
+        super().__init__(options.target, options.reconnect, Random(options.seed), hold=0.0)  # noqa: S311
+        self.tally.reconnection = _NoFaults()
+        self.options = options
+        self._report = report
+        self._clients: dict[int, Client] = {}
+        """by number of the user"""
+        self._users: dict[Client, int] = {}
+        self._waiting: deque[int] = deque()
+        """users that have not set out"""
+        self._changed = asyncio.Event()
+        """somebody waits to set out, or has arrived"""
+        self._setting_out = 0
+        self._asked = 0
+        self._process = psutil.Process()
+        self._cpu_at = time.monotonic(), time.process_time()
+        """the latest look"""
+        self._since, self._channels, self._causes = Since(), Since(), Since()
+        self._entered: list[int] = []
+        self._failed: list[tuple[int, str]] = []
+        self._answers: list[tuple[int, Any, str | None]] = []
+        self._answering: asyncio.TimerHandle | None = None
+        self._comparing: asyncio.Task[None] | None = None
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Until cancelled. Raises UsageError for a target that cannot be dialled, and what broke us."""
+        self.prepare()
+        tasks = [asyncio.create_task(self._admit()), asyncio.create_task(self._tick())]
+        try:
+            await asyncio.wait([*tasks, self._broken], return_when=asyncio.FIRST_COMPLETED)
+            for task in (self._broken, *tasks):
+                if task.done():
+                    task.result()
+        finally:
+            if self._comparing is not None:
+                tasks.append(self._comparing)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for client in self._clients.values():
+                client.stop()
+                client.leave()
+
+    def handle(self, command: Command) -> None:
+        """Do what is asked. What concerns a user that is not there, or no longer, is answered so."""
+        match command:
+            case Enter():
+                self._enter(command)
+            case Leave(user=user, polite=polite):
+                self._leave(user, polite=polite)
+            case Flush(number=number):
+                self._tell(number)
+            case Subscribe() | Unsubscribe() | Emit():
+                answered = self._answered(command.call)
+                client = self._clients.get(command.user)
+                if client is None:
+                    answered(None, "no such user")
+                else:
+                    _ask(client, command, answered)
+
+    # What clients tell
+
+    def arrived(self) -> None:
+        """A first attempt came to its end."""
+        self._setting_out -= 1
+        self._changed.set()
+
+    def entered(self, client: Client) -> None:
+        """A client is in for the first time."""
+        self._entered.append(self._users[client])
+        self._answer_soon()
+        if self._comparing is None and not self.is_raw:
+            self._comparing = asyncio.create_task(self._compare_clocks(client))
+
+    def given_up(self, client: Client, reason: str) -> None:
+        """A client will not be in, or no longer."""
+        self._failed.append((self._users[client], reason))
+        self._answer_soon()
+
+    def stage(self, lifecycle: Lifecycle) -> None:
+        """Nobody asks who is back from a fault: a load knows of none."""
+
+    def broken(self, error: Exception) -> None:
+        """`run` raises it."""
+        if not self._broken.done():
+            self._broken.set_exception(error)
+
+    # Coming and going
+
+    def _enter(self, asked: Enter) -> None:
+        client = Client(
+            self,
+            f"c{asked.user}",
+            token=asked.token if asked.token is not None else self.target.token,
+            user=None,
+            auth=asked.auth,
+            subscriptions=asked.subscriptions,
+        )
+        self._asked += 1
+        self._clients[asked.user] = client
+        self._users[client] = asked.user
+        self._waiting.append(asked.user)
+        self._changed.set()
+
+    def _leave(self, user: int, *, polite: bool) -> None:
+        client = self._clients.pop(user, None)
+        if client is None:
+            return
+        client.stop()
+        if polite:
+            client.leave()
+        else:
+            client.drop()
+        client.release()
+        del self._users[client]
+
+    async def _admit(self) -> None:
+        """Let users set out, at the asked rate by one schedule; whoever waits for nobody begins a new one."""
+        rate = self.options.connect_rate
+        due = time.monotonic()
+        while True:
+            while not self._waiting or self._setting_out >= MOST_SETTING_OUT:
+                self._changed.clear()
+                await self._changed.wait()
+            if rate:
+                now = time.monotonic()
+                due = max(due, now - 1.0)  # a second's worth at most is made up for
+                if due > now:
+                    await asyncio.sleep(due - now)
+                due += 1 / rate
+            client = self._clients.get(self._waiting.popleft())
+            if client is not None:
+                self._setting_out += 1
+                client.connect()
+
+    async def _compare_clocks(self, client: Client) -> None:
+        self.tally.clock_offset = await clock_offset.measure(client, SystemClock())
+
+    # What is told
+
+    async def _tick(self) -> None:
+        self.tally.measure_latencies()
+        for number in itertools.count(1):
+            await asyncio.sleep(TICK)
+            now = time.monotonic()
+            for client in tuple(self._clients.values()):
+                client.look(now)
+            if number % TELL_EVERY == 0:
+                self._tell(None)
+
+    def _tell(self, flush: int | None) -> None:
+        tally = self.tally
+        tally.fold()
+        self._report(
+            Told(
+                flush=flush,
+                delta=Delta(
+                    counts=self._since.changes({"asked": self._asked, **tally.totals()}),
+                    channels=self._channels.changes(tally.channels),
+                    causes=self._causes.changes(tally.counts.causes),
+                    times=tally.take_times(),
+                    levels={
+                        "users": len(self._clients),
+                        "open": tally.counts.open,
+                        "receiving": sum(client.receiving for client in self._clients.values()),
+                        "rss": self._process.memory_info().rss,
+                        "cpu": self._cpu(),
+                    },
+                ),
+            )
+        )
+
+    def _cpu(self) -> float:
+        """Cores used since the latest look."""
+        then, used_then = self._cpu_at
+        now, used = self._cpu_at = time.monotonic(), time.process_time()
+        return (used - used_then) / max(now - then, 1e-3)
+
+    def _answered(self, call: int) -> OnAnswer:
+        def answered(args: Sequence[Any] | None, error: str | None) -> None:
+            self._answers.append((call, args[0] if args else None, error))
+            self._answer_soon()
+
+        return answered
+
+    def _answer_soon(self) -> None:
+        if self._answering is None:
+            self._answering = asyncio.get_running_loop().call_later(ANSWER_WITHIN, self._answer)
+
+    def _answer(self) -> None:
+        self._answering = None
+        entered, failed, answers = self._entered, self._failed, self._answers
+        self._entered, self._failed, self._answers = [], [], []
+        self._report(Heard(entered=tuple(entered), failed=tuple(failed), answers=tuple(answers)))
+
+
+class _NoFaults(ReconnectionCheck):
+    """Remembers nothing of anybody: clients come and go by the thousands."""
+
+    def stage(self, lifecycle: Lifecycle) -> None:
+        """Nothing to be learnt."""
+
+    def heard(self, client: str, channel: str, at: float, fresh: bool) -> None:
+        """Nothing to be learnt."""
+
+    def lost(self, client: str, at: float) -> None:
+        """Nothing to be learnt."""
+
+
+def _ask(client: Client, command: Subscribe | Unsubscribe | Emit, answered: OnAnswer) -> None:
+    match command:
+        case Subscribe(subscription=subscription):
+            client.subscribe(subscription, answered)
+        case Unsubscribe(subscription=subscription):
+            client.unsubscribe(subscription, answered)
+        case Emit(event=event, args=args):
+            client.send(event, args, answered)
