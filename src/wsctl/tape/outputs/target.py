@@ -1,7 +1,9 @@
 """What all ways to play a tape into a target have in common: they count, and say how far they got when it goes."""
 
 from abc import abstractmethod
+from collections.abc import Awaitable
 
+from wsctl.client.losses import Lost
 from wsctl.errors import Gone
 from wsctl.tape.player import Output
 
@@ -36,6 +38,14 @@ class TargetOutput(Output):
     @abstractmethod
     async def _connect(self) -> None:
         """Raises TargetError."""
+
+    async def _send(self, sending: Awaitable[None]) -> None:
+        """Wait until one message is written, and count it. Raises Gone."""
+        try:
+            await sending
+        except Lost as error:
+            raise self._gone(error.message) from error
+        self.sent += 1
 
     def _gone(self, reason: str) -> Gone:
         return Gone(f"{self._shown} went away after {self.sent:,} {self.unit}: {reason}")
