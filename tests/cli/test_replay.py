@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import serve as listen
 
 from tests.cli.program import WAIT, Program, Result, command, environment, wait_until, wsctl
+from tests.peers.background import Background
 from tests.tape.tapes import CAPTURES, write
 from wsctl.tape.format import Header, TapeFrame
 
@@ -176,6 +179,32 @@ def test_restamped(prices: str) -> None:
         assert line["data"]["timestamp"] == pytest.approx(line["sent_at"] * 1000, abs=0.001)
 
 
+def test_into_a_target(tape: str, background: Background) -> None:
+    """Frame by frame, and how many went where is said; the query, which may hold a key, is not."""
+    got: list[str | bytes] = []
+
+    async def take(connection: ServerConnection) -> None:
+        got.extend([frame async for frame in connection])
+
+    async def start() -> tuple[Server, int]:
+        server = await listen(take, "127.0.0.1", 0)
+        return server, next(iter(server.sockets)).getsockname()[1]
+
+    server, port = background.run(start())
+    result = wsctl("replay", tape, "--to", f"ws://127.0.0.1:{port}/in?key=hush")
+    background.run(stopped(server))
+    assert (result.code, result.out) == (0, "")
+    assert got == [trade(number, 0).frame for number in range(1, 6)]
+    assert result.err.splitlines()[-1] == f"5 messages sent to ws://127.0.0.1:{port}/in"
+    assert result.err.startswith("played 5 frames in 0.")
+    assert "hush" not in result.err
+
+
+async def stopped(server: Server) -> None:
+    server.close()
+    await server.wait_closed()
+
+
 @needs_captures
 def test_recordings_of_one_time(tmp_path: Path) -> None:
     """A capture's stream and its HTTP answers play together."""
@@ -225,6 +254,7 @@ def bad(folder: Path) -> Iterator[tuple[list[str], str]]:
     yield [good, "--from", "1s", "--until", "1s"], "--until ends before --from begins; expected it to be later"
     yield [good, "--from", "1"], "--from: bad duration '1'; expected a number and a unit"
     yield [good, "--print", "--to", "ws://127.0.0.1:1"], "--to and --print are two ways to play; expected one of them"
+    yield [good, "--to", "ftp://127.0.0.1"], "bad URL scheme 'ftp'; expected http, https, ws, wss"
     yield [good, "--print", "--port", "1"], "--port is about a server; with --to or --print there is none"
     yield [good, "--ready-file", "nowhere/ready.json"], "cannot write the ready file nowhere/ready.json: no such file"
 
@@ -232,12 +262,18 @@ def bad(folder: Path) -> Iterator[tuple[list[str], str]]:
 def test_bad_input(tmp_path: Path) -> None:
     """One sentence each, and exit 2."""
     for arguments, message in bad(tmp_path):
-        result = wsctl("replay", "--port", "0", *arguments, cwd=tmp_path)
-        if "--print" in arguments and "--to" not in arguments:
-            result = wsctl("replay", *arguments, cwd=tmp_path)
+        elsewhere = () if {"--print", "--to"} & set(arguments) else ("--port", "0")
+        result = wsctl("replay", *elsewhere, *arguments, cwd=tmp_path)
         said = [line for line in result.err.splitlines() if line.startswith("wsctl: error: ")]
         assert (result.code, len(said)) == (2, 1), (arguments, result)
         assert said[0].startswith(f"wsctl: error: {message}"), arguments
+
+
+def test_a_target_that_is_not_there(tape: str) -> None:
+    """One sentence, and exit 3."""
+    for url in ("ws://127.0.0.1:1", "http://127.0.0.1:1", "redis://127.0.0.1:1"):
+        result = wsctl("replay", tape, "--to", url)
+        assert (result.code, result.err.count("wsctl: error: ")) == (3, 1), result
 
 
 def test_a_port_in_use(tape: str, tmp_path: Path) -> None:

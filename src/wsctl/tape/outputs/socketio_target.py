@@ -22,8 +22,6 @@ class SocketIOTarget(TargetOutput):
 
     def __init__(self, target: Target, dialect: Dialect | None) -> None:
         super().__init__(target.shown)
-        self.note: str | None = None
-        """for people, once connected: why the transport is not the one they expect"""
         self._target = target
         self._emissions = Emissions() if dialect is None or dialect.over == "socketio" else None
         self._connection: Connection | None = None

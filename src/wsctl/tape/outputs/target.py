@@ -17,6 +17,8 @@ class TargetOutput(Output):
         self.sent = 0
         self.left_out = 0
         """records and events of servers that are none of what the target takes"""
+        self.note: str | None = None
+        """for people, once connected: why the way there is not the one they expect"""
         self._shown = shown
         self._connected = False
 
