@@ -170,7 +170,7 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     ),
     "during beside emit": (
         HEAD + "steps:\n  - name: s\n    emit: {event: x}\n    during: [{at: 1s, pause: {}}]\n",
-        "7:5: during beside emit, which is over at once",
+        "7:5: during beside emit, which has no duration",
         None,
     ),
     "step too short for its flash": (

@@ -83,7 +83,7 @@ async def until(condition: Callable[[], bool]) -> None:
 def test_messages_pass_both_ways_in_order(tmp_path: Path) -> None:
     """Texts and bytes, empty and large ones, with path, query and headers to the byte; the tape holds the same."""
     asked: list[tuple[str, dict[str, str]]] = []
-    messages = ["one", b"\x00\xff", "", "zwei – три", b"", "x" * 300_000]
+    messages: list[str | bytes] = ["one", b"\x00\xff", "", "zwei – три", b"", "x" * 300_000]
 
     async def handler(socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -345,7 +345,7 @@ def test_refused_upgrade(tmp_path: Path) -> None:
 
 def test_secrets_are_not_on_tape(tmp_path: Path) -> None:
     """Not from URLs, headers or frames; what passes has them."""
-    got = []
+    got: list[str | bytes] = []
 
     async def handler(socket: ServerConnection) -> None:
         assert socket.request is not None

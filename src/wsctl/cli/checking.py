@@ -9,7 +9,7 @@ from wsctl.cli.drawing import drawn
 from wsctl.cli.expecting import LEFT, Expecting
 from wsctl.cli.loop import interruptible
 from wsctl.cli.subscribing import start_watching, tell
-from wsctl.cli.tapes import spoken, tell_cut, tell_malformed
+from wsctl.cli.tapes import dialect_on, tell_cut, tell_malformed
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode
 from wsctl.model.expectation import Expectation
@@ -78,7 +78,7 @@ def _check(source: Source, dialect: str | None, *, as_json: bool) -> OrderingChe
         tell_cut("the last line was cut off; left out" if lines.truncated else None)
         return check
     recording = frames_of(source)
-    speaks = spoken(dialect, recording)
+    speaks = dialect_on(recording, dialect)
     check = ordering_check(speaks)
     observing = Observing(recording, speaks)
     _judge(check, observing, as_json=as_json)

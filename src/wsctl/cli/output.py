@@ -27,7 +27,8 @@ class LineOutput:
 
     @property
     def waiting(self) -> int:
-        """Bytes that are not written yet."""
+        """Bytes that are not written yet. Raises as `put` does."""
+        self._check()
         return self._waiting
 
     def put(self, line: bytes) -> None:

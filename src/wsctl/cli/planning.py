@@ -38,7 +38,8 @@ def show_plan(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
 def _plan(scenario: Scenario, *, aimed: bool) -> Iterator[str]:
     if not aimed:
         for name in scenario.spec.services:
-            yield f"service {name}: serve{_given(scenario.document.at(('services', name, 'serve')))}"
+            for program, options in scenario.document.at(("services", name)).items():
+                yield f"service {name}: {program}{_given(options)}"
     for path, step in scenario.spec.every_step():
         if step.parallel:
             yield "at the same time:"

@@ -108,12 +108,11 @@ def record(
 
 def _check_mode(chosen: set[str], *, passing: bool) -> None:
     """Raise for options that are about the other way to record."""
-    if not passing:
-        for name in sorted(chosen & _OF_PASS_THROUGH):
-            raise typer.BadParameter(f"--{_dashed(name)} is about other clients; expected --listen and --upstream")
-    for name in sorted(chosen - _OF_BOTH - _OF_PASS_THROUGH if passing else ()):
-        shown = "SYMBOL" if name == "symbols" else f"--{_dashed(name)}"
-        raise typer.BadParameter(f"{shown} is about a client of our own; with --listen there are only others")
+    for name in sorted(chosen - _OF_BOTH - _OF_PASS_THROUGH if passing else chosen & _OF_PASS_THROUGH):
+        if not passing:
+            raise typer.BadParameter(f"--{_dashed(name)} is for other clients; expected --listen and --upstream")
+        what = "symbols are" if name == "symbols" else f"--{_dashed(name)} is"
+        raise typer.BadParameter(f"{what} for a client of our own; with --listen others connect")
 
 
 def _dashed(name: str) -> str:

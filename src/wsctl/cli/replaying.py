@@ -2,18 +2,17 @@
 
 import math
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
 from wsctl.cli.console import say
 from wsctl.cli.loop import until_terminated
 from wsctl.cli.output import LineOutput
+from wsctl.cli.outputs import server_for, target_for
 from wsctl.cli.ready_file import announced
-from wsctl.cli.tapes import SOCKETIO, spoken, tell_cut, tell_malformed
+from wsctl.cli.tapes import dialect_on, tell_cut, tell_malformed
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.tape.contents import Contents, contents_of
@@ -21,12 +20,7 @@ from wsctl.tape.opening import opened
 from wsctl.tape.outputs.printing import Printing
 from wsctl.tape.player import Output, Player
 from wsctl.wire.dialect import Dialect
-
-if TYPE_CHECKING:
-    from wsctl.tape.outputs.raw_server import RawServer
-    from wsctl.tape.outputs.socketio_server import SocketIOServer
-
-Server = TypeVar("Server")
+from wsctl.wire.dialects import SOCKETIO
 
 
 class ReplayOptions(Struct, frozen=True, kw_only=True):
@@ -60,7 +54,7 @@ def prepare(options: ReplayOptions) -> Prepared:
     if any(str(path) == "-" for path in options.tapes):
         raise UsageError("a tape is read more than once, so that stdin will not do; expected a file")
     with opened(options.tapes) as recording:
-        dialect = spoken(options.dialect, recording)
+        dialect = dialect_on(recording, options.dialect)
         contents = contents_of(recording, dialect)
         tell_cut(recording.truncated)
     tell_malformed(contents.reading, dialect)
@@ -82,7 +76,10 @@ async def replay_it(prepared: Prepared) -> ExitCode:
         restamp=options.restamp,
         clock=SystemClock(),
     )
-    work = _print(player) if options.printing else _serve(player, prepared)
+    if options.to is not None:
+        work = _play_to(options.to, player, prepared.dialect)
+    else:
+        work = _print(player) if options.printing else _serve(player, prepared)
     await until_terminated(work, or_stdin_ends=options.until_stdin_ends)
     return ExitCode.PASSED
 
@@ -90,42 +87,38 @@ async def replay_it(prepared: Prepared) -> ExitCode:
 async def _print(player: Player) -> None:
     lines = LineOutput(sys.stdout.fileno())
     try:
-        await _play(player, Printing(lines))
+        printing = Printing(lines)
+        await _play(player, printing)
+        await printing.close()
     finally:
         if sys.exc_info()[0] is not BrokenPipeError:
             lines.close()
 
 
+async def _play_to(url: str, player: Player, dialect: Dialect | None) -> None:
+    output = target_for(url, dialect)
+    try:
+        await output.ready()
+        if output.note is not None:
+            say(output.note)
+        await _play(player, output)
+    finally:
+        await output.close()
+        if player.began is not None:
+            say(output.summary)
+
+
 async def _serve(player: Player, prepared: Prepared) -> None:
-    async with _server(prepared) as server:
-        with announced(prepared.options.ready_file, server.url):
+    options = prepared.options
+    hold = options.speed == math.inf
+    async with server_for(
+        prepared.dialect, prepared.contents, host=options.host, port=options.port, hold=hold
+    ) as server:
+        with announced(options.ready_file, server.url):
             _greet(prepared, server.url)
             await _play(player, server)
             say("the tape is over; serving on, silent")
             await server.stay()
-
-
-def _server(prepared: Prepared) -> "RawServer | SocketIOServer":
-    dialect = prepared.dialect
-    if dialect is None or dialect.over == "socketio":
-        from wsctl.tape.outputs.socketio_server import SocketIOServer
-
-        return _made(SocketIOServer, prepared)
-    from wsctl.tape.outputs.raw_server import RawServer
-
-    return _made(partial(RawServer, dialect), prepared)
-
-
-def _made(make: Callable[..., Server], prepared: Prepared) -> Server:
-    options = prepared.options
-    return make(
-        prepared.contents,
-        host=options.host,
-        port=options.port,
-        hold=options.speed == math.inf,
-        clock=SystemClock(),
-        tell=say,
-    )
 
 
 async def _play(player: Player, output: Output) -> None:

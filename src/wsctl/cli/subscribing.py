@@ -48,7 +48,7 @@ async def watch_feed(
             options = structs.replace(options, target=target)
         source = target.shown if mock is None else f"mock prices at {target.shown}"
         dialect = spoken(options.target.dialect)
-        tally = Tally(clock, dialect)
+        tally = Tally(clock, dialect, options.expected())
         watching = start_watching(options, clock)
         expecting = Expecting(expected, clock, dialect)
         try:

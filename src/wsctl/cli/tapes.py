@@ -4,15 +4,12 @@ from wsctl.cli.console import say
 from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Recording
 from wsctl.wire.dialect import Dialect
-from wsctl.wire.dialects import dialect_named
-
-SOCKETIO = "socketio"
+from wsctl.wire.dialects import SOCKETIO, spoken
 
 
-def spoken(asked: str | None, recording: Recording) -> Dialect | None:
+def dialect_on(recording: Recording, asked: str | None) -> Dialect | None:
     """What was asked for, else what the recording says; None for Socket.IO, which more than frames makes."""
-    name = asked or recording.header.dialect
-    return None if name is None or name == SOCKETIO else dialect_named(name)
+    return spoken(asked or recording.header.dialect)
 
 
 def tell_malformed(reading: Reading, dialect: Dialect | None) -> None:

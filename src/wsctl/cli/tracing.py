@@ -2,6 +2,7 @@
 
 from wsctl.cli.console import say
 from wsctl.client.tap import Frame
+from wsctl.tape.redact import redacted_frame
 
 
 class Trace:
@@ -16,7 +17,7 @@ class Trace:
 
     def sent(self, frame: Frame, shown: Frame) -> None:
         """A message goes out."""
-        say(f"> {_readable(shown)}")
+        say(f"> {_readable(redacted_frame(shown))}")
 
     def closed(self, code: int, reason: str) -> None:
         """Told elsewhere."""

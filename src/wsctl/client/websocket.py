@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import aiohttp
+from yarl import URL
 
 from wsctl.client import causes
 from wsctl.client.connection import OnClose
@@ -116,7 +117,8 @@ class WebSocketConnection(ABC):
     async def _connect(self, within: float) -> None:
         self._http = await open_session(self._target, self._trail)
         # Through a proxy aiohttp would write `GET ws://…`, which proxies do not know.
-        url = self._url.replace("ws", "http", 1) if self._url.startswith("ws") else self._url
+        text = self._url.replace("ws", "http", 1) if self._url.startswith("ws") else self._url
+        url = URL(text, encoded=text.isascii())  # as it is: the library would write %40 as @
         try:
             async with asyncio.timeout(within):
                 self._socket = await self._http.ws_connect(url, max_msg_size=MAX_MESSAGE, heartbeat=self.ping_every)

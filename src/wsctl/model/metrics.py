@@ -87,6 +87,11 @@ def _vocabulary() -> Mapping[str, Metric]:
         ("generator.lag.p99", seconds, "how late timers of wsctl's own clients fired"),
         ("server.cpu", cores, "what the server used; services that wsctl started only"),
         ("server.rss", size, "largest memory of the server; services that wsctl started only"),
+        ("tape.records", count, "records on the tape: frames, connections that opened and that closed"),
+        ("tape.bytes", size, "the tape's file"),
+        ("replay.frames", count, "recorded frames of servers that were played"),
+        ("replay.sent", count, "messages that went out to the target for them"),
+        *_percentiles("replay.schedule_error", "how much later than due a frame was played"),
         ("errors", count, "attempts that failed, malformed messages, subscriptions that were not served"),
     )
     return {name: Metric(name, unit, meaning) for name, unit, meaning in listed}

@@ -220,7 +220,7 @@ def stage_line(stage: Lifecycle) -> str | None:
 
 def _price_table(tally: Tally, rows: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", row_styles=[] if _is_up(tally) else ["dim"])
-    table.add_column("symbol", overflow="fold", min_width=10)
+    table.add_column("symbol" if tally.dialect is None else "channel", overflow="fold", min_width=10)
     for name, width in _WIDTHS.items():
         table.add_column(name, justify="right", min_width=width, no_wrap=True)
     by_label = Counter(row.label for row in tally.rows.values())

@@ -2,19 +2,23 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path as File
 from typing import Any
 
 from msgspec import structs
 
 from wsctl.errors import UsageError
 from wsctl.model.expectation import Expectation, expect
+from wsctl.scenario.check_speech import check_file, check_recording, check_replay, check_speech
 from wsctl.scenario.spec import (
     ACTIONS,
     COMMANDS,
     ActionSpec,
-    ClientSpec,
+    CommandSpec,
     DisconnectSpec,
     FlashSpec,
+    ListenSpec,
+    ReplaySpec,
     ScenarioSpec,
     StepSpec,
     SubscribeSpec,
@@ -36,13 +40,15 @@ _ONE = ("notifications", "events", "max_silence", "seq_path", "time_path", "chan
 """options that one client has and many have not"""
 
 
-def check(document: Document, spec: ScenarioSpec) -> None:
-    """Raise UsageError, located, for the first thing that makes no sense."""
-    for service in spec.services:
-        if not _SERVICE.fullmatch(service):
+def check(document: Document, spec: ScenarioSpec, folder: File) -> None:
+    """Raise UsageError, located, for the first thing that makes no sense. `folder` is that of the scenario's file."""
+    for name, service in spec.services.items():
+        if not _SERVICE.fullmatch(name):
             raise document.key_error(
-                ("services", service), f"bad name of a service: {service!r}; expected letters, digits and . _ -"
+                ("services", name), f"bad name of a service: {name!r}; expected letters, digits and . _ -"
             )
+        if service.replay is not None:
+            check_recording(document, ("services", name, "replay"), service.replay, folder)
     names: dict[str, Path] = {}
     for path, step in spec.every_step():
         _check_shape(document, path, step)
@@ -53,7 +59,7 @@ def check(document: Document, spec: ScenarioSpec) -> None:
             first = document.where(names[step.name])
             raise document.value_error((*path, "name"), f"step {step.name!r} is there twice; first in {first}")
         names[step.name] = (*path, "name")
-        _Step(document, path, step, spec).check()
+        _Step(document, path, step, spec, folder).check()
 
 
 def _check_shape(document: Document, path: Path, step: StepSpec) -> None:
@@ -75,7 +81,8 @@ def _check_shape(document: Document, path: Path, step: StepSpec) -> None:
 class _Step:
     """The checks of one step that has a command."""
 
-    def __init__(self, document: Document, path: Path, step: StepSpec, spec: ScenarioSpec) -> None:
+    def __init__(self, document: Document, path: Path, step: StepSpec, spec: ScenarioSpec, folder: File) -> None:
+        self._folder = folder
         self._document = document
         self._path = path
         self._step = step
@@ -85,33 +92,45 @@ class _Step:
 
     def check(self) -> None:
         """Each in turn."""
-        self._check_target(self._at, self._options.target)
+        self._check_target(self._at, self._options)
         self._check_client(self._options)
-        if isinstance(self._options, WatchSpec):
+        if isinstance(self._options, ListenSpec):
             self._check_listening(self._options)
         if isinstance(self._options, SubscribeSpec):
             self._check_clients(self._options)
+        if self._step.record is not None:
+            check_file(self._document, self._at, self._step, self._spec)
+        if self._step.replay is not None:
+            check_replay(self._document, self._at, self._step, self._spec, self._folder)
+        check_speech(self._document, self._path, self._step, self._spec, self._folder)
         for index, action in enumerate(self._step.during):
             self._check_action((*self._path, "during", index), action)
         self._check_holds()
         self._check_expectations()
 
-    def _check_target(self, path: Path, target: str | None) -> None:
-        services = self._spec.services
-        if target is not None and target not in services:
-            hint = _did_you_mean(target, services) or f"known: {', '.join(services) or 'none'}"
-            raise self._document.value_error((*path, "target"), f"there is no service {target!r}", hint=hint)
-        if target is None and len(services) > 1:
-            raise self._document.value_error(path, f"no target, and several services; expected {either(services)}")
+    def _check_target(self, path: Path, options: CommandSpec) -> None:
+        if isinstance(options, ReplaySpec):
+            if options.url is None:
+                self._check_service(path, "to", options.to)
+        else:
+            self._check_service(path, "target", options.target)
 
-    def _check_client(self, options: ClientSpec) -> None:
+    def _check_service(self, path: Path, key: str, name: str | None) -> None:
+        services = self._spec.services
+        if name is not None and name not in services:
+            hint = _did_you_mean(name, services) or f"known: {', '.join(services) or 'none'}"
+            raise self._document.value_error((*path, key), f"there is no service {name!r}", hint=hint)
+        if name is None and len(services) > 1:
+            raise self._document.value_error(path, f"no {key}, and several services; expected {either(services)}")
+
+    def _check_client(self, options: CommandSpec) -> None:
         given = [name for name in ("user", "users", "token") if getattr(options, name, None) not in (None, ())]
         if len(given) > 1:
             raise self._document.key_error(
                 (*self._at, given[1]), f"both {given[0]} and {given[1]}; expected one of them"
             )
 
-    def _check_listening(self, options: WatchSpec) -> None:
+    def _check_listening(self, options: ListenSpec) -> None:
         names = ("symbols", "channels", "events", "bots", "notifications")
         if not any(getattr(options, name, ()) for name in names):
             raise self._document.value_error(self._at, "nothing to listen to; expected symbols or channels")
@@ -148,16 +167,20 @@ class _Step:
             what = f"both {given[0]} and {given[1]}" if given else "nothing to do"
             raise self._document.value_error(path, f"the action has {what}; expected one of {', '.join(ACTIONS)}")
         name, options = action.kind
-        self._check_target((*path, name), options.target or self._options.target)
-        if not isinstance(self._options, WatchSpec):
+        target = options.target or self._options.target
+        self._check_service((*path, name), "target", target)
+        if not isinstance(self._options, ListenSpec):
             raise self._document.key_error(
-                (*self._path, "during"), f"during beside {self._command}, which is over at once"
+                (*self._path, "during"), f"during beside {self._command}, which has no duration"
             )
+        service = self._spec.service_of(target)
+        if service is not None and self._spec.services[service].serve is None:
+            raise self._document.key_error((*path, name), f"{name} takes a mock feed (serve); {service} is a recording")
         self._check_length(path, action.at, name, options)
 
     def _check_length(self, path: Path, at: float, name: str, options: Any) -> None:
         """An action must happen, and what comes of it be seen, before the step ends."""
-        assert isinstance(self._options, WatchSpec)
+        assert isinstance(self._options, ListenSpec)
         duration = self._options.duration
         needed, why = at, ""
         if isinstance(options, FlashSpec | DisconnectSpec) and self._looks_at("reconnect."):

@@ -23,6 +23,8 @@ class Scenario(Struct, frozen=True):
 
     spec: ScenarioSpec
     document: Document
+    folder: Path
+    """that it was read from: names of files in it begin there"""
 
     @property
     def name(self) -> str:
@@ -41,19 +43,25 @@ def read_documents(paths: Sequence[Path], tags: Sequence[str] = ()) -> list[Docu
     With tags, those that have one of them: nothing else of the others is looked at. Raises UsageError for what is no
     file, is empty or not YAML, and for a tag that none has.
     """
-    documents = [_read(file, shown) for file, shown in _find(paths)]
-    known = sorted({tag for document in documents for tag in tags_of(document)})
+    return [document for document, _ in _read_all(paths, tags)]
+
+
+def _read_all(paths: Sequence[Path], tags: Sequence[str]) -> list[tuple[Document, Path]]:
+    """The documents, each with the folder of its file."""
+    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths)]
+    known = sorted({tag for document, _ in documents for tag in tags_of(document)})
     for tag in tags:
         if tag not in known:
             close = nearest(tag, known)
             hint = f"did you mean {close}?" if close else f"there are: {', '.join(known)}" if known else None
             raise UsageError(f"no scenario has the tag {tag!r}", hint=hint)
-    return [document for document in documents if not tags or set(tags) & set(tags_of(document))]
+    return [read for read in documents if not tags or set(tags) & set(tags_of(read[0]))]
 
 
 def read_scenarios(paths: Sequence[Path], environ: Mapping[str, str], tags: Sequence[str] = ()) -> list[Scenario]:
     """The scenarios of `read_documents`. Raises UsageError, with its place, for the first thing that is wrong."""
-    scenarios = [one for document in read_documents(paths, tags) for one in _scenarios(document, environ)]
+    documents = _read_all(paths, tags)
+    scenarios = [one for document, folder in documents for one in _scenarios(document, folder, environ)]
     seen: dict[str, Scenario] = {}
     for scenario in scenarios:
         other = seen.setdefault(scenario.name, scenario)
@@ -78,11 +86,11 @@ def _read(file: Path, shown: str) -> Document:
     return document
 
 
-def _scenarios(document: Document, environ: Mapping[str, str]) -> Iterator[Scenario]:
+def _scenarios(document: Document, folder: Path, environ: Mapping[str, str]) -> Iterator[Scenario]:
     for expanded in expand(document, environ):
         spec = build(expanded, (), ScenarioSpec)
-        check(expanded, spec)
-        yield Scenario(spec, expanded)
+        check(expanded, spec, folder)
+        yield Scenario(spec, expanded, folder)
 
 
 def _find(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:

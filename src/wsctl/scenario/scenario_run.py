@@ -25,14 +25,17 @@ from wsctl.model.run import (
     StepStarted,
     overall,
 )
+from wsctl.scenario import programs
 from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.services import Service
 from wsctl.scenario.skipping import skip_reason, users_of
 from wsctl.scenario.slugs import unique_slugs
-from wsctl.scenario.spec import StepSpec
+from wsctl.scenario.spec import CommandSpec, ListenSpec, ReplaySpec, StepSpec
+from wsctl.scenario.speech import dialect_for
 from wsctl.scenario.step_run import StepRun
 from wsctl.scenario.steps import kind_of
+from wsctl.scenario.steps.kind import Files
 from wsctl.server.auth import mint
 from wsctl.server.defaults import JWT_SECRET
 from wsctl.spec.typed import written
@@ -72,6 +75,8 @@ class ScenarioRun:
         self._folder = Path() if options.out is None else options.out / folder
         self._evidence: tuple[str, ...] = ()
         steps = [step.name or "" for _, step in self._spec.every_step() if not step.parallel]
+        self._tapes = [step.record.file for _, step in self._spec.every_step() if step.record is not None]
+        """that are recorded, which stay"""
         self._files = dict(zip(steps, (f"{slug}.jsonl" for slug in unique_slugs(steps)), strict=True))
         """of each step, for its Observations"""
 
@@ -115,11 +120,17 @@ class ScenarioRun:
 
     async def _start_services(self, stack: AsyncExitStack) -> None:
         for name in self._spec.services:
-            given = self._scenario.document.data["services"][name]["serve"] or {}
-            options = written(self._spec.services[name].serve, given)
-            service = self._services[name] = Service(name, options, self._folder)
+            service = self._services[name] = Service(name, self._program(name), self._folder)
             await stack.enter_async_context(service)
             self._tell(ServiceStarted(name, service.url))
+
+    def _program(self, name: str) -> programs.Program:
+        service = self._spec.services[name]
+        if service.replay is not None:
+            return programs.replay(service.replay, self._scenario.folder)
+        assert service.serve is not None, "a service is either"
+        given = self._scenario.document.data["services"][name]["serve"] or {}
+        return programs.serve(written(service.serve, given))
 
     async def _at_once(self, steps: tuple[StepSpec, ...]) -> None:
         """Run them. Whatever ends one, be it wsctl's own fault, has ended all of them when this returns or raises."""
@@ -135,11 +146,19 @@ class ScenarioRun:
         self._running[name] = self._clock.monotonic()
         self._tell(StepStarted(name, kind_of(step).seconds(step)))
         result, seen = await self._judged(step)
+        if step.record is not None:
+            result = self._with_tape(result, self._folder / step.record.file)
         del self._running[name]
         self._results[name] = result
         if result.verdict not in _KEPT and seen and self._options.out is not None:
             result = self._results[name] = self._with_evidence(result, seen, self._options.out)
         self._tell(StepEnded(result))
+
+    def _with_tape(self, result: StepResult, tape: Path) -> StepResult:
+        """The result, and the tape where it stays."""
+        if self._options.out is None or not tape.exists():
+            return result
+        return structs.replace(result, evidence=(str(tape.relative_to(self._options.out)),))
 
     def _with_evidence(self, result: StepResult, seen: tuple[observation.Observation, ...], out: Path) -> StepResult:
         """The result, and its Observations in a file."""
@@ -149,7 +168,7 @@ class ScenarioRun:
         except OSError as error:
             note = f"its Observations could not be kept: {(error.strerror or str(error)).lower()}"
             return structs.replace(result, notes=(*result.notes, note))
-        return structs.replace(result, evidence=(str(path.relative_to(out)),))
+        return structs.replace(result, evidence=(*result.evidence, str(path.relative_to(out))))
 
     async def _judged(self, step: StepSpec) -> tuple[StepResult, tuple[observation.Observation, ...]]:
         if self._options.target is not None and (reason := skip_reason(step, self._spec)) is not None:
@@ -157,7 +176,7 @@ class ScenarioRun:
         _, options = step.command
         service = self._services.get(self._spec.service_of(options.target) or "")
         tokens = {user: self._token(user, options.target) for user in users_of(step)}
-        target = self._target(service)
+        target = self._target(service, options)
         token = options.token if options.token is not None else tokens.get(options.user or "")
         if token is not None:
             target = structs.replace(target, token=token or None)  # an empty one is nobody's
@@ -169,22 +188,29 @@ class ScenarioRun:
             tokens=tokens,
             service=service,
             services=self._services,
+            files=Files(self._scenario.folder, self._folder),
             clock=self._clock,
             tell=self._tell,
         )
         return await running.run(), running.observations
 
-    def _target(self, service: Service | None) -> Target:
-        if service is not None:
-            return Target(url=service.url, direct=True, insecure=True)
-        assert self._options.target is not None, "a scenario without services needs --url"
-        return self._options.target
+    def _target(self, service: Service | None, options: CommandSpec) -> Target:
+        if isinstance(options, ReplaySpec) and options.url is not None:
+            return Target(url=options.url)
+        if service is None:
+            assert self._options.target is not None, "a scenario without services needs --url"
+            target = self._options.target
+            own = isinstance(options, ListenSpec) and options.dialect is not None
+        else:
+            target, own = Target(url=service.url, direct=True, insecure=True), True
+        dialect = dialect_for(options, self._spec, self._scenario.folder) if own else None
+        return target if dialect is None else structs.replace(target, dialect=dialect)
 
     def _token(self, user: str, target: str | None) -> str:
         if self._options.target is not None:
             return self._spec.tokens[user]
-        service = self._spec.services[self._spec.service_of(target) or ""]
-        return mint(user, service.serve.jwt_secret or JWT_SECRET)
+        serve = self._spec.services[self._spec.service_of(target) or ""].serve
+        return mint(user, (serve and serve.jwt_secret) or JWT_SECRET)
 
     def _result(self, reason: str | None) -> ScenarioResult:
         """What is known by now; steps under way count as interrupted."""
@@ -210,6 +236,8 @@ class ScenarioRun:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._remove_files()  # of an earlier run
+            for tape in self._tapes:
+                (self._folder / tape).unlink(missing_ok=True)
         except OSError as error:
             cause = (error.strerror or str(error)).lower()
             raise WsctlError(f"cannot use the folder {self._folder}: {cause}") from error

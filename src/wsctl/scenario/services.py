@@ -6,15 +6,17 @@ import signal
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 import psutil
 
 from wsctl.errors import TargetError, WsctlError
+from wsctl.scenario.programs import Program
 
 START_TIMEOUT = 20.0
 """seconds until a service must listen"""
@@ -25,25 +27,24 @@ _LAST_LINES = 3
 
 
 class Service:
-    """`wsctl serve` as a child: `async with Service("feed", options, folder) as service: service.url …`.
+    """A program as a child: `async with Service("feed", program, folder) as service: service.url …`.
 
     It runs in a session of its own, so that Ctrl-C in a terminal ends it by our hand only; and it ends with its
     stdin, so that it does not outlive us however we end. Its log is `NAME.log` in the folder. Entering raises
     WsctlError when it does not come up, with what it said last.
     """
 
-    def __init__(self, name: str, options: dict[str, Any], folder: Path) -> None:
+    def __init__(self, name: str, program: Program, folder: Path) -> None:
         self.name = name
         self.url = ""
         self.log = folder / f"{name}.log"
-        self._options = options
+        self._program = program
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         with tempfile.TemporaryDirectory(prefix="wsctl-") as scratch:  # ours alone: options may hold a secret
-            config, ready = Path(scratch, "options.json"), Path(scratch, "ready")
-            config.write_bytes(msgspec.json.encode(self._options))  # noqa: ASYNC240 (a few lines)
-            self._process = await self._start(config, ready)
+            ready = Path(scratch, "ready")
+            self._process = await self._start(self._program(Path(scratch)), ready)
             try:
                 self.url = await self._wait_until_ready(self._process, ready)
             except BaseException:
@@ -51,23 +52,13 @@ class Service:
                 raise
         return self
 
-    async def _start(self, config: Path, ready: Path) -> asyncio.subprocess.Process:
-        port = () if "port" in self._options else ("--port", "0")
-        command = (
-            "serve",
-            "--config",
-            str(config),
-            *port,
-            "--control",
-            "--ready-file",
-            str(ready),
-            "--until-stdin-ends",
-        )
+    async def _start(self, command: Sequence[str], ready: Path) -> asyncio.subprocess.Process:
         with self.log.open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-P", "-m", "wsctl"),  # -P: no module beside the user's files takes the place of one of ours
                 *command,
+                *("--ready-file", str(ready), "--until-stdin-ends"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,

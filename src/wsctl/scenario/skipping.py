@@ -19,7 +19,9 @@ def skip_reason(step: StepSpec, spec: ScenarioSpec) -> str | None:
     if isinstance(options, SubscribeSpec) and options.slow:
         return "whether a reader that stops falls behind depends on the server's rate"
     service = spec.services.get(spec.service_of(options.target) or "")
-    if service is not None and (asked := _asked(service.serve)):
+    if service is not None and service.serve is None:
+        return "it is about a recorded feed"
+    if service is not None and service.serve is not None and (asked := _asked(service.serve)):
         return f"it is about a server with {', '.join(asked)}"
     known = [user for user, token in spec.tokens.items() if token]
     missing = [user for user in users_of(step) if user not in known]

@@ -1,10 +1,11 @@
 """What a scenario file may say: the typed specs that validation, messages, JSON Schema and docs come from."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
+from wsctl.errors import UsageError
 from wsctl.server.options import ServeOptions
 from wsctl.spec.document import Path
 from wsctl.spec.typed import Duration, Names
@@ -49,21 +50,35 @@ class ClientSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
 
 
-class WatchSpec(ClientSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ListenSpec(ClientSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to listen to, and for how long."""
 
+    dialect: Annotated[
+        str | None,
+        Meta(
+            description="How the feed speaks: socketio, binance, … or a file beside the scenario. If not given, what "
+            "the service plays; socketio."
+        ),
+    ] = None
     symbols: Annotated[Names, Meta(description="Prices of these symbols.")] = ()
-    channels: Annotated[Names, Meta(description="Any channels, such as symbol:BTC/USDT:trades.")] = ()
-    events: Annotated[Names, Meta(description="Look at events of these names only.")] = ()
+    channels: Annotated[
+        Names, Meta(description="Any channels, such as symbol:BTC/USDT:trades, or as the dialect calls them.")
+    ] = ()
     duration: Annotated[
         Duration, Meta(gt=0, description="How long to listen, from the moment that everybody is subscribed.")
     ]
+    reconnect: Annotated[ReconnectSpec, Meta(description="What clients do after a loss.")] = ReconnectSpec()
+
+
+class WatchSpec(ListenSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to look at in what comes."""
+
+    events: Annotated[Names, Meta(description="Look at events of these names only.")] = ()
     seq_path: Annotated[str | None, Meta(description="Where feeds of others keep the sequence number (JMESPath).")] = (
         None
     )
     time_path: Annotated[str | None, Meta(description="Where they keep the time of sending.")] = None
     channel_path: Annotated[str | None, Meta(description="Where they keep the channel.")] = None
-    reconnect: Annotated[ReconnectSpec, Meta(description="What clients do after a loss.")] = ReconnectSpec()
 
 
 class SubscribeSpec(WatchSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +117,72 @@ class EmitSpec(ClientSpec, frozen=True, kw_only=True, forbid_unknown_fields=True
     event: Annotated[str, Meta(min_length=1, description="Event name, such as bot:subscribe:one.")]
     args: Annotated[tuple[Any, ...], Meta(description="Its arguments.")] = ()
     wait: Annotated[Duration, Meta(gt=0, description="How long to wait for what comes back.")] = 2.0
+
+
+class RecordSpec(ListenSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Put all that one client hears and says on tape, and look at the tape."""
+
+    file: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Name of the tape; .gz and .zst are compressed. It stays in the run's output folder.",
+        ),
+    ] = "tape.jsonl"
+
+
+Speed = Annotated[float, Meta(gt=0)] | Literal["max"]
+
+
+class PlaySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to play, and how."""
+
+    tape: Annotated[
+        Names, Meta(min_length=1, description="A tape or a capture beside the scenario; several of one time together.")
+    ]
+    dialect: Annotated[str | None, Meta(description="What it speaks, where it does not say: a name, or a file.")] = None
+    speed: Annotated[Speed, Meta(description="2 is twice as fast; max does not wait.")] = 1.0
+    since: Annotated[Duration, Meta(ge=0, description="Begin here.")] = field(name="from", default=0.0)
+    until: Annotated[Annotated[Duration, Meta(gt=0)] | None, Meta(description="End here.")] = None
+    restamp: Annotated[bool, Meta(description="Times of sending become now, so that latency can be measured.")] = False
+
+    def __post_init__(self) -> None:
+        if self.until is not None and self.until <= self.since:
+            raise UsageError("until is before from; expected it to be later")
+
+
+class ReplayServiceSpec(PlaySpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Play a recorded feed to whoever listens, from the first subscription on."""
+
+    loop: Annotated[bool, Meta(description="Begin anew at the end, in a new epoch.")] = False
+
+
+class ReplaySpec(PlaySpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Play a recorded feed into a target, or a tape that an earlier step recorded."""
+
+    to: Annotated[
+        str | None,
+        Meta(
+            description="Where to: a service, or http(s)://, ws(s):// or redis://; not needed where there is one "
+            "service."
+        ),
+    ] = None
+    token: Annotated[str | None, Meta(description="A token to be let in with.")] = None
+    user: ClassVar[None] = None
+    transport: ClassVar[None] = None
+
+    @property
+    def target(self) -> str | None:
+        """The service that it aims at."""
+        return None if self.url is not None else self.to
+
+    @property
+    def url(self) -> str | None:
+        """Where to, if that is no service."""
+        return self.to if self.to is not None and "://" in self.to else None
+
+
+CommandSpec = ClientSpec | ReplaySpec
 
 
 _TARGET = "Name of the service; the one that the step aims at, if not given."
@@ -197,6 +278,8 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
     subscribe: Annotated[SubscribeSpec | None, Meta(description="Listen, with one client or with many.")] = None
     ordering_check: Annotated[OrderingCheckSpec | None, Meta(description="Judge the order of what comes.")] = None
     emit: Annotated[EmitSpec | None, Meta(description="Send one event and look at the answer.")] = None
+    record: Annotated[RecordSpec | None, Meta(description="Put what one client hears on tape.")] = None
+    replay: Annotated[ReplaySpec | None, Meta(description="Play a tape into a target.")] = None
     parallel: Annotated[tuple["StepSpec", ...], Meta(description="Steps that run at the same time.")] = ()
     during: Annotated[tuple[ActionSpec, ...], Meta(description="What happens meanwhile.")] = ()
     expect: Annotated[
@@ -205,13 +288,13 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
     ] = {}
 
     @property
-    def commands(self) -> dict[str, ClientSpec]:
+    def commands(self) -> dict[str, CommandSpec]:
         """What it does, by name; a sound step has one, or `parallel`."""
-        given = {"subscribe": self.subscribe, "ordering-check": self.ordering_check, "emit": self.emit}
+        given = {name: getattr(self, name.replace("-", "_")) for name in COMMANDS}
         return {name: options for name, options in given.items() if options is not None}
 
     @property
-    def command(self) -> tuple[str, ClientSpec]:
+    def command(self) -> tuple[str, CommandSpec]:
         """The name and the options of what it does."""
         return next(iter(self.commands.items()))
 
@@ -219,7 +302,15 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
 class ServiceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that runs as long as the scenario."""
 
-    serve: Annotated[ServeOptions, Meta(description="A mock feed; the options of `wsctl serve`, underscored.")]
+    serve: Annotated[
+        ServeOptions | None, Meta(description="A mock feed; the options of `wsctl serve`, underscored.")
+    ] = None
+    replay: Annotated[ReplayServiceSpec | None, Meta(description="A recorded feed, as `wsctl replay` plays it.")] = None
+
+    def __post_init__(self) -> None:
+        if (self.serve is None) == (self.replay is None):
+            what = "nothing to run" if self.serve is None else "both serve and replay"
+            raise UsageError(f"the service has {what}; expected one of serve, replay")
 
 
 class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -255,10 +346,12 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 yield ("steps", index, "parallel", inner), parallel
 
 
-COMMAND_SPECS: Mapping[str, type[ClientSpec]] = {
+COMMAND_SPECS: Mapping[str, type[CommandSpec]] = {
     "subscribe": SubscribeSpec,
     "ordering-check": OrderingCheckSpec,
     "emit": EmitSpec,
+    "record": RecordSpec,
+    "replay": ReplaySpec,
 }
 COMMANDS = tuple(COMMAND_SPECS)
 """the keys that say what a step does"""

@@ -20,7 +20,7 @@ from wsctl.scenario.judge import judge
 from wsctl.scenario.services import Service, Usage
 from wsctl.scenario.spec import ActionSpec, StepSpec
 from wsctl.scenario.steps import kind_of
-from wsctl.scenario.steps.kind import Context, Outcome
+from wsctl.scenario.steps.kind import Context, Files, Outcome
 
 LOOK_INTERVAL = 0.25
 """seconds between two looks at the server's process"""
@@ -37,6 +37,7 @@ class StepRun:
         tokens: dict[str, str],
         service: Service | None,
         services: dict[str, Service],
+        files: Files,
         clock: Clock,
         tell: Listener,
     ) -> None:
@@ -49,7 +50,12 @@ class StepRun:
         self._clock = clock
         self._tell = tell
         self._context = Context(
-            target=target, tokens=tokens, clock=clock, progress=self._progress, measuring=self._begin
+            target=target,
+            tokens=tokens,
+            files=files,
+            clock=clock,
+            progress=self._progress,
+            measuring=self._begin,
         )
         self._usage: Usage | None = None
         """of the service's process, once measuring began"""

@@ -39,7 +39,9 @@ def redacted(frame: TapeFrame) -> TapeFrame:
     """The same without secrets; what holds none is returned as it is, and nothing else in a frame changes."""
     url = frame.url and redacted_url(frame.url)
     headers = tuple((name, REDACTED if is_secret(name) else _JWT.sub(REDACTED, value)) for name, value in frame.headers)
-    content = _redacted_frame(frame.frame) if frame.direction == "out" else frame.frame
+    content = frame.frame
+    if frame.direction == "out" and content is not None:
+        content = redacted_frame(content)
     if (url, headers, content) == (frame.url, frame.headers, frame.frame):
         return frame
     return structs.replace(frame, url=url, headers=headers, frame=content)
@@ -61,14 +63,15 @@ def is_secret(name: str) -> bool:
     return _SECRET.search(re.sub(r"[^a-z]", "", name.lower())) is not None
 
 
-def _redacted_frame(frame: str | bytes | None) -> str | bytes | None:
+def redacted_frame(frame: str | bytes) -> str | bytes:
+    """A frame that a client sends, as `redacted` leaves it."""
     if isinstance(frame, bytes):
         try:
             text = frame.decode()
         except UnicodeDecodeError:
             return frame  # no JSON
         return _redacted_text(text).encode()
-    return None if frame is None else _redacted_text(frame)
+    return _redacted_text(frame)
 
 
 def _redacted_text(text: str) -> str:

@@ -82,8 +82,8 @@ class Spool:
         """the files, in their order; read it once closed"""
         self.records = 0
         """taken so far, written or not"""
-        if rotation is not None and (second := part_path(path, 2)).exists():
-            raise UsageError(f"{second} exists already; expected no file there, the tape's second part would be one")
+        if rotation is not None:
+            _check_rotation(path)
         self._writer = TapeWriter(path, header, keep_secrets=keep_secrets)
         self._finished_size = 0
         self._on_broken = on_broken
@@ -148,8 +148,9 @@ class Spool:
             self._loop.call_soon_threadsafe(self._on_broken)
 
     def _fell_behind(self) -> WsctlError:
+        name = "stdout" if str(self.paths[-1]) == "-" else self.paths[-1]
         return WsctlError(
-            f"{self.paths[-1]} cannot be written as fast as frames come: the first {self._written:,} records are on "
+            f"{name} cannot be written as fast as frames come: the first {self._written:,} records are on "
             f"tape, {self.records - self._written:,} are not",
             hint="write to something faster, or record fewer channels",
         )
@@ -201,6 +202,14 @@ class Spool:
         path = part_path(self.paths[0], len(self.paths) + 1)
         self._finished_size += self._writer.rotate(path)
         self.paths.append(path)
+
+
+def _check_rotation(path: Path) -> None:
+    """Find out now rather than hours later."""
+    if str(path) == "-":
+        raise UsageError("stdout cannot be rotated; expected a file")
+    if (second := part_path(path, 2)).exists():
+        raise UsageError(f"{second} exists already; the tape's second part would be written there")
 
 
 def _size_of(frame: TapeFrame) -> int:

@@ -1,7 +1,7 @@
 """Tally: everything that a person wants to see of a watched feed, kept up as it comes."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from wsctl.checks.latency import LatencyCheck
@@ -64,15 +64,21 @@ class Row:
 
 
 class Tally:
-    """Feed it every item; read it at any time. `dialect` is the feed's; None: the platform's."""
+    """Feed it every item; read it at any time.
 
-    def __init__(self, clock: Clock, dialect: Dialect | None = None) -> None:
+    `dialect` is the feed's; None: the platform's. A dialect's channels that are `expected` have a row before they
+    speak: on some exchanges nothing else shows that one does not exist.
+    """
+
+    def __init__(self, clock: Clock, dialect: Dialect | None = None, expected: Iterable[str] = ()) -> None:
         self.clock = clock
         self.dialect = dialect
         self.ordering = ordering_check(dialect)
         self.latency = LatencyCheck()
         self.account = Account()
-        self.rows: dict[tuple[str, str], Row] = {}
+        channels = () if dialect is None else expected
+        self.rows = {(channel, channel): Row(channel, channel) for channel in channels}
+        """by label and channel"""
         self.messages = 0
         self.reconnects = 0
         self.joined = False
@@ -128,6 +134,9 @@ class Tally:
         label = symbol or channel
         row = self.rows.get((label, channel))
         if row is None:
+            waiting = self.rows.get((channel, channel))
+            if waiting is not None and waiting.last is None:  # it speaks of symbols, which have rows of their own
+                del self.rows[channel, channel]
             row = self.rows[label, channel] = Row(label, channel)
         row.last = seen
         if seen.kind is Kind.UPDATE:

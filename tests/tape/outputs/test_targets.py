@@ -241,9 +241,9 @@ def _closed_port() -> int:
 def test_nobody_there(kind: str) -> None:
     """A target that does not answer is unreachable, by its URL."""
     port = _closed_port()
-    output = _output(kind, f"127.0.0.1:{port}")
 
     async def test() -> None:
+        output = _output(kind, f"127.0.0.1:{port}")
         with pytest.raises(Unreachable, match=f"127.0.0.1:{port}: connection refused"):
             await play(output, [])
 

@@ -6,12 +6,16 @@ from wsctl.scenario.spec import StepSpec
 from wsctl.scenario.steps.emit import EmitStep
 from wsctl.scenario.steps.kind import StepKind
 from wsctl.scenario.steps.ordering_check import OrderingCheckStep
+from wsctl.scenario.steps.record import RecordStep
+from wsctl.scenario.steps.replay import ReplayStep
 from wsctl.scenario.steps.subscribe import SubscribeStep
 
 KINDS: Mapping[str, StepKind] = {
     "subscribe": SubscribeStep(),
     "ordering-check": OrderingCheckStep(),
     "emit": EmitStep(),
+    "record": RecordStep(),
+    "replay": ReplayStep(),
 }
 
 

@@ -1,6 +1,7 @@
 """What a kind of step is, what it gets to work with, and what it hands back."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -14,6 +15,20 @@ from wsctl.scenario.spec import StepSpec
 from wsctl.swarm.messages import Fault
 
 
+class Files(Struct, frozen=True):
+    """Where a step's files are."""
+
+    scenario: Path
+    """the folder of the scenario: what it names stands there"""
+    run: Path
+    """the folder of the run: what steps write goes there"""
+
+    def find(self, name: str) -> Path:
+        """A file that an earlier step wrote, or else one beside the scenario."""
+        written = self.run / name
+        return written if written.exists() else self.scenario / name
+
+
 class Context(Struct, kw_only=True):
     """What a running step may use."""
 
@@ -21,6 +36,7 @@ class Context(Struct, kw_only=True):
     """where to, and as whom"""
     tokens: dict[str, str]
     """of every user that the step names"""
+    files: Files
     clock: Clock
     progress: Callable[[Metrics], None]
     """to be told what is measured so far"""
@@ -51,8 +67,8 @@ class StepKind(Protocol):
     def measures(self, step: StepSpec) -> frozenset[str]:
         """The metrics that a step of this kind can yield."""
 
-    def seconds(self, step: StepSpec) -> float:
-        """How long it takes, about, once it measures."""
+    def seconds(self, step: StepSpec) -> float | None:
+        """How long it takes, about, once it measures; None where nobody knows."""
 
     async def run(self, step: StepSpec, context: Context) -> Outcome:
         """Do it. Raises TargetError when the target is not there or gone for good."""

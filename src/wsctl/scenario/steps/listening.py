@@ -5,6 +5,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import structs
 
@@ -20,6 +21,7 @@ from wsctl.swarm.messages import Fault
 from wsctl.watch.measures import CLIENT, MEASURED, Measures
 from wsctl.watch.options import WatchOptions
 from wsctl.watch.watching import Watching
+from wsctl.wire.dialects import spoken
 
 OBSERVATIONS_KEPT = 10_000
 """the latest, for evidence"""
@@ -61,9 +63,9 @@ def measured_by_one(step: StepSpec) -> frozenset[str]:
     return MEASURED_BY_ONE if is_cut(step) else without(MEASURED_BY_ONE, "reconnect.")
 
 
-def without(measured: Iterable[str], family: str) -> frozenset[str]:
-    """All metrics but those of a family."""
-    return frozenset(name for name in measured if not name.startswith(family))
+def without(measured: Iterable[str], *families: str) -> frozenset[str]:
+    """All metrics but those of some families."""
+    return frozenset(name for name in measured if not name.startswith(families))
 
 
 def is_cut(step: StepSpec) -> bool:
@@ -77,7 +79,7 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
     Silence past max_silence is a failure, whatever was expected.
     """
     client_id = uuid.uuid4().hex
-    measures = Measures(context.clock, **recovery_of(step))
+    measures = Measures(context.clock, spoken(options.target.dialect), **recovery_of(step))
     kept: deque[Observation] = deque(maxlen=OBSERVATIONS_KEPT)
 
     async def on_fault(fault: Fault) -> None:
@@ -122,7 +124,7 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
     return measures, outcome
 
 
-def recovery_of(step: StepSpec) -> dict[str, float]:
+def recovery_of(step: StepSpec) -> dict[str, Any]:
     """H of the step's faults, which share it."""
     faults = (fault for action in step.during for fault in (action.flash, action.disconnect) if fault is not None)
     first = next(faults, None)

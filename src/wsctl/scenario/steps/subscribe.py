@@ -18,7 +18,8 @@ from wsctl.swarm import messages
 from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.remote import RemoteSwarm
 
-_NOT_BY_MANY = ("silence.", "staleness.", "clock.", "ordering.time_inversions", "connections.polling")
+_TAPES = ("tape.", "replay.")
+_NOT_BY_MANY = (*_TAPES, "silence.", "staleness.", "clock.", "ordering.time_inversions", "connections.polling")
 MEASURED_BY_MANY = frozenset(name for name in METRICS if not name.startswith(_NOT_BY_MANY))
 
 

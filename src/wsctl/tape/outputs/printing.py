@@ -8,7 +8,7 @@ from wsctl.tape.observing import observed
 from wsctl.tape.player import Output, Played
 
 FULL: Final = 1024 * 1024
-"""bytes that may wait for whoever reads the lines before the player waits, too"""
+"""bytes that may wait for whoever reads the lines; with more the player waits, too"""
 _PATIENCE: Final = 0.005
 """seconds until it is looked again"""
 
@@ -34,8 +34,7 @@ class Printing(Output):
         """At once: whoever reads finds the lines later, too."""
 
     async def put(self, played: Played) -> None:
-        while self._lines.waiting > FULL:  # noqa: ASYNC110 - a thread writes, and tells nobody
-            await asyncio.sleep(_PATIENCE)
+        await self._until_waiting(FULL)
         for event in played.events:
             self._lines.put(observation.encode(observed(event, played.frame.conn, played.at)))
 
@@ -43,4 +42,9 @@ class Printing(Output):
         """Epochs tell."""
 
     async def close(self) -> None:
-        """The lines are closed by who opened them."""
+        """Wait until all is written, however slow the reader is."""
+        await self._until_waiting(0)
+
+    async def _until_waiting(self, most: int) -> None:
+        while self._lines.waiting > most:  # noqa: ASYNC110 - a thread writes, and tells nobody
+            await asyncio.sleep(_PATIENCE)

@@ -1,12 +1,10 @@
 """SocketIOTarget: a recorded feed emitted into a Socket.IO server that takes events."""
 
 import uuid
-from typing import Any
 
 from wsctl.client.connection import Connection
 from wsctl.client.dial import Dialler
 from wsctl.client.emitting import Emitting
-from wsctl.client.losses import Lost
 from wsctl.client.target import Target
 from wsctl.tape.outputs.emissions import Emissions, is_of_connection
 from wsctl.tape.outputs.target import TargetOutput
@@ -24,8 +22,6 @@ class SocketIOTarget(TargetOutput):
 
     def __init__(self, target: Target, dialect: Dialect | None) -> None:
         super().__init__(target.shown)
-        self.note: str | None = None
-        """for people, once connected: why the transport is not the one they expect"""
         self._target = target
         self._emissions = Emissions() if dialect is None or dialect.over == "socketio" else None
         self._connection: Connection | None = None
@@ -44,14 +40,8 @@ class SocketIOTarget(TargetOutput):
             if is_of_connection(event):
                 self.left_out += 1
             else:
-                await self._send(event.name, [event.data] if arguments is None else arguments)
-
-    async def _send(self, name: str, arguments: list[Any]) -> None:
-        try:
-            await self._emitting.send(name, *arguments)
-        except Lost as error:
-            raise self._gone(error.message) from error
-        self.sent += 1
+                said = [event.data] if arguments is None else arguments
+                await self._send(self._emitting.send(event.name, *said))
 
     async def close(self) -> None:
         if self._connection is not None:

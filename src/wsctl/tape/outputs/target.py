@@ -1,7 +1,9 @@
 """What all ways to play a tape into a target have in common: they count, and say how far they got when it goes."""
 
 from abc import abstractmethod
+from collections.abc import Awaitable
 
+from wsctl.client.losses import Lost
 from wsctl.errors import Gone
 from wsctl.tape.player import Output
 
@@ -15,6 +17,8 @@ class TargetOutput(Output):
         self.sent = 0
         self.left_out = 0
         """records and events of servers that are none of what the target takes"""
+        self.note: str | None = None
+        """for people, once connected: why the way there is not the one they expect"""
         self._shown = shown
         self._connected = False
 
@@ -36,6 +40,14 @@ class TargetOutput(Output):
     @abstractmethod
     async def _connect(self) -> None:
         """Raises TargetError."""
+
+    async def _send(self, sending: Awaitable[None]) -> None:
+        """Wait until one message is written, and count it. Raises Gone."""
+        try:
+            await sending
+        except Lost as error:
+            raise self._gone(error.message) from error
+        self.sent += 1
 
     def _gone(self, reason: str) -> Gone:
         return Gone(f"{self._shown} went away after {self.sent:,} {self.unit}: {reason}")

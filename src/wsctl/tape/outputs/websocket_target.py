@@ -1,7 +1,6 @@
 """WebSocketTarget: a recorded feed, frame by frame, as messages to a WebSocket."""
 
 from wsctl.client.connection import OPEN_TIMEOUT
-from wsctl.client.losses import Lost
 from wsctl.client.sender import SendingConnection
 from wsctl.client.target import Target
 from wsctl.tape.outputs.emissions import Emissions, encoded
@@ -16,15 +15,13 @@ class WebSocketTarget(TargetOutput):
 
     def __init__(self, target: Target, dialect: Dialect | None) -> None:
         super().__init__(target.shown)
-        self._target = target
-        self._dialect = dialect
+        self._dialect = dialect if dialect is not None and dialect.over == "websocket" else None
         self._emissions = Emissions()
         self._sessions: dict[str, ServerSession] = {}
         """by recorded connection: its URL may say how payloads are wrapped"""
-        self._connection: SendingConnection | None = None
+        self._connection = SendingConnection(target, on_close=lambda reason: None)
 
     async def _connect(self) -> None:
-        self._connection = SendingConnection(self._target, on_close=lambda reason: None)
         await self._connection.open(OPEN_TIMEOUT)
 
     async def put(self, played: Played) -> None:
@@ -32,7 +29,7 @@ class WebSocketTarget(TargetOutput):
         if frame.direction == "open" and self._dialect is not None:
             self._sessions[frame.conn] = self._dialect.server(frame.url or "")
         for message in self._messages(played):
-            await self._send(message)
+            await self._send(self._connection.send(message))
 
     def _messages(self, played: Played) -> list[Frame]:
         frame = played.frame
@@ -46,14 +43,5 @@ class WebSocketTarget(TargetOutput):
             return [session.publish(event.channel or "", event.data) for event in played.events]
         return [frame.frame] if frame.direction == "in" and frame.frame is not None else []
 
-    async def _send(self, message: Frame) -> None:
-        assert self._connection is not None
-        try:
-            await self._connection.send(message)
-        except Lost as error:
-            raise self._gone(error.message) from error
-        self.sent += 1
-
     async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        await self._connection.close()

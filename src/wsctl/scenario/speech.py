@@ -1,0 +1,47 @@
+"""How the feed of a step speaks: as the step says, as the recording that its service plays, as the target."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from wsctl.scenario.spec import CommandSpec, ListenSpec, PlaySpec, ScenarioSpec
+from wsctl.tape.opening import opened
+from wsctl.wire.dialect import Dialect
+from wsctl.wire.dialects import SOCKETIO, is_file, spoken
+
+
+def dialect_for(options: CommandSpec, spec: ScenarioSpec, folder: Path) -> str | None:
+    """The name or the file of a step's dialect; None where only the --url can tell. `folder` is the scenario's.
+
+    Raises UsageError for a recording that cannot be read.
+    """
+    if isinstance(options, ListenSpec) and options.dialect is not None:
+        return beside(folder, options.dialect)
+    name = spec.service_of(options.target)
+    service = None if name is None else spec.services.get(name)
+    if service is None:
+        return None
+    return SOCKETIO if service.replay is None else dialect_of(service.replay, folder)
+
+
+def dialect_of(options: PlaySpec, folder: Path, tapes: Sequence[Path] = ()) -> str:
+    """What a recording speaks: as the options say, or it itself; `tapes` are its files, if not beside the scenario."""
+    if options.dialect is not None:
+        return beside(folder, options.dialect)
+    with opened(tapes or tapes_of(options, folder)) as recording:
+        return recording.header.dialect or SOCKETIO
+
+
+def tapes_of(options: PlaySpec, folder: Path) -> tuple[Path, ...]:
+    """The files of a recording, which stand beside the scenario."""
+    return tuple(folder / name for name in options.tape)
+
+
+def beside(folder: Path, dialect: str) -> str:
+    """The same; a file's path from the scenario's folder on."""
+    return str(folder / dialect) if is_file(dialect) else dialect
+
+
+def raw_dialect(name: str | None) -> Dialect | None:
+    """The dialect, if it is spoken over a bare WebSocket. Raises UsageError for an unknown one."""
+    dialect = spoken(name)
+    return dialect if dialect is not None and dialect.over == "websocket" else None
