@@ -54,6 +54,11 @@ class Generator:
             measured["generator.lag.p99"] = lag
         return measured
 
+    def take_lag(self) -> Histogram:
+        """How late timers fired since the last time."""
+        taken, self._lag = self._lag, Histogram()
+        return taken
+
     def _wait(self) -> None:
         self._due = time.monotonic() + TICK
         self._timer = self._loop.call_later(TICK, self._tick)

@@ -10,12 +10,14 @@ from typing import Any
 
 import psutil
 
+from wsctl.checks.latency import Buckets, Histogram
 from wsctl.checks.reconnection import ReconnectionCheck
 from wsctl.client import clock_offset
 from wsctl.clock import SystemClock
 from wsctl.model.lifecycle import Lifecycle
 from wsctl.swarm.client import Client, OnAnswer
 from wsctl.swarm.delta import Delta, Since
+from wsctl.swarm.generator import Generator
 from wsctl.swarm.home import Home
 from wsctl.swarm.shard_messages import (
     Command,
@@ -58,6 +60,7 @@ class Shard(Home):
         """somebody waits to set out, or has arrived"""
         self._setting_out = 0
         self._asked = 0
+        self._generator = Generator()
         self._process = psutil.Process()
         self._cpu_at = time.monotonic(), time.process_time()
         """the latest look"""
@@ -72,6 +75,7 @@ class Shard(Home):
     async def run(self) -> None:
         """Until cancelled. Raises UsageError for a target that cannot be dialled, and what broke us."""
         self.prepare()
+        self._generator.begin()
         tasks = [asyncio.create_task(self._admit()), asyncio.create_task(self._tick())]
         try:
             await asyncio.wait([*tasks, self._broken], return_when=asyncio.FIRST_COMPLETED)
@@ -87,6 +91,7 @@ class Shard(Home):
             for client in self._clients.values():
                 client.stop()
                 client.leave()
+            self._generator.close()
 
     def handle(self, command: Command) -> None:
         """Do what is asked. What concerns a user that is not there, or no longer, is answered so."""
@@ -205,7 +210,7 @@ class Shard(Home):
                     counts=self._since.changes({"asked": self._asked, **tally.totals()}),
                     channels=self._channels.changes(tally.channels),
                     causes=self._causes.changes(tally.counts.causes),
-                    times=tally.take_times(),
+                    times={**tally.take_times(), **_named("lag", self._generator.take_lag())},
                     levels={
                         "users": len(self._clients),
                         "open": tally.counts.open,
@@ -252,6 +257,11 @@ class _NoFaults(ReconnectionCheck):
 
     def lost(self, client: str, at: float) -> None:
         """Nothing to be learnt."""
+
+
+def _named(name: str, histogram: Histogram) -> dict[str, Buckets]:
+    buckets = histogram.buckets()
+    return {} if buckets is None else {name: buckets}
 
 
 def _ask(client: Client, command: Subscribe | Unsubscribe | Emit, answered: OnAnswer) -> None:

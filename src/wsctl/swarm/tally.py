@@ -261,11 +261,8 @@ class Tally:
             "unacknowledged": counts.unacknowledged,
             "received": self.received,
             "bytes": self.bytes,
-            **(
-                {"fanout.reached": self.fanout.reached, "fanout.expected": self.fanout.expected}
-                if self.fanout.expected
-                else {}
-            ),
+            "fanout.reached": self.fanout.reached,
+            "fanout.expected": self.fanout.expected,
             **ordering,
         }
 
