@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from wsctl.errors import UsageError
+from wsctl.server.options import ServeOptions
 from wsctl.spec.typed import Duration, Names
 
 Users = Annotated[int, Meta(ge=1)]
+Positive = Annotated[Duration, Meta(gt=0)]
 Bounds = str | float | tuple[str | float, ...]
 
 
@@ -50,3 +52,164 @@ _BELONGING: dict[str, tuple[str, ...]] = {
     "spike": ("lasting",),
 }
 """what must stand beside each kind of stage"""
+
+
+class JourneySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user does, and how many of them do it."""
+
+    do: Annotated[
+        Literal["prices", "channels", "bots", "churn", "returning", "several"],
+        Meta(
+            description="prices: subscribe and stay. channels: the same with `channels`. bots: watch the user's bots; "
+            "takes tokens. churn: give a symbol up and take another, again and again. returning: leave, be away, come "
+            "back. several: so many `connections` of one user."
+        ),
+    ]
+    weight: Annotated[int, Meta(ge=1, description="Its share of the users, beside the weights of the others.")] = 1
+    symbols: Annotated[
+        Users | None, Meta(description="To how many of the symbols each subscribes, in turn; all, if not given.")
+    ] = None
+    think: Annotated[
+        Positive | tuple[Positive, ...] | None,
+        Meta(description="Time between two doings of a user: one, or the least and the most of it."),
+    ] = None
+    away: Annotated[
+        Positive | tuple[Positive, ...] | None,
+        Meta(description="Of returning: how long a user is away, likewise."),
+    ] = None
+    polite: Annotated[bool, Meta(description="Of returning: false leaves without a word, as a cut line does.")] = True
+    connections: Annotated[Annotated[int, Meta(ge=2)] | None, Meta(description="Of several: so many of one user.")] = (
+        None
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("think", "away"):
+            between(getattr(self, name), name)
+        for name, journeys in _ONLY_OF.items():
+            if self.do not in journeys and getattr(self, name) is not None:
+                raise UsageError(f"{self.do} knows no {name!r}; {' and '.join(journeys)} does")
+        if not self.polite and self.do != "returning":
+            raise UsageError(f"{self.do} knows no 'polite'; returning does")
+
+
+_ONLY_OF = {
+    "think": ("churn", "returning"),
+    "away": ("returning",),
+    "connections": ("several",),
+    "symbols": ("prices", "churn", "returning", "several"),
+}
+
+
+def between(time: float | tuple[float, ...] | None, name: str) -> tuple[float, float] | None:
+    """The least and the most of a time, in seconds. Raises UsageError for what are not two of them, in order."""
+    if time is None or isinstance(time, float):
+        return None if time is None else (time, time)
+    if len(time) != 2 or time[0] > time[1]:
+        raise UsageError(f"{name} is a list; expected two times, the shorter one first, such as [2s, 10s]")
+    return time[0], time[1]
+
+
+class TokensSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who the connections are; connection i shows token i, from the first again when there are no more."""
+
+    users: Annotated[Users | None, Meta(description="Mint tokens of so many users, load-1 and so on.")] = None
+    jwt_secret: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="What they are signed with; if not given that of `serve`, or serve's usual."),
+    ] = None
+    file: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Take them from this file, one a line, beside the profile."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if (self.users is None) == (self.file is None):
+            what = "both users and file" if self.file is not None else "neither users nor file"
+            raise UsageError(f"tokens has {what}; expected one of them")
+        if self.file is not None and self.jwt_secret is not None:
+            raise UsageError("tokens of a file are signed already; jwt_secret is for users")
+
+
+class ReconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What clients do after a loss."""
+
+    attempts: Annotated[
+        int, Meta(ge=0, description="Failed attempts in a row before a client gives up; 0: a loss ends it.")
+    ] = 10
+    delay: Annotated[Duration, Meta(gt=0, description="First limit of the back-off, which has full jitter.")] = 1.0
+    delay_max: Annotated[Duration, Meta(gt=0, description="Last limit of the back-off.")] = 30.0
+    always: Annotated[bool, Meta(description="Come back even where the server says not to: the naive client.")] = False
+
+
+class AbortSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """When to end before the course is over."""
+
+    on_breach: Annotated[bool, Meta(description="As soon as an expectation is missed for longer than `grace`.")] = True
+    grace: Annotated[Duration, Meta(ge=0, description="How long one may be missed.")] = 10.0
+
+
+class LoadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many connections, over what time, doing what."""
+
+    users: Annotated[Users | None, Meta(description="So many connections; `stages` instead say it over time.")] = None
+    duration: Annotated[Positive | None, Meta(description="With users: how long they stay once all have set out.")] = (
+        None
+    )
+    ramp: Annotated[
+        Annotated[Duration, Meta(ge=0)] | None,
+        Meta(description="With users: over how long they set out; if not given as connect_rate allows."),
+    ] = None
+    stages: Annotated[
+        tuple[StageSpec, ...], Meta(description="The course of the load, one stage after the other.")
+    ] = ()
+    warmup: Annotated[
+        Annotated[Duration, Meta(ge=0)] | None,
+        Meta(description="Latencies and rates this soon after the start are left out; if not given the first ramp."),
+    ] = None
+    symbols: Annotated[Names, Meta(description="Prices of these symbols.")] = ()
+    channels: Annotated[Names, Meta(description="Any channels, for the journey of that name.")] = ()
+    journeys: Annotated[
+        tuple[JourneySpec, ...],
+        Meta(
+            description="What users do. If none is given each stays with one of the symbols, in turn, or with channels."
+        ),
+    ] = ()
+    tokens: Annotated[TokensSpec | None, Meta(description="Who they are; nobody, if not given.")] = None
+    connect_rate: Annotated[
+        float, Meta(gt=0, description="New connections per second, evenly paced, of all workers.")
+    ] = 1000.0
+    format: Annotated[Literal["full", "compact"], Meta(description="Form of the prices to ask for.")] = "full"
+    reconnect: Annotated[ReconnectSpec, Meta(description="What clients do after a loss.")] = ReconnectSpec()
+    workers: Annotated[
+        Annotated[int, Meta(ge=0)], Meta(description="Processes that hold the connections, on this machine; 0: one.")
+    ] = 0
+    seed: Annotated[int | None, Meta(description="Of everything that chance decides; if not given a new one.")] = None
+    abort: Annotated[AbortSpec | None, Meta(description="When to end early; if not given never.")] = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("users", "duration", "ramp") if getattr(self, name) is not None]
+        if self.stages and given:
+            raise UsageError(f"both stages and {given[0]}; expected one way to say how many users")
+        if given and self.users is None:
+            raise UsageError(f"{given[0]} without users; expected how many")
+
+
+class ProfileSpec(LoadSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A load profile."""
+
+    name: Annotated[str, Meta(min_length=1, description="What is tried, in a few words.")] = "load"
+    description: Annotated[str, Meta(description="Why, and what to make of it.")] = ""
+    serve: Annotated[
+        ServeOptions | None,
+        Meta(description="Start a mock feed for it, unless --url or --feed names one; `wsctl serve`, underscored."),
+    ] = None
+    url: Annotated[str | None, Meta(description="Where the feed is; --url and --feed come first.")] = None
+    feed: Annotated[str | None, Meta(description="The same, named in wsctl.yaml.")] = None
+    dialect: Annotated[str | None, Meta(description="How it speaks: socketio, binance, … or a file.")] = None
+    target_metrics: Annotated[
+        str | None, Meta(description="Where it tells its own figures in Prometheus' form, such as its /metrics.")
+    ] = None
+    expect: Annotated[
+        dict[str, Bounds],
+        Meta(description="Metrics and their bounds, such as `latency.p95: < 50 ms`; several bounds in a list."),
+    ] = {}
