@@ -1,6 +1,7 @@
 """Latency: how long updates took, as percentiles of bounded memory."""
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -71,6 +72,11 @@ class Histogram:
     def buckets(self) -> Buckets | None:
         """What it counted; None while empty."""
         return Buckets(dict(self._buckets), self.min, self.max) if self.count else None
+
+    def values(self) -> Iterator[tuple[float, int]]:
+        """Durations, in seconds, and how often each was met: one for each bucket."""
+        for bucket, count in self._buckets.items():
+            yield self._value(bucket), count
 
     def percentile(self, percent: float) -> float | None:
         """The least duration, in seconds, that `percent` of all did not exceed; None while empty."""

@@ -36,12 +36,17 @@ class Course:
 
     def leg(self, at: float) -> Leg | None:
         """Where the course is at a moment; None once it is over."""
-        return next((leg for leg in self.legs if at < leg.ends), None)
+        return leg_at(self.legs, at)
 
     def users(self, at: float) -> int | None:
         """How many there should be at a moment; None once it is over."""
         leg = self.leg(at)
         return None if leg is None else leg.users(at)
+
+
+def leg_at(legs: Sequence[Leg], at: float) -> Leg | None:
+    """The one that a moment is in; None after the last."""
+    return next((leg for leg in legs if at < leg.ends), None)
 
 
 def _legs(stages: Sequence[StageSpec]) -> Iterator[Leg]:

@@ -70,7 +70,7 @@ class Second(_Message, frozen=True, kw_only=True):
     stage: int | None = None
     """index of the stage; None without a course, before it began and after its end"""
     delta: Delta
-    """the levels are the sums of what the processes told last; it has no `lag` of its own: see `processes`"""
+    """the levels are the sums of what the processes told last"""
     processes: tuple[Process, ...] = ()
     """that are there, in the order of their indices"""
 
