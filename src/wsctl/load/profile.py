@@ -67,8 +67,8 @@ class JourneySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ]
     weight: Annotated[int, Meta(ge=1, description="Its share of the users, beside the weights of the others.")] = 1
     symbols: Annotated[
-        Users | None, Meta(description="To how many of the symbols each subscribes, in turn; all, if not given.")
-    ] = None
+        int, Meta(ge=0, description="To how many of the symbols each subscribes, in turn; 0: to all.")
+    ] = 1
     think: Annotated[
         Positive | tuple[Positive, ...] | None,
         Meta(description="Time between two doings of a user: one, or the least and the most of it."),
@@ -78,26 +78,25 @@ class JourneySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Meta(description="Of returning: how long a user is away, likewise."),
     ] = None
     polite: Annotated[bool, Meta(description="Of returning: false leaves without a word, as a cut line does.")] = True
-    connections: Annotated[Annotated[int, Meta(ge=2)] | None, Meta(description="Of several: so many of one user.")] = (
-        None
-    )
+    connections: Annotated[int, Meta(ge=1, description="Of several: so many of one user.")] = 1
 
     def __post_init__(self) -> None:
         for name in ("think", "away"):
             between(getattr(self, name), name)
         for name, journeys in _ONLY_OF.items():
-            if self.do not in journeys and getattr(self, name) is not None:
-                raise UsageError(f"{self.do} knows no {name!r}; {' and '.join(journeys)} does")
-        if not self.polite and self.do != "returning":
-            raise UsageError(f"{self.do} knows no 'polite'; returning does")
+            if self.do not in journeys and getattr(self, name) != _UNASKED[name]:
+                raise UsageError(f"{self.do} knows no {name!r}; {' and '.join(journeys)} may have it")
+        if self.do == "several" and self.connections < 2:
+            raise UsageError("several lacks 'connections', how many of one user; expected 2 or more")
 
 
 _ONLY_OF = {
     "think": ("churn", "returning"),
     "away": ("returning",),
+    "polite": ("returning",),
     "connections": ("several",),
-    "symbols": ("prices", "churn", "returning", "several"),
 }
+_UNASKED = {"think": None, "away": None, "polite": True, "connections": 1}
 
 
 def between(time: float | tuple[float, ...] | None, name: str) -> tuple[float, float] | None:

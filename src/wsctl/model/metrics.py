@@ -54,6 +54,7 @@ def _vocabulary() -> Mapping[str, Metric]:
         ("connections.evicted", count, "connections closed with reason `evicted`"),
         ("connections.closed", count, "connections that ended without our doing, the evicted ones included"),
         ("connections.rate", rate, "clients that joined per second while they were first connecting"),
+        ("connections.limit", count, "the most that kept the bound of --find-limit"),
         ("ordering.gaps", count, "holes in a sequence that were never filled"),
         (
             "ordering.missing",

@@ -25,7 +25,7 @@ _LONGEST_SOURCE = 3600.0
 """seconds; a value due longer ago than this was recorded once, and its age is no latency"""
 
 _FAMILIES = ("connections.", "auth.", "latency.", "ordering.", "reconnect.", "silence.", "staleness.", "clock.")
-_NEVER = frozenset({"connections.rate"})
+_NEVER = frozenset({"connections.rate", "connections.limit"})
 MEASURED = frozenset(
     {name for name in METRICS if name.startswith(_FAMILIES)} - _NEVER | {"messages.received", "messages.rate", "errors"}
 )

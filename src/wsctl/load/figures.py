@@ -1,0 +1,252 @@
+"""What a load has measured so far: the totals, the measured time, each stage, a row for each second."""
+
+from collections.abc import Mapping, Sequence
+
+from wsctl.load.course import Course
+from wsctl.load.measured import counted, timed
+from wsctl.load.messages import Process, Second, WorkerLost
+from wsctl.load.profile import StageSpec
+from wsctl.load.result import Row, StageResult, WorkerResult
+from wsctl.spec.units import format_duration
+from wsctl.swarm.delta import Delta, Sums
+from wsctl.swarm.generator import saturation
+
+_TOTAL = ("connect.time.", "acks.time.")
+"""what is measured from the first moment on: most of it happens while users set out"""
+
+
+class Figures:
+    """Fed with each Second; read at any time."""
+
+    def __init__(self, stages: Sequence[StageSpec], *, warmup: float, raw: bool) -> None:
+        """`warmup` (seconds): of latencies and rates this much is left out; `raw`: the feed is a raw WebSocket one."""
+        self.rows: list[Row] = []
+        self.latest: Second | None = None
+        self.sums = Sums()
+        """everything"""
+        self.lost_users = 0
+        """with workers that went missing"""
+        self.warmup = warmup
+        self._stages = stages
+        self._raw = raw
+        self._measured = _Stretch()
+        self._by_stage: dict[int, _Stretch] = {}
+        self._workers: dict[int, _Worker] = {}
+        self._peak: Second | None = None
+        self._most_open = 0
+        self._target_cpus: list[float] = []
+        self._target_rss = 0.0
+
+    def add(self, second: Second, target: Mapping[str, float] | None = None) -> None:
+        """Take a second in, and what the target said of itself meanwhile."""
+        self.latest = second
+        self.sums.add(second.delta)
+        running = second.stage is not None or not self._stages
+        warm = second.elapsed > self.warmup
+        if warm:
+            self._measured.add(second, running)
+        if second.stage is not None:
+            self._by_stage.setdefault(second.stage, _Stretch()).add(second, running)
+        elif self._by_stage:  # the last of what was counted
+            next(reversed(self._by_stage.values())).add(second, running)
+        self._most_open = max(self._most_open, int(second.delta.levels.get("open", 0)))
+        if running and second.elapsed > 0 and (self._peak is None or second.users >= self._peak.users):
+            self._peak = second
+        for process in second.processes:
+            self._workers.setdefault(process.index, _Worker()).add(process, warm and running)
+        if second.elapsed > 0:
+            self.rows.append(_row(second, target or {}))
+        if target:
+            self._target_rss = max(self._target_rss, target.get("rss", 0.0))
+            if warm and running and "cpu" in target:
+                self._target_cpus.append(target["cpu"])
+
+    def lost(self, lost: WorkerLost) -> None:
+        """A worker went missing."""
+        self.lost_users += lost.users
+        self._workers.setdefault(lost.index, _Worker()).lost = True
+
+    def metrics(self) -> dict[str, float]:
+        """By name, in base units."""
+        measured = counted(self.sums, raw=self._raw)
+        measured |= {name: value for name, value in timed(self.sums).items() if name.startswith(_TOTAL)}
+        measured |= {name: value for name, value in self._measured.timed().items() if not name.startswith(_TOTAL)}
+        measured |= self._measured.rate()
+        if self._peak is not None:
+            measured["connections.receiving"] = self._peak.delta.levels.get("receiving", 0)
+            measured["connections.peak"] = self._most_open
+        if (rate := self._connections_rate()) is not None:
+            measured["connections.rate"] = rate
+        measured |= self._generator()
+        if self._target_rss:
+            measured["target.rss"] = self._target_rss
+        if self._target_cpus:
+            measured["target.cpu"] = sum(self._target_cpus) / len(self._target_cpus)
+        return measured
+
+    def stages(self) -> tuple[StageResult, ...]:
+        """Those that began."""
+        return tuple(
+            stretch.result(describe(self._stages[index]), self._raw) for index, stretch in self._by_stage.items()
+        )
+
+    def workers(self) -> tuple[WorkerResult, ...]:
+        """In the order of their indices."""
+        return tuple(self._workers[index].result(index) for index in sorted(self._workers))
+
+    @property
+    def saturated(self) -> str | None:
+        """Why latencies are those of the generator, if they are."""
+        return saturation(self._generator())
+
+    @property
+    def open_at_peak(self) -> tuple[int, int]:
+        """Connections open, and asked for, when most were."""
+        if self._peak is None:
+            return 0, 0
+        return int(self._peak.delta.levels.get("open", 0)), self._peak.users
+
+    def _generator(self) -> dict[str, float]:
+        """The busiest process counts: the others waited for nobody. Memory is that of all of them."""
+        workers = [worker.result(index) for index, worker in self._workers.items()]
+        cpus = [worker.cpu for worker in workers if worker.cpu is not None]
+        lags = [worker.lag for worker in workers if worker.lag is not None]
+        measured: dict[str, float] = {"generator.lost": self.lost_users}
+        if workers:
+            measured["generator.rss"] = sum(worker.rss + worker.control_rss for worker in workers)
+        if cpus:
+            measured["generator.cpu"] = max(cpus)
+        if lags:
+            measured["generator.lag.p99"] = max(lags)
+        return measured
+
+    def _connections_rate(self) -> float | None:
+        """Over the seconds from the first that let somebody in to the last."""
+        busy = [row.elapsed for row in self.rows if row.opened]
+        if not busy:
+            return None
+        return sum(row.opened for row in self.rows) / max(1.0, busy[-1] - busy[0] + 1.0)
+
+
+class _Stretch:
+    """Some seconds in a row, by themselves."""
+
+    def __init__(self) -> None:
+        self._sums = Sums()
+        self._seconds = 0
+        self._last: Second | None = None
+
+    def add(self, second: Second, running: bool) -> None:
+        self._sums.add(second.delta)
+        if running:
+            self._seconds += 1
+            self._last = second
+
+    def timed(self) -> dict[str, float]:
+        return timed(self._sums)
+
+    def rate(self) -> dict[str, float]:
+        if not self._seconds or "received" not in self._sums.counts:
+            return {}
+        return {"messages.rate": self._sums.counts["received"] / self._seconds}
+
+    def result(self, stage: str, raw: bool) -> StageResult:
+        levels = {} if self._last is None else self._last.delta.levels
+        return StageResult(
+            stage=stage,
+            seconds=self._seconds,
+            users=0 if self._last is None else self._last.users,
+            receiving=int(levels.get("receiving", 0)),
+            metrics={**counted(self._sums, raw=raw), **timed(self._sums), **self.rate()},
+        )
+
+
+class _Worker:
+    """How a process did, second by second."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._users = 0
+        self._rss = 0
+        self._control_rss = 0
+        self._cpus: list[float] = []
+        self._control_cpus: list[float] = []
+        self._lags: list[float] = []
+
+    def add(self, process: Process, measured: bool) -> None:
+        self._users = max(self._users, process.users)
+        self._rss = max(self._rss, process.rss)
+        self._control_rss = max(self._control_rss, process.control_rss)
+        if measured:
+            self._cpus.append(process.cpu)
+            self._control_cpus.append(process.control_cpu)
+            if process.lag is not None:
+                self._lags.append(process.lag)
+
+    def result(self, index: int) -> WorkerResult:
+        return WorkerResult(
+            index=index,
+            users=self._users,
+            cpu=_mean(self._cpus),
+            rss=self._rss,
+            lag=_mean(self._lags),
+            control_cpu=_mean(self._control_cpus),
+            control_rss=self._control_rss,
+            lost=self.lost,
+        )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _row(second: Second, target: Mapping[str, float]) -> Row:
+    delta = second.delta
+    lags = [process.lag for process in second.processes if process.lag is not None]
+    return Row(
+        elapsed=round(second.elapsed, 3),
+        stage=second.stage,
+        users=second.users,
+        open=int(delta.levels.get("open", 0)),
+        receiving=int(delta.levels.get("receiving", 0)),
+        opened=delta.counts.get("opened", 0),
+        messages=delta.counts.get("received", 0),
+        bytes=delta.counts.get("bytes", 0),
+        closed=delta.counts.get("closed", 0),
+        errors=int(_errors(delta)),
+        **_percentiles(delta),
+        cpu=round(max((process.cpu for process in second.processes), default=0.0), 4),
+        lag=max(lags, default=None),
+        target=dict(target),
+    )
+
+
+def _errors(delta: Delta) -> float:
+    sums = Sums()
+    sums.add(Delta(counts=delta.counts))
+    return counted(sums).get("errors", 0)
+
+
+def _percentiles(delta: Delta) -> dict[str, float | None]:
+    sums = Sums()
+    sums.add(Delta(times={name: buckets for name, buckets in delta.times.items() if name == "latency"}))
+    measured = timed(sums)
+    return {name: measured.get(f"latency.{name}") for name in ("p50", "p95", "p99")}
+
+
+def describe(stage: StageSpec) -> str:
+    """A stage in few words."""
+    if stage.ramp is not None:
+        return f"ramp to {stage.ramp:,}"
+    if stage.hold is not None:
+        return f"hold {format_duration(stage.hold)}"
+    if stage.step is not None:
+        return f"steps of {stage.step:,} to {stage.until:,}"
+    return f"spike of {stage.spike:,}"
+
+
+def warmup_of(stages: Sequence[StageSpec]) -> float:
+    """The first ramp, where anything follows it: while users set out is nobody's steady state. Seconds."""
+    if len(stages) > 1 and stages[0].ramp is not None:
+        return Course(stages[:1]).duration
+    return 0.0

@@ -1,0 +1,168 @@
+"""The largest number of connections that keeps a bound: doubled until one is missed, then halved in between."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from wsctl.load.measured import counted, timed
+from wsctl.load.messages import Second
+from wsctl.load.profile import LoadSpec
+from wsctl.load.result import LimitResult, LimitTry
+from wsctl.load.verdict import ABOUT_ITSELF
+from wsctl.model.expectation import Expectation, shown
+from wsctl.model.finding import Verdict
+from wsctl.model.run import overall
+from wsctl.swarm.delta import Sums
+from wsctl.swarm.generator import saturation
+
+FIRST: Final = 100
+MOST: Final = 100_000
+HOLD: Final = 5.0
+"""seconds that a number is held, if nobody says how long"""
+SETTLE: Final = 2
+"""seconds after all are there that are not looked at"""
+ARRIVE_WITHIN: Final = 10.0
+"""seconds, beyond what the connect rate takes, for everybody to be there"""
+FINE: Final = 0.05
+"""the answer is known to within this share of itself"""
+
+
+class LimitFinder:
+    """Fed with each Second; `users` is how many there should be next, None: the answer is there."""
+
+    def __init__(self, expected: Expectation, spec: LoadSpec) -> None:
+        self.tries: list[LimitTry] = []
+        self._expected = expected
+        self._most = spec.users or MOST
+        self._rate = spec.connect_rate
+        self._hold = spec.duration or HOLD
+        self._held = 0
+        self._failed: int | None = None
+        self.users: int | None = min(FIRST, self._most)
+        self._trial = _Trial(self.users)
+
+    def add(self, second: Second) -> LimitTry | None:
+        """Look at a second; a try, if it has come to its end."""
+        if self.users is None or second.users != self.users:
+            return None
+        trial = self._trial
+        trial.add(second)
+        if not trial.arrived:
+            patience = ARRIVE_WITHIN + trial.to_come / self._rate
+            return None if trial.seconds < patience else self._ended(trial.incomplete())
+        if len(trial.cpus) < self._hold:
+            return None
+        return self._ended(trial.judged(self._expected))
+
+    def result(self) -> LimitResult:
+        """What is known by now."""
+        beyond = min((one for one in self.tries if not one.held), key=lambda one: one.users, default=None)
+        return LimitResult(
+            metric=self._expected.metric,
+            bound=self._expected.bound,
+            users=self._held or None,
+            beyond=beyond,
+            tries=tuple(self.tries),
+        )
+
+    def verdict(self, others: Sequence[Verdict]) -> tuple[Verdict, str | None]:
+        """Found is passed; where our own processes were the limit, nothing is known of the target beyond."""
+        result = self.result()
+        if result.users is None:
+            reason = "nothing was tried" if result.beyond is None else result.beyond.reason
+            return Verdict.FAIL, f"not even {FIRST if result.beyond is None else result.beyond.users:,}: {reason}"
+        if result.beyond is not None and result.beyond.reason is not None and result.beyond.reason.startswith(_OURS):
+            return Verdict.INVALID, result.beyond.reason
+        return overall([Verdict.PASS, *others]), None
+
+    def _ended(self, tried: LimitTry) -> LimitTry:
+        self.tries.append(tried)
+        if tried.held:
+            self._held = tried.users
+        else:
+            self._failed = tried.users
+        self.users = self._next()
+        if self.users is not None:
+            self._trial = _Trial(self.users, before=tried.users)
+        return tried
+
+    def _next(self) -> int | None:
+        if self._failed is None:
+            return None if self._held >= self._most else min(self._held * 2, self._most)
+        if self._failed - self._held <= max(1, self._failed * FINE):
+            return None
+        return (self._held + self._failed) // 2
+
+
+_OURS = "the clients' own process"
+"""how `saturation` begins"""
+
+
+class _Trial:
+    """One number of users: they come, they settle, they are held."""
+
+    def __init__(self, users: int, before: int = 0) -> None:
+        self.users = users
+        self.to_come = max(0, users - before)
+        self.arrived = False
+        self.seconds = 0.0
+        self.cpus: list[float] = []
+        """of the busiest process, in each second that counts"""
+        self._lags: list[float] = []
+        self._settling = SETTLE
+        self._sums = Sums()
+        self._last: Second | None = None
+        self._causes: dict[str, int] = {}
+        self._began: float | None = None
+
+    def add(self, second: Second) -> None:
+        """Take a second in."""
+        if self._began is None:
+            self._began = second.elapsed
+        self.seconds = second.elapsed - self._began
+        self._last = second
+        if not self.arrived:
+            self.arrived = second.delta.levels.get("open", 0) >= self.users
+            for cause, count in second.delta.causes.items():
+                self._causes[cause] = self._causes.get(cause, 0) + count
+        elif self._settling:
+            self._settling -= 1
+        else:
+            self._sums.add(second.delta)
+            self.cpus.append(max((process.cpu for process in second.processes), default=0.0))
+            self._lags += [process.lag for process in second.processes if process.lag is not None]
+
+    def incomplete(self) -> LimitTry:
+        """Not everybody came up."""
+        cause = max(self._causes, key=lambda one: self._causes[one], default=None)
+        reason = f"{self._level('open'):,} of {self.users:,} came up" + (f": {cause}" if cause else "")
+        return LimitTry(users=self.users, held=False, receiving=self._level("receiving"), observed=None, reason=reason)
+
+    def judged(self, expected: Expectation) -> LimitTry:
+        """Whether the bound was kept, by everybody, with our own processes at their ease."""
+        metrics = {**counted(self._sums), **timed(self._sums), **self._generator()}
+        metrics |= {"connections.receiving": self._level("receiving"), "messages.rate": self._rate()}
+        judged = expected.judge(metrics)
+        reason = saturation(metrics) if expected.metric.startswith(ABOUT_ITSELF) else None
+        if reason is None and self._level("open") < self.users:
+            reason = f"{self.users - self._level('open'):,} of {self.users:,} connections were lost"
+        if reason is None and judged.verdict is not Verdict.PASS:
+            reason = judged.reason or f"{expected.metric} was {shown(expected.metric, judged.observed)}"
+        return LimitTry(
+            users=self.users,
+            held=reason is None,
+            receiving=self._level("receiving"),
+            observed=judged.observed,
+            reason=reason,
+        )
+
+    def _level(self, name: str) -> int:
+        return 0 if self._last is None else int(self._last.delta.levels.get(name, 0))
+
+    def _rate(self) -> float:
+        return self._sums.counts["received"] / max(1, len(self.cpus))
+
+    def _generator(self) -> dict[str, float]:
+        measured = {"generator.cpu": sum(self.cpus) / max(1, len(self.cpus))}
+        if self._lags:
+            measured["generator.lag.p99"] = sum(self._lags) / len(self._lags)
+        return measured

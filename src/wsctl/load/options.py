@@ -1,0 +1,187 @@
+"""What a load can be told; the command line, a profile and scenario steps fill the same struct."""
+
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from wsctl.client.target import Reconnect, Target
+from wsctl.errors import UsageError
+from wsctl.load.course import Course
+from wsctl.load.plan import Journey, LoadPlan, Work
+from wsctl.load.profile import JourneySpec, LoadSpec, StageSpec, TokensSpec, between
+from wsctl.model.expectation import Expectation
+from wsctl.server.auth import mint
+from wsctl.server.defaults import JWT_SECRET
+from wsctl.watch.wanted import Wanted
+from wsctl.wire.dialect import Dialect
+from wsctl.wire.dialects import spoken
+
+DURATION = 30.0
+"""seconds that users stay where nobody says how long"""
+RAMP_PACE = 0.8
+"""of the connect rate: a ramp at the full rate would end with the last ones still waiting for their turn"""
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """Where Locust's processes are, and what of Locust's own is wanted."""
+
+    workers: int = 0
+    """processes on this machine"""
+    master: bool = False
+    """wait for workers of other machines, too"""
+    expect_workers: int = 0
+    """in all; 0: those of this machine"""
+    bind: str = "127.0.0.1"
+    port: int = 0
+    web_host: str = "127.0.0.1"
+    web_port: int | None = None
+    html: Path | None = None
+    csv: Path | None = None
+    """the beginning of the files' names"""
+
+
+class LoadOptions(Struct, frozen=True, kw_only=True):
+    """What to do to whom, and what is expected. The repr does not show tokens."""
+
+    target: Target
+    spec: LoadSpec
+    name: str = "load"
+    tokens: tuple[str, ...] = ()
+    expected: tuple[Expectation, ...] = ()
+    limit: Expectation | None = None
+    """find the largest number of users that keeps it, instead of following a course"""
+    target_metrics: str | None = None
+    """URL of the target's own figures"""
+    addresses: tuple[str, ...] = ()
+    """source addresses"""
+    control: Control = Control()
+
+    def stages(self) -> tuple[StageSpec, ...]:
+        """The course; empty where a limit is looked for. Raises UsageError where nobody says how many users."""
+        if self.limit is not None:
+            return ()
+        spec = self.spec
+        if spec.stages:
+            return spec.stages
+        if spec.users is None:
+            raise UsageError("nobody says how many users", hint="--users 1000, or a profile with users or stages")
+        ramp = spec.ramp if spec.ramp is not None else spec.users / (spec.connect_rate * RAMP_PACE)
+        return StageSpec(ramp=spec.users, over=ramp), StageSpec(hold=spec.duration or DURATION)
+
+    @property
+    def raw(self) -> bool:
+        """Whether the target speaks a raw WebSocket dialect."""
+        dialect = spoken(self.target.dialect)
+        return dialect is not None and dialect.over == "websocket"
+
+    def plan(self) -> LoadPlan:
+        """What the Locust process is told. Raises UsageError for what cannot be done."""
+        control, spec = self.control, self.spec
+        work = Work(
+            target=self.target,
+            journeys=self._journeys(),
+            reconnect=Reconnect(**structs.asdict(spec.reconnect)),
+            symbols=spec.symbols,
+            tokens=self.tokens,
+            format=spec.format,
+            connect_rate=spec.connect_rate,
+            addresses=self.addresses,
+            seed=spec.seed,
+        )
+        return LoadPlan(
+            role="master" if control.workers or control.master else "single",
+            work=work,
+            legs=Course(self.stages()).legs,
+            workers=control.workers,
+            expect_workers=max(control.expect_workers, control.workers),
+            bind=control.bind,
+            port=control.port,
+            web_host=control.web_host,
+            web_port=control.web_port,
+            html=None if control.html is None else str(control.html),
+            csv=None if control.csv is None else str(control.csv),
+        )
+
+    def _journeys(self) -> tuple[Journey, ...]:
+        """Those of the spec; none: everybody stays with one of the symbols, and with all of the channels."""
+        spec = self.spec
+        dialect = spoken(self.target.dialect)
+        if dialect is not None:
+            self._check_dialect(dialect)
+        if not spec.journeys:
+            if not spec.symbols and not spec.channels:
+                raise UsageError("nothing to subscribe to", hint="--symbols BTC/USDT, or a --channel")
+            both = [JourneySpec(do="prices")] * bool(spec.symbols) + [JourneySpec(do="channels")] * bool(spec.channels)
+            return tuple(_journey(one, spec) for one in both)
+        for journey in spec.journeys:
+            self._check(journey)
+        return tuple(_journey(one, spec) for one in spec.journeys)
+
+    def _check(self, journey: JourneySpec) -> None:
+        """Raise UsageError for what a journey lacks."""
+        if journey.do == "bots" and not self.tokens and self.target.token is None:
+            raise UsageError("bots are somebody's, and nobody has a token", hint="tokens: {users: 100}, or --mint 100")
+        if journey.do == "channels" and not self.spec.channels:
+            raise UsageError("the journey channels has none to ask for", hint="channels: [announcement], or --channel")
+        if journey.do in ("prices", "churn") and not self.spec.symbols:
+            raise UsageError(f"the journey {journey.do} has no symbols", hint="symbols: [BTC/USDT], or --symbols")
+        if journey.do == "churn" and journey.symbols >= len(self.spec.symbols):
+            raise UsageError(
+                f"churn takes another symbol for one that it has; expected more than {len(self.spec.symbols)} symbols"
+            )
+
+    def _check_dialect(self, dialect: Dialect) -> None:
+        """Raise UsageError for what a feed of others has not."""
+        Wanted(dialect, self.target.url, self.spec.symbols, self.spec.channels)
+        if dialect.over != "websocket":
+            return
+        if self.tokens:
+            raise UsageError(
+                f"{dialect.name} takes no token",
+                hint="raw feeds take credentials by --header, or in the dialect file",
+            )
+        if any(journey.do == "bots" for journey in self.spec.journeys):
+            raise UsageError(f"bots are about the platform's own feed; {dialect.name} has none")
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"LoadOptions({fields})"
+
+    def __rich_repr__(self) -> Any:  # msgspec's own would show the tokens in a traceback
+        """The fields as rich shows them, tokens left out."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            yield name, f"{len(value)} tokens" if name == "tokens" else value
+
+
+def tokens_of(spec: TokensSpec | None, folder: Path, secret: str | None = None) -> tuple[str, ...]:
+    """Minted, or out of a file beside the profile. `secret` is that of our own feed. Raises UsageError."""
+    if spec is None:
+        return ()
+    if spec.users is not None:
+        key = spec.jwt_secret or secret or JWT_SECRET
+        return tuple(mint(f"load-{number}", key) for number in range(1, spec.users + 1))
+    assert spec.file is not None
+    try:
+        lines = (folder / Path(spec.file).expanduser()).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or "not text"
+        raise UsageError(f"the file of tokens {spec.file} cannot be read: {cause.lower()}") from error
+    tokens = tuple(line.strip() for line in lines if line.strip())
+    if not tokens:
+        raise UsageError(f"the file of tokens {spec.file} is empty; expected one a line")
+    return tokens
+
+
+def _journey(one: JourneySpec, spec: LoadSpec) -> Journey:
+    times = {name: pair for name in ("think", "away") if (pair := between(getattr(one, name), name)) is not None}
+    return Journey(
+        kind=one.do,
+        weight=one.weight,
+        symbols=one.symbols,
+        channels=spec.channels if one.do == "channels" else (),
+        polite=one.polite,
+        connections=one.connections,
+        **times,
+    )

@@ -1,0 +1,64 @@
+"""The parent's handle on the Locust process."""
+
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from wsctl.errors import WsctlError
+from wsctl.load import messages
+from wsctl.load.messages import Done, Failed, Ready, Second, SetUsers, Stop, WorkerLost
+from wsctl.load.plan import LoadPlan
+from wsctl.swarm.child import Child, raised
+
+PATIENCE = 8.0
+"""seconds from asking it to end to killing it: it ends processes of its own meanwhile"""
+
+
+class RemoteLoad:
+    """An async iterator of what it reports, last Done; it lives, with all its processes, as long as the block.
+
+    Iterating raises UsageError or TargetError for what it cannot do, and WsctlError when it breaks.
+    """
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._child = Child(["wsctl.load.locust_process"], "load", patience=PATIENCE)
+        self._over = False
+
+    async def __aenter__(self) -> Self:
+        await self._child.start(messages.encode(self._plan))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._child.close(sound=self._over)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Ready | Second | WorkerLost | Done:
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            line = await self._child.line()
+        except WsctlError:
+            self._over = True
+            raise
+        try:
+            report = messages.decode_report(line)
+        except msgspec.DecodeError as error:
+            raise WsctlError(f"the load's process said what cannot be read: {error}") from error
+        self._over = isinstance(report, Done | Failed)
+        if isinstance(report, Failed):
+            raise raised(report.message, report.hint, report.exit_code)
+        return report
+
+    async def set_users(self, users: int) -> None:
+        """There should be so many from now on."""
+        await self._child.send(messages.encode(SetUsers(users=users)))
+
+    async def stop(self) -> None:
+        """Enough: Done follows."""
+        await self._child.send(messages.encode(Stop()))

@@ -1,0 +1,207 @@
+"""A load, run: the Locust process followed to its end, whatever end that is, and made a result."""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable
+from typing import Final
+
+from wsctl.clock import Clock
+from wsctl.errors import TargetError, WsctlError
+from wsctl.load.course import Course
+from wsctl.load.figures import Figures, warmup_of
+from wsctl.load.limit import LimitFinder
+from wsctl.load.messages import Done, Ready, Second, WorkerLost
+from wsctl.load.options import LoadOptions
+from wsctl.load.remote import RemoteLoad
+from wsctl.load.result import LimitTry, LoadResult
+from wsctl.load.scout import scout
+from wsctl.load.target_metrics import TargetMetrics
+from wsctl.load.verdict import Breach, conclude, judge
+from wsctl.model.finding import Verdict
+from wsctl.model.metrics import Metrics
+
+GONE_AFTER: Final = 15.0
+"""seconds without one open connection, users being asked for, after which the target is given up"""
+END_WITHIN: Final = 20.0
+"""seconds from asking for the end to having it; then it is taken by force"""
+CAUSES_TOLD: Final = 3
+"""causes of failures that are told in notes, the most frequent ones"""
+
+Event = Ready | Second | WorkerLost | Done | LimitTry
+Listener = Callable[[Event], None]
+
+
+class LoadRun:
+    """`await run()` once; `figures` are true at any time. `stop()` ends it in good order."""
+
+    def __init__(self, options: LoadOptions, clock: Clock, tell: Listener) -> None:
+        """Raises UsageError for what cannot be done."""
+        self.options = options
+        self.stages = options.stages()
+        self.course = Course(self.stages)
+        warmup = options.spec.warmup
+        self.figures = Figures(
+            self.stages, warmup=warmup_of(self.stages) if warmup is None else warmup, raw=options.raw
+        )
+        self.failure: WsctlError | None = None
+        """what ended it, if that is no verdict: for the exit code"""
+        self.limit = None if options.limit is None else LimitFinder(options.limit, options.spec)
+        self._plan = options.plan()
+        self._clock = clock
+        self._tell = tell
+        self._stopping = asyncio.Event()
+        self._interrupted = False
+        self._reason: str | None = None
+        """why it ended early"""
+        self._breached = False
+        self._basis = "not compared: it never came to that"
+        self._flushed = False
+        self._missing: tuple[int, ...] = ()
+        self._nobody_since: float | None = None
+
+    def stop(self) -> None:
+        """Interrupted: the end, in good order."""
+        self._interrupted = True
+        self._stopping.set()
+
+    async def run(self, extra: Callable[[], Metrics] = dict) -> LoadResult:
+        """The result, whatever it is; `extra` are metrics that somebody else measures. Raises UsageError only."""
+        began, started_at = self._clock.monotonic(), self._clock.now()
+        try:
+            token = self.options.tokens[0] if self.options.tokens else None
+            self._basis = (await scout(self.options.target, token, self._clock)).clock
+            await self._follow()
+        except WsctlError as error:
+            self.failure = error
+        return self._result(self._clock.monotonic() - began, started_at, extra())
+
+    async def _follow(self) -> None:
+        """From beginning to end. Raises what the Locust process raises, and TargetError for one that is gone."""
+        url = self.options.target_metrics
+        metrics = TargetMetrics(url) if url is not None else None
+        abort = self.options.spec.abort
+        breach = None
+        if abort is not None and abort.on_breach:
+            breach = Breach(self.options.expected, abort.grace)
+        async with contextlib.AsyncExitStack() as stack:
+            if metrics is not None:
+                await stack.enter_async_context(metrics)
+            load = await stack.enter_async_context(RemoteLoad(self._plan))
+            ending = asyncio.create_task(self._end(load))
+            stack.callback(ending.cancel)
+            async for report in load:
+                match report:
+                    case Second():
+                        self.figures.add(report, {} if metrics is None else metrics.take())
+                        self._look(report, breach)
+                        if self.limit is not None:
+                            await self._steer(self.limit, report, load)
+                    case WorkerLost():
+                        self.figures.lost(report)
+                    case Done():
+                        self._flushed, self._missing = report.flushed, report.missing
+                self._tell(report)
+        if self.failure is not None:
+            raise self.failure
+
+    async def _end(self, load: RemoteLoad) -> None:
+        """Once it is to stop, tell so."""
+        await self._stopping.wait()
+        await load.stop()
+
+    async def _steer(self, limit: LimitFinder, second: Second, load: RemoteLoad) -> None:
+        tried = limit.add(second)
+        if tried is not None:
+            self._tell(tried)
+        if limit.users is None:
+            self._stopping.set()
+        elif second.users != limit.users:
+            await load.set_users(limit.users)
+
+    def _look(self, second: Second, breach: Breach | None) -> None:
+        """Whether there is any use in going on."""
+        if self._stopping.is_set():
+            return
+        if breach is not None and self.figures.rows and second.stage is not None:
+            self._reason = breach.look(self.figures.rows[-1], self.figures.metrics())
+            self._breached = self._reason is not None
+        if self._is_gone(second):
+            self.failure = self._gone()
+        if self._breached or self.failure is not None:
+            self._stopping.set()
+
+    def _is_gone(self, second: Second) -> bool:
+        """Whether for too long now there was nobody where somebody should be."""
+        if second.delta.levels.get("open") or not second.users or second.elapsed <= 0:
+            self._nobody_since = None
+            return False
+        if self._nobody_since is None:
+            self._nobody_since = second.elapsed
+        return second.elapsed - self._nobody_since >= GONE_AFTER
+
+    def _gone(self) -> TargetError:
+        counts, causes = self.figures.sums.counts, self.figures.sums.causes
+        cause = f": {causes.most_common(1)[0][0]}" if causes else ""
+        if not counts["opened"]:
+            return TargetError(f"no connection came up{cause}")
+        return TargetError(f"every connection was lost and none came back{cause}")
+
+    def _result(self, duration: float, started_at: float, extra: Metrics) -> LoadResult:
+        figures, options = self.figures, self.options
+        limit = None if self.limit is None else self.limit.result()
+        metrics = {**figures.metrics(), **extra}
+        if limit is not None and limit.users is not None:
+            metrics["connections.limit"] = limit.users
+        saturated = figures.saturated if self.limit is None else None
+        judged = judge(options.expected, metrics, saturated)
+        if self.failure is None and not self._interrupted and self._left_alone():
+            self.failure = self._gone()
+        verdict, reason = Verdict.ERROR, self._reason
+        if self.failure is not None:
+            reason = self.failure.message
+        elif self._interrupted:
+            reason = "interrupted"
+        elif self.limit is not None:
+            verdict, reason = self.limit.verdict([one.verdict for one in judged])
+        else:
+            verdict, concluded = conclude(figures, metrics, judged)
+            reason = reason or concluded
+            if self._breached:
+                verdict = Verdict.FAIL
+        return LoadResult(
+            name=options.name,
+            verdict=verdict,
+            reason=None if verdict is Verdict.PASS else reason,
+            duration=duration,
+            started_at=started_at,
+            target=options.target.shown,
+            interrupted=self._interrupted,
+            seed=options.spec.seed,
+            clock=self._basis,
+            metrics={name: value if math.isfinite(value) else None for name, value in sorted(metrics.items())},
+            expectations=judged,
+            notes=tuple(self._notes()),
+            causes=dict(figures.sums.causes.most_common()),
+            channels=dict(sorted(figures.sums.channels.items())),
+            limit=limit,
+            stages=figures.stages(),
+            workers=figures.workers(),
+            series=tuple(figures.rows),
+        )
+
+    def _left_alone(self) -> bool:
+        """Whether at the end of the course nobody was connected any more, though somebody should be."""
+        return self._nobody_since is not None and bool(self.figures.sums.causes)
+
+    def _notes(self) -> list[str]:
+        """What a reader of the figures should know."""
+        figures = self.figures
+        notes = [f"{count:,} × {cause}" for cause, count in figures.sums.causes.most_common(CAUSES_TOLD)]
+        if figures.warmup and figures.rows:
+            notes.append(f"latencies and rates of the first {figures.warmup:g} s are left out, while users set out")
+        if figures.rows and not self._flushed:
+            notes.append("the last second or so is missing: not every process told all that it had counted")
+        if self._missing:
+            notes.append(f"workers that did not answer at the end: {', '.join(map(str, self._missing))}")
+        return notes

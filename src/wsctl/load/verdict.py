@@ -1,0 +1,114 @@
+"""What a load's figures amount to, at its end and while it lasts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import structs
+
+from wsctl.errors import UsageError
+from wsctl.load.figures import Figures
+from wsctl.load.result import Row
+from wsctl.model.expectation import Expectation, Judged
+from wsctl.model.finding import Verdict
+from wsctl.model.metrics import METRICS, Metrics
+from wsctl.model.run import overall
+
+ABOUT_ITSELF = ("latency.", "fanout.spread", "connect.time.", "acks.time.")
+"""metrics that say nothing once the generator could not keep up"""
+_NEVER = ("reconnect.", "limit.", "silence.", "staleness.", "clock.", "tape.", "replay.", "connections.polling")
+_NEVER_EITHER = ("ordering.time_inversions",)
+MEASURED = frozenset(name for name in METRICS if not name.startswith((*_NEVER, *_NEVER_EITHER)))
+"""what a load can measure"""
+_THIS_SECOND: Mapping[str, str] = {"latency.p50": "p50", "latency.p95": "p95", "latency.p99": "p99"}
+"""metrics that a row has by itself"""
+_GROWING = ("errors", "ordering.", "auth.", "acks.refused", "connections.refused", "connections.closed")
+"""metrics that only ever grow: an upper bound that is missed stays missed"""
+_UPPER = ("<", "<=")
+_NOTHING_CAME = "nothing came, and nothing was expected"
+
+
+def check_measured(expected: Iterable[Expectation], *, server: bool, target: bool) -> None:
+    """Raise UsageError for what no load measures; `server`: wsctl starts it, `target`: it tells its own figures."""
+    for one in expected:
+        if one.metric not in MEASURED:
+            raise UsageError(f"{one.metric} is not measured by a load", hint="docs/load.md lists what is")
+        if one.metric.startswith("server.") and not server:
+            raise UsageError(
+                f"{one.metric} is measured of servers that wsctl starts",
+                hint="a profile with serve starts one; --target-metrics URL measures target.cpu and target.rss",
+            )
+        if one.metric.startswith("target.") and not target:
+            raise UsageError(f"{one.metric} is what the target tells itself; expected --target-metrics URL as well")
+
+
+def judge(expected: Iterable[Expectation], metrics: Metrics, saturated: str | None) -> tuple[Judged, ...]:
+    """Each by itself. A generator that could not keep up makes those about time invalid."""
+    judged = (one.judge(metrics) for one in expected)
+    return tuple(
+        structs.replace(one, verdict=Verdict.INVALID, reason=saturated)
+        if saturated is not None and one.metric.startswith(ABOUT_ITSELF) and one.observed is not None
+        else one
+        for one in judged
+    )
+
+
+def conclude(figures: Figures, metrics: Metrics, judged: Sequence[Judged]) -> tuple[Verdict, str | None]:
+    """The verdict of a load that ran to its end, and why, where no expectation says it."""
+    verdicts = [one.verdict for one in judged]
+    reason = loss = unexpected_loss(figures, {one.metric for one in judged})
+    if loss is not None:
+        verdicts.append(Verdict.FAIL)
+    if figures.saturated is not None:
+        verdicts.append(Verdict.INVALID)
+        reason = reason or figures.saturated
+    if not verdicts:
+        came = bool(metrics.get("messages.received"))
+        verdicts.append(Verdict.PASS if came else Verdict.UNVERIFIABLE)
+        reason = None if came else _NOTHING_CAME
+    return overall(verdicts), reason
+
+
+def unexpected_loss(figures: Figures, expected: set[str]) -> str | None:
+    """Connections that were not there when most were asked for, if no expectation is about any."""
+    if any(name.startswith("connections.") or name == "errors" for name in expected):
+        return None
+    opened = figures.sums.counts["opened"]
+    asked = figures.sums.counts["asked"]
+    if opened < asked:
+        return f"{asked - opened:,} of {asked:,} connections never came up, which nothing expects"
+    if figures.lost_users:
+        return f"{figures.lost_users:,} users were lost with their worker, which nothing expects"
+    return None
+
+
+class Breach:
+    """Watches expectations while the load lasts: is one missed for longer than the grace?
+
+    Percentiles of latency are those of each second; what only grows counts as it stands. Others are for the end: that
+    fewer are connected than expected says nothing while they still set out.
+    """
+
+    def __init__(self, expected: Iterable[Expectation], grace: float) -> None:
+        self._expected = [one for one in expected if _shows_early(one)]
+        self._grace = grace
+        self._missed: dict[Expectation, float] = {}
+        """since when, in seconds of the course"""
+
+    def look(self, row: Row, metrics: Metrics) -> str | None:
+        """What was missed for too long, in words."""
+        for one in self._expected:
+            value = getattr(row, _THIS_SECOND[one.metric]) if one.metric in _THIS_SECOND else metrics.get(one.metric)
+            if value is None or one.judge({one.metric: value}).verdict is Verdict.PASS:
+                self._missed.pop(one, None)
+                continue
+            since = self._missed.setdefault(one, row.elapsed)
+            if row.elapsed - since >= self._grace:
+                return f"{one.metric} {one.bound} was missed for {row.elapsed - since:.0f} s: ended early"
+        return None
+
+
+def _shows_early(one: Expectation) -> bool:
+    """Whether a miss now will not be mended by what comes later."""
+    if one.metric in _THIS_SECOND:
+        return one.operator in _UPPER
+    growing = one.metric.startswith(_GROWING)
+    return growing and (one.operator in _UPPER or (one.operator == "==" and one.value == 0))
