@@ -1,0 +1,163 @@
+"""What the Locust process of `wsctl load` does beside Locust: reports out, commands in, a true end.
+
+A part is a role: alone, the master of workers, or a worker. The end, whoever asks for it: everything counted is told,
+users still there; Done; only then do they leave, which is no part of what was measured.
+"""
+
+import os
+import time
+from functools import partial
+from typing import Any
+
+import gevent
+from locust import events
+from locust.env import Environment
+from locust.runners import LocalRunner, MasterRunner
+
+from wsctl.errors import ExitCode, WsctlError
+from wsctl.load import messages, rows
+from wsctl.load.holder import Holder
+from wsctl.load.merge import Merge, Told
+from wsctl.load.messages import Done, Failed, Ready, Second, SetUsers, Stop
+from wsctl.load.pipe import LineWriter
+from wsctl.load.plan import LoadPlan
+from wsctl.load.seats import Dispatcher
+from wsctl.load.shape import CourseShape
+from wsctl.load.users import JourneyUser
+
+WEB_UI_WITHIN = 10.0
+"""seconds"""
+ORPHAN_PATIENCE = 10.0
+"""seconds that an end in order may take when nobody waits for it any more"""
+
+
+class Part:
+    """One per process. `begin` is called when Locust has made its runner, in the main greenlet."""
+
+    def __init__(self, plan: LoadPlan, commands: Any, reports: LineWriter) -> None:
+        self.plan = plan
+        self.merge = Merge()
+        self.shape = CourseShape(plan.legs)
+        self._commands = commands
+        self._reports = reports
+        self._over = False
+        self._environment: Environment
+        self._main: Any
+        events.init.add_listener(self._init)
+
+    def _init(self, environment: Environment, runner: Any, web_ui: Any, **_: Any) -> None:
+        environment.process_exit_code = ExitCode.PASSED
+        self._environment = environment
+        self._main = gevent.getcurrent()
+        self.begin(environment, runner)
+        events.test_stopping.add_listener(lambda **_: self.end())
+        events.quitting.add_listener(lambda **_: self.end())
+        for work in (self._tell_seconds, self._obey, partial(self._tell_ready, runner, web_ui)):
+            self.spawn(work)
+
+    def spawn(self, work: Any) -> gevent.Greenlet:
+        """Have something done; an error of our own ends the run."""
+        greenlet: gevent.Greenlet = gevent.spawn(work)
+        greenlet.link_exception(lambda ended: self.fail(WsctlError(f"the load broke: {ended.exception!r}")))
+        return greenlet
+
+    def begin(self, environment: Environment, runner: Any) -> None:
+        """Locust is about to start."""
+        raise NotImplementedError
+
+    def flush(self) -> tuple[int, ...]:
+        """Have everything told that was counted; which processes did not."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """The process is about to end."""
+
+    def report(self, report: messages.Report) -> None:
+        """Tell the parent."""
+        self._reports.put(messages.encode(report))
+
+    def end(self) -> None:
+        """Tell what is left, and Done; once."""
+        if not self._over:
+            self._over = True
+            missing = self.flush()
+            self._tell_second()
+            self.report(Done(flushed=not missing, missing=missing))
+
+    def fail(self, error: WsctlError) -> None:
+        """Tell, and end the process."""
+        if not self._over:
+            self._over = True
+            self.report(Failed(message=error.message, hint=error.hint, exit_code=error.exit_code))
+            self.leave(error.exit_code)
+
+    def leave(self, code: int) -> None:
+        """End the process as soon as the main greenlet comes to it, wherever it is."""
+        gevent.kill(self._main, SystemExit(code))
+
+    def _tell_ready(self, runner: Any, web_ui: Any) -> None:
+        url = None
+        if web_ui is not None:
+            with gevent.Timeout(WEB_UI_WITHIN, WsctlError("Locust's web UI did not start")):
+                while not getattr(getattr(web_ui, "server", None), "started", False):
+                    gevent.sleep(0.02)
+            url = f"http://{self.plan.web_host}:{web_ui.server.server_port}/"
+        self.report(Ready(url=url, port=runner.server.port if isinstance(runner, MasterRunner) else None))
+
+    def _tell_seconds(self) -> None:
+        due = time.monotonic()
+        while not self._over:
+            due += 1.0
+            gevent.sleep(max(0.0, due - time.monotonic()))
+            if not self._over:
+                self._tell_second()
+
+    def _tell_second(self) -> None:
+        shape = self.shape
+        second = Second(
+            at=time.time(),
+            elapsed=shape.elapsed,
+            users=shape.users,
+            stage=shape.stage,
+            delta=self.merge.take(),
+            processes=self.merge.processes(),
+        )
+        self.report(second)
+
+    def _obey(self) -> None:
+        """Do as the parent says, until it closes the pipe: then nobody is left to run for."""
+        for line in self._commands:
+            match messages.decode_command(line):
+                case SetUsers(users=users):
+                    self.shape.steer(users)
+                case Stop():
+                    self.end()
+                    if self.shape.begun:
+                        self.shape.over = True
+                    else:
+                        self.leave(ExitCode.PASSED)
+        if self._over:  # what is left is to write Locust's files
+            gevent.sleep(ORPHAN_PATIENCE)
+        os._exit(ExitCode.INTERRUPTED)
+
+
+class Single(Part):
+    """Without workers."""
+
+    def begin(self, environment: Environment, runner: Any) -> None:
+        assert isinstance(runner, LocalRunner)
+        assert self.plan.work is not None
+        environment.shape_class = self.shape
+        environment.dispatcher_class = partial(Dispatcher, workers=1, index_of=lambda _: 0)  # type: ignore[assignment]
+        self._holder = JourneyUser.holder = Holder(self._told, self.fail)
+        self._holder.open(self.plan.work, 0, 1)
+
+    def flush(self) -> tuple[int, ...]:
+        return () if self._holder.flush() else (0,)
+
+    def close(self) -> None:
+        self._holder.close()
+
+    def _told(self, told: Told) -> None:
+        self.merge.add(told)
+        rows.add(self._environment.stats, told.delta)
