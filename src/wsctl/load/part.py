@@ -4,6 +4,7 @@ A part is a role: alone, the master of workers, or a worker. The end, whoever as
 users still there; Done; only then do they leave, which is no part of what was measured.
 """
 
+import logging
 import os
 import time
 from functools import partial
@@ -46,7 +47,8 @@ class Part:
         events.init.add_listener(self._init)
 
     def _init(self, environment: Environment, runner: Any, web_ui: Any, **_: Any) -> None:
-        environment.process_exit_code = ExitCode.PASSED
+        environment.process_exit_code = ExitCode.PASSED  # whatever failed: the verdict is the parent's
+        logging.getLogger("locust.stats_logger").disabled = True  # and so are the tables
         self._environment = environment
         self._main = gevent.getcurrent()
         self.begin(environment, runner)
