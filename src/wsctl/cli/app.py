@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from wsctl import __version__
-from wsctl.cli import emit, ordering_check, record, replay, run, schema, serve, subscribe, token
+from wsctl.cli import emit, load, ordering_check, record, replay, run, schema, serve, subscribe, token
 from wsctl.errors import EXIT_MEANINGS
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("ordering-check")(ordering_check.ordering_check)
 app.command("emit")(emit.emit)
 app.command("record")(record.record)
 app.command("replay")(replay.replay)
+app.command("load")(load.load)
 app.command("run")(run.run)
 app.command("schema")(schema.schema)
 app.command("token")(token.token)

@@ -114,6 +114,22 @@ def aimed(*, url: str | None, feed: str | None, **others: Any) -> "Found | None"
     return None if url is None and feed is None else _find({}, url=url, feed=feed, **others)
 
 
+Aim = Callable[[str | None, str | None, str | None], "Found | None"]
+"""takes the url, feed and dialect that a file names; makes the target that --url or --feed, or else these, mean"""
+
+
+@functools.wraps(target)  # the same options
+def aiming(*, url: str | None, feed: str | None, dialect: str | None, **others: Any) -> Aim:
+    """As `aimed`, for commands whose file may say where as well: None where nobody does."""
+
+    def aim(its_url: str | None, its_feed: str | None, its_dialect: str | None) -> "Found | None":
+        if url is not None or feed is not None:
+            return aimed(url=url, feed=feed, dialect=dialect, **others)
+        return aimed(url=its_url, feed=its_feed, dialect=dialect or its_dialect, **others)
+
+    return aim
+
+
 def reconnecting(
     *,
     reconnect: Annotated[

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from wsctl.errors import ExitCode
@@ -22,6 +22,23 @@ def run(command: Coroutine[Any, Any, ExitCode]) -> ExitCode:
 def interruptible() -> None:
     """From here on Ctrl-C is a KeyboardInterrupt: there is something to clean up or to report."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def on_signals(stop: Callable[[], None], called: Callable[[], bool]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop` until the block is left: reports are written whole."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on the loop
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # as above
+                loop.remove_signal_handler(number)
+        if called():  # all is done, and the exit code is settled: another Ctrl-C must not make a traceback of it
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 async def until_terminated(work: Coroutine[Any, Any, Any], *, or_stdin_ends: bool = False) -> None:

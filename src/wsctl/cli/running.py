@@ -1,16 +1,17 @@
 """What run does around the runner: reports that listen, files at the end, Ctrl-C at any moment."""
 
 import asyncio
-import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from wsctl.cli.console import print_text, reader_may_leave, say
 from wsctl.cli.drawing import drawn
+from wsctl.cli.files import make_folder, write_whole
+from wsctl.cli.loop import on_signals
 from wsctl.clock import Clock, SystemClock
-from wsctl.errors import ExitCode, UsageError, WsctlError
+from wsctl.errors import ExitCode, UsageError
 from wsctl.model.finding import Verdict
 from wsctl.model.run import Listener, RunEnded, RunEvent, RunResult
 from wsctl.report.junit import junit
@@ -30,11 +31,11 @@ _STOPPING = "stopping: services are ended and reports written"
 async def run_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
     """Run, show and write. Whatever ends the run, reports are written and no service is left behind."""
     if options.out is not None:
-        _make_folder(options.out)
+        make_folder(options.out)
     clock = SystemClock()
     ended: list[RunResult] = []
     stop = _Stop()
-    with _on_signals(stop):
+    with on_signals(stop, lambda: stop.called):
         try:
             async with _showing(clock) as show:
 
@@ -78,23 +79,6 @@ class _Stop:
             runner.kill()
 
 
-@contextmanager
-def _on_signals(stop: _Stop) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call it until the block is left: reports are written whole."""
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):  # as above
-                loop.remove_signal_handler(number)
-        if stop.called:  # all is done, and the exit code is settled: another Ctrl-C must not make a traceback of it
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 @asynccontextmanager
 async def _showing(clock: Clock) -> AsyncIterator[Listener]:
     """A live view on a terminal, lines elsewhere; both on stderr."""
@@ -129,8 +113,8 @@ def check_services(scenarios: Sequence[Scenario], options: RunOptions) -> None:
 def _report(result: RunResult, out: Path | None) -> None:
     """Files first: they are written even where stdout cannot be."""
     if out is not None:
-        _write(out / "result.json", result_json(result))
-        _write(out / "junit.xml", junit(result))
+        write_whole(out / "result.json", result_json(result))
+        write_whole(out / "junit.xml", junit(result))
     with reader_may_leave():
         print_text(drawn(RunTable(result), piped_width=100))
     if out is not None:
@@ -141,20 +125,3 @@ def _exit_code(result: RunResult) -> ExitCode:
     if result.interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.PASSED if result.verdict is Verdict.PASS else ExitCode.FINDINGS
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {out}: {(error.strerror or str(error)).lower()}") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(path.name + ".tmp")
-    try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    except OSError as error:
-        raise WsctlError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error

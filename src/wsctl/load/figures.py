@@ -39,16 +39,17 @@ class Figures:
 
     def add(self, second: Second, target: Mapping[str, float] | None = None) -> None:
         """Take a second in, and what the target said of itself meanwhile."""
+        lasted = second.elapsed - (0.0 if self.latest is None else self.latest.elapsed)
         self.latest = second
         self.sums.add(second.delta)
         running = second.stage is not None or not self._stages
         warm = second.elapsed > self.warmup
         if warm:
-            self._measured.add(second, running)
+            self._measured.add(second, lasted)
         if second.stage is not None:
-            self._by_stage.setdefault(second.stage, _Stretch()).add(second, running)
+            self._by_stage.setdefault(second.stage, _Stretch()).add(second, lasted)
         elif self._by_stage:  # the last of what was counted
-            next(reversed(self._by_stage.values())).add(second, running)
+            next(reversed(self._by_stage.values())).add(second, lasted)
         self._most_open = max(self._most_open, int(second.delta.levels.get("open", 0)))
         if running and second.elapsed > 0 and (self._peak is None or second.users >= self._peak.users):
             self._peak = second
@@ -133,20 +134,20 @@ class _Stretch:
 
     def __init__(self) -> None:
         self._sums = Sums()
-        self._seconds = 0
+        self._seconds = 0.0
         self._last: Second | None = None
 
-    def add(self, second: Second, running: bool) -> None:
+    def add(self, second: Second, lasted: float) -> None:
         self._sums.add(second.delta)
-        if running:
-            self._seconds += 1
+        self._seconds += lasted
+        if second.users:
             self._last = second
 
     def timed(self) -> dict[str, float]:
         return timed(self._sums)
 
     def rate(self) -> dict[str, float]:
-        if not self._seconds or "received" not in self._sums.counts:
+        if self._seconds <= 0 or "received" not in self._sums.counts:
             return {}
         return {"messages.rate": self._sums.counts["received"] / self._seconds}
 
@@ -154,7 +155,7 @@ class _Stretch:
         levels = {} if self._last is None else self._last.delta.levels
         return StageResult(
             stage=stage,
-            seconds=self._seconds,
+            seconds=round(self._seconds, 3),
             users=0 if self._last is None else self._last.users,
             receiving=int(levels.get("receiving", 0)),
             metrics={**counted(self._sums, raw=raw), **timed(self._sums), **self.rate()},

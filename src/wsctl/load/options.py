@@ -1,5 +1,7 @@
 """What a load can be told; the command line, a profile and scenario steps fill the same struct."""
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ from msgspec import Struct, structs
 
 from wsctl.client.target import Reconnect, Target
 from wsctl.errors import UsageError
-from wsctl.load.course import Course
+from wsctl.load.course import Course, Leg
 from wsctl.load.plan import Journey, LoadPlan, Work
 from wsctl.load.profile import JourneySpec, LoadSpec, StageSpec, TokensSpec, between
 from wsctl.model.expectation import Expectation
@@ -19,8 +21,8 @@ from wsctl.wire.dialects import spoken
 
 DURATION = 30.0
 """seconds that users stay where nobody says how long"""
-RAMP_PACE = 0.8
-"""of the connect rate: a ramp at the full rate would end with the last ones still waiting for their turn"""
+PACE = 1.25
+"""how much faster than a ramp asks its users may set out, so that the last ones of a second are in time"""
 
 
 class Control(Struct, frozen=True, kw_only=True):
@@ -47,6 +49,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     target: Target
     spec: LoadSpec
     name: str = "load"
+    source: str | None = None
+    """the file that says it, for reports"""
     tokens: tuple[str, ...] = ()
     expected: tuple[Expectation, ...] = ()
     limit: Expectation | None = None
@@ -66,7 +70,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             return spec.stages
         if spec.users is None:
             raise UsageError("nobody says how many users", hint="--users 1000, or a profile with users or stages")
-        ramp = spec.ramp if spec.ramp is not None else spec.users / (spec.connect_rate * RAMP_PACE)
+        ramp = spec.ramp if spec.ramp is not None else PACE * spec.users / spec.connect_rate
         return StageSpec(ramp=spec.users, over=ramp), StageSpec(hold=spec.duration or DURATION)
 
     @property
@@ -78,6 +82,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     def plan(self) -> LoadPlan:
         """What the Locust process is told. Raises UsageError for what cannot be done."""
         control, spec = self.control, self.spec
+        legs = Course(self.stages()).legs
         work = Work(
             target=self.target,
             journeys=self._journeys(),
@@ -85,14 +90,14 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             symbols=spec.symbols,
             tokens=self.tokens,
             format=spec.format,
-            connect_rate=spec.connect_rate,
+            connect_rate=_pace(legs, spec.connect_rate),
             addresses=self.addresses,
             seed=spec.seed,
         )
         return LoadPlan(
             role="master" if control.workers or control.master else "single",
             work=work,
-            legs=Course(self.stages()).legs,
+            legs=legs,
             workers=control.workers,
             expect_workers=max(control.expect_workers, control.workers),
             bind=control.bind,
@@ -172,6 +177,14 @@ def tokens_of(spec: TokensSpec | None, folder: Path, secret: str | None = None) 
     if not tokens:
         raise UsageError(f"the file of tokens {spec.file} is empty; expected one a line")
     return tokens
+
+
+def _pace(legs: Sequence[Leg], most: float) -> float:
+    """At which rate users set out: that of the steepest ramp, so that those of a second do not come all at once."""
+    if not legs or any(leg.first != before.last for before, leg in itertools.pairwise(legs)) or legs[0].first:
+        return most  # users are asked for at once
+    steepest = max((leg.last - leg.first) / max(leg.ends - leg.begins, 1e-9) for leg in legs)
+    return min(most, max(1.0, steepest * PACE))
 
 
 def _journey(one: JourneySpec, spec: LoadSpec) -> Journey:

@@ -59,11 +59,18 @@ class LoadRun:
         self._flushed = False
         self._missing: tuple[int, ...] = ()
         self._nobody_since: float | None = None
+        self._following: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
         """Interrupted: the end, in good order."""
         self._interrupted = True
         self._stopping.set()
+
+    def kill(self) -> None:
+        """The end, at once: what was not gathered by now is left out."""
+        self._interrupted = True
+        if self._following is not None:
+            self._following.cancel()
 
     async def run(self, extra: Callable[[], Metrics] = dict) -> LoadResult:
         """The result, whatever it is; `extra` are metrics that somebody else measures. Raises UsageError only."""
@@ -71,9 +78,13 @@ class LoadRun:
         try:
             token = self.options.tokens[0] if self.options.tokens else None
             self._basis = (await scout(self.options.target, token, self._clock)).clock
-            await self._follow()
+            self._following = asyncio.create_task(self._follow())
+            await self._following
         except WsctlError as error:
             self.failure = error
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
         return self._result(self._clock.monotonic() - began, started_at, extra())
 
     async def _follow(self) -> None:

@@ -56,7 +56,7 @@ class Page:
 
 
 class TargetMetrics:
-    """`async with TargetMetrics(url) as metrics: metrics.take()`. Entering raises TargetError for what is no such page."""
+    """`async with TargetMetrics(url) as metrics: metrics.take()`; entering raises TargetError for what is no page."""
 
     def __init__(self, url: str) -> None:
         self.missed = 0

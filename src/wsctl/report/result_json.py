@@ -6,11 +6,13 @@ from inspect import cleandoc
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from wsctl.model.run import RunResult
+from wsctl.load.result import LoadResult
+from wsctl.model.run import RunResult, ScenarioResult, StepResult
 
 
-def result_json(result: RunResult) -> bytes:
+def result_json(result: RunResult | LoadResult) -> bytes:
     """The file: keys in the order of the model, metrics by name, numbers in base units.
 
     What JSON cannot say is said otherwise: a number that is not finite is null, half a surrogate pair is `?`.
@@ -19,19 +21,47 @@ def result_json(result: RunResult) -> bytes:
     return json.dumps(sayable, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def result_schema() -> dict[str, Any]:
+def result_schema(kind: type[RunResult | LoadResult] = RunResult) -> dict[str, Any]:
     """JSON Schema (2020-12) of the file. All keys are always there; more may come."""
-    (schema,), definitions = msgspec.json.schema_components([RunResult], ref_template="#/$defs/{name}")
+    (schema,), definitions = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     for definition in definitions.values():
         definition["description"] = cleandoc(definition["description"])
         if "properties" in definition:
             definition["required"] = list(definition["properties"])
             for value in definition["properties"].values():
                 value.pop("default", None)
-    about = definitions["RunResult"]["properties"]
-    about["wsctl"] = {"const": "run"}
-    about["version"] = {"const": 1}
+    about = definitions[kind.__name__]["properties"]
+    about["wsctl"] = {"const": _default(kind, "wsctl")}
+    about["version"] = {"const": _default(kind, "version")}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": definitions}
+
+
+def as_run(result: LoadResult, file: str) -> RunResult:
+    """A load as a run of one step, for reports that know only runs. `file` is its profile."""
+    step = StepResult(
+        name=result.name,
+        verdict=result.verdict,
+        duration=result.duration,
+        metrics=result.metrics,
+        expectations=result.expectations,
+        reason=result.reason,
+        notes=result.notes,
+    )
+    scenario = ScenarioResult(
+        name=result.name, file=file, verdict=result.verdict, duration=result.duration, steps=(step,)
+    )
+    return RunResult(
+        verdict=result.verdict,
+        duration=result.duration,
+        started_at=result.started_at,
+        target=result.target,
+        interrupted=result.interrupted,
+        scenarios=(scenario,),
+    )
+
+
+def _default(kind: type[Struct], field: str) -> Any:
+    return next(one.default for one in msgspec.structs.fields(kind) if one.name == field)
 
 
 def _sayable(value: Any) -> Any:
