@@ -172,8 +172,11 @@ class Shard(Home):
         due = time.monotonic()
         while True:
             while not self._waiting or self._setting_out >= MOST_SETTING_OUT:
+                idle = not self._waiting
                 self._changed.clear()
                 await self._changed.wait()
+                if idle:
+                    due = max(due, time.monotonic())  # what nobody asked for is not made up for, by a burst
             if rate:
                 now = time.monotonic()
                 due = max(due, now - 1.0)  # a second's worth at most is made up for
