@@ -139,7 +139,7 @@ async def _run(options: LoadOptions, usage: Usage | None, out: Path | None) -> t
             task = asyncio.create_task(run.run(dict if usage is None else usage.metrics))
             stop.able(run.stop, run.kill)
             result = await task
-        _report(result, out, "" if options.source is None else options.source)
+        _report(result, out, options.source or "", failed=run.failure is not None)
     return result, run.failure
 
 
@@ -226,13 +226,14 @@ async def _start(stack: AsyncExitStack, profile: ProfileSpec, document: Document
     return await stack.enter_async_context(Service("feed", programs.serve(dict(options)), folder))
 
 
-def _report(result: LoadResult, out: Path | None, file: str) -> None:
+def _report(result: LoadResult, out: Path | None, file: str, *, failed: bool) -> None:
     """Files first: they are written even where stdout cannot be."""
     if out is not None:
         write_whole(out / "result.json", result_json(result))
         write_whole(out / "junit.xml", junit(as_run(result, file)))
-    with reader_may_leave():
-        print_text(drawn(LoadTable(result), piped_width=110))
+    if result.series or not failed:  # else the error, which follows, is all there is to say
+        with reader_may_leave():
+            print_text(drawn(LoadTable(result), piped_width=110))
     if out is not None:
         say(f"wrote {out / 'result.json'} and {out / 'junit.xml'}")
 

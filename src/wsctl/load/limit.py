@@ -39,6 +39,8 @@ class LimitFinder:
         self._failed: int | None = None
         self.users: int | None = min(FIRST, self._most)
         self._trial = _Trial(self.users)
+        self._again = False
+        """the current number did not hold once: a machine may be busy for a moment"""
 
     def add(self, second: Second) -> LimitTry | None:
         """Look at a second; a try, if it has come to its end."""
@@ -74,7 +76,11 @@ class LimitFinder:
             return Verdict.INVALID, result.beyond.reason
         return overall([Verdict.PASS, *others]), None
 
-    def _ended(self, tried: LimitTry) -> LimitTry:
+    def _ended(self, tried: LimitTry) -> LimitTry | None:
+        self._again = not tried.held and not self._again
+        if self._again:
+            self._trial = _Trial(tried.users, before=tried.users)
+            return None
         self.tries.append(tried)
         if tried.held:
             self._held = tried.users
