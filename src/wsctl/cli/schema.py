@@ -1,18 +1,22 @@
 """wsctl schema: what a scenario, or a result, may look like, for editors and validators."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-KINDS = ("scenario", "result")
+KINDS = ("scenario", "result", "load", "load-result")
 
 
 def schema(
     kind: Annotated[
-        str, typer.Argument(metavar="[scenario|result]", help="Of scenario files, or of result.json.")
+        str,
+        typer.Argument(
+            metavar="[scenario|result|load|load-result]",
+            help="Of scenario files or load profiles, or of the result.json of run or load.",
+        ),
     ] = "scenario",
 ) -> None:
-    """Print a JSON Schema: of scenario files, for editors, or of result.json.
+    """Print a JSON Schema: of scenario files and load profiles, for editors, or of what run and load write.
 
     Example: wsctl schema > scenario.schema.json
     """
@@ -21,13 +25,22 @@ def schema(
     from wsctl.cli.console import print_text
 
     if kind not in KINDS:
-        raise typer.BadParameter(f"{kind!r} has no schema; expected scenario or result")
+        raise typer.BadParameter(f"{kind!r} has no schema; expected {', '.join(KINDS)}")
+    print_text(json.dumps(_schema(kind), indent=2, ensure_ascii=False))
+
+
+def _schema(kind: str) -> dict[str, Any]:
     if kind == "scenario":
         from wsctl.scenario.schema import scenario_schema
 
-        described = scenario_schema()
-    else:
-        from wsctl.report.result_json import result_schema
+        return scenario_schema()
+    if kind == "load":
+        from wsctl.load.profile import ProfileSpec
+        from wsctl.spec.schema import json_schema
 
-        described = result_schema()
-    print_text(json.dumps(described, indent=2, ensure_ascii=False))
+        return json_schema(ProfileSpec)
+    from wsctl.load.result import LoadResult
+    from wsctl.model.run import RunResult
+    from wsctl.report.result_json import result_schema
+
+    return result_schema(RunResult if kind == "result" else LoadResult)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
@@ -21,6 +21,7 @@ def metrics_route(platform: "Endpoint") -> Route:
     """The endpoint."""
     registry = CollectorRegistry()
     registry.register(PlatformCollector(platform))
+    ProcessCollector(registry=registry)  # CPU and memory under the names that every program has them
 
     async def metrics(request: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
