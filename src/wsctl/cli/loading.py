@@ -24,12 +24,12 @@ from wsctl.load.course import Course
 from wsctl.load.options import Control, LoadOptions, tokens_of
 from wsctl.load.plan import LoadPlan
 from wsctl.load.profile import AbortSpec, ProfileSpec, TokensSpec
-from wsctl.load.read import expectations, read_profile
+from wsctl.load.read import read_profile
 from wsctl.load.remote import RemoteLoad
 from wsctl.load.result import LoadResult
-from wsctl.load.run import LoadRun
+from wsctl.load.run import Event, Listener, LoadRun
 from wsctl.load.verdict import check_measured
-from wsctl.model.expectation import Expectation, parse_expectation
+from wsctl.model.expectation import Expectation, expect_all, parse_expectation
 from wsctl.model.finding import Verdict
 from wsctl.report.junit import junit
 from wsctl.report.load_lines import LoadLines
@@ -129,8 +129,13 @@ async def _run(options: LoadOptions, usage: Usage | None, out: Path | None) -> t
     """From beginning to end, and its files."""
     clock = SystemClock()
     stop = _Stop()
-    shows: list[Callable[[Any], None]] = []
-    run = LoadRun(options, clock, lambda event: [show(event) for show in shows])
+    shows: list[Listener] = []
+
+    def tell(event: Event) -> None:
+        for show in shows:
+            show(event)
+
+    run = LoadRun(options, clock, tell)
     with on_signals(stop, lambda: stop.called):
         async with _showing(run, clock) as show:
             shows.append(show)
@@ -144,7 +149,7 @@ async def _run(options: LoadOptions, usage: Usage | None, out: Path | None) -> t
 
 
 @asynccontextmanager
-async def _showing(run: LoadRun, clock: SystemClock) -> AsyncIterator[Callable[[Any], None]]:
+async def _showing(run: LoadRun, clock: SystemClock) -> AsyncIterator[Listener]:
     """A live view on a terminal, lines elsewhere; both on stderr."""
     if not sys.stderr.isatty():
         yield LoadLines(run, say).listen
@@ -190,7 +195,7 @@ def _options(asked: Asked, profile: ProfileSpec, target: Target, *, ours: bool) 
     folder = Path() if asked.profile is None else asked.profile.parent
     secret = asked.jwt_secret or (profile.serve.jwt_secret if ours and profile.serve is not None else None)
     limit = None if asked.find_limit is None else parse_expectation(asked.find_limit)
-    expected = (*expectations(profile.expect), *asked.expected) if limit is None else asked.expected
+    expected = (*expect_all(profile.expect), *asked.expected) if limit is None else asked.expected
     check_measured([*expected, *([limit] if limit else [])], server=ours, target=profile.target_metrics is not None)
     workers = profile.workers
     return LoadOptions(

@@ -63,15 +63,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
 
     def stages(self) -> tuple[StageSpec, ...]:
         """The course; empty where a limit is looked for. Raises UsageError where nobody says how many users."""
-        if self.limit is not None:
-            return ()
-        spec = self.spec
-        if spec.stages:
-            return spec.stages
-        if spec.users is None:
-            raise UsageError("nobody says how many users", hint="--users 1000, or a profile with users or stages")
-        ramp = spec.ramp if spec.ramp is not None else PACE * spec.users / spec.connect_rate
-        return StageSpec(ramp=spec.users, over=ramp), StageSpec(hold=spec.duration or DURATION)
+        return () if self.limit is not None else stages_of(self.spec)
 
     @property
     def raw(self) -> bool:
@@ -160,13 +152,28 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             yield name, f"{len(value)} tokens" if name == "tokens" else value
 
 
+def stages_of(spec: LoadSpec) -> tuple[StageSpec, ...]:
+    """The course that a spec means. Raises UsageError where it does not say how many users."""
+    if spec.stages:
+        return spec.stages
+    if spec.users is None:
+        raise UsageError("nobody says how many users", hint="--users 1000, or a profile with users or stages")
+    ramp = spec.ramp if spec.ramp is not None else PACE * spec.users / spec.connect_rate
+    return StageSpec(ramp=spec.users, over=ramp), StageSpec(hold=spec.duration or DURATION)
+
+
+def minted_users(users: int) -> tuple[str, ...]:
+    """The ids of users whose tokens are minted."""
+    return tuple(f"load-{number}" for number in range(1, users + 1))
+
+
 def tokens_of(spec: TokensSpec | None, folder: Path, secret: str | None = None) -> tuple[str, ...]:
     """Minted, or out of a file beside the profile. `secret` is that of our own feed. Raises UsageError."""
     if spec is None:
         return ()
     if spec.users is not None:
         key = spec.jwt_secret or secret or JWT_SECRET
-        return tuple(mint(f"load-{number}", key) for number in range(1, spec.users + 1))
+        return tuple(mint(user, key) for user in minted_users(spec.users))
     assert spec.file is not None
     try:
         lines = (folder / Path(spec.file).expanduser()).read_text(encoding="utf-8").splitlines()

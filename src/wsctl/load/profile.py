@@ -129,7 +129,7 @@ class TokensSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise UsageError("tokens of a file are signed already; jwt_secret is for users")
 
 
-class ReconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BackoffSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What clients do after a loss."""
 
     attempts: Annotated[
@@ -178,7 +178,7 @@ class LoadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         float, Meta(gt=0, description="New connections per second, evenly paced, of all workers.")
     ] = 1000.0
     format: Annotated[Literal["full", "compact"], Meta(description="Form of the prices to ask for.")] = "full"
-    reconnect: Annotated[ReconnectSpec, Meta(description="What clients do after a loss.")] = ReconnectSpec()
+    reconnect: Annotated[BackoffSpec, Meta(description="What clients do after a loss.")] = BackoffSpec()
     workers: Annotated[
         Annotated[int, Meta(ge=0)], Meta(description="Processes that hold the connections, on this machine; 0: one.")
     ] = 0

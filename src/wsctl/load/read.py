@@ -1,11 +1,10 @@
 """A profile from its file."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from wsctl.errors import UsageError
-from wsctl.load.profile import Bounds, ProfileSpec
-from wsctl.model.expectation import Expectation, expect
+from wsctl.load.profile import ProfileSpec
+from wsctl.model.expectation import expect_all
 from wsctl.spec.document import Document
 from wsctl.spec.loader import read_yaml
 from wsctl.spec.typed import build
@@ -19,16 +18,7 @@ def read_profile(path: Path) -> tuple[ProfileSpec, Document]:
     profile = build(document, (), ProfileSpec)
     for metric in profile.expect:
         try:
-            expectations({metric: profile.expect[metric]})
+            expect_all({metric: profile.expect[metric]})
         except UsageError as error:
             raise document.key_error(("expect", metric), error.message, hint=error.hint) from error
     return profile, document
-
-
-def expectations(expect_: Mapping[str, Bounds]) -> tuple[Expectation, ...]:
-    """Each bound of a list for itself. Raises UsageError."""
-    return tuple(
-        expect(metric, bound)
-        for metric, bounds in expect_.items()
-        for bound in (bounds if isinstance(bounds, tuple) else (bounds,))
-    )

@@ -7,7 +7,7 @@ import msgspec
 
 from wsctl.errors import WsctlError
 from wsctl.load import messages
-from wsctl.load.messages import Done, Failed, Ready, Second, SetUsers, Stop, WorkerLost
+from wsctl.load.messages import Done, Failed, Ready, Report, Second, SetUsers, Stop, WorkerLost
 from wsctl.load.plan import LoadPlan
 from wsctl.swarm.child import Child, raised
 
@@ -47,7 +47,7 @@ class RemoteLoad:
             self._over = True
             raise
         try:
-            report = messages.decode_report(line)
+            report: Report = messages.decode_report(line)
         except msgspec.DecodeError as error:
             raise WsctlError(f"the load's process said what cannot be read: {error}") from error
         self._over = isinstance(report, Done | Failed)

@@ -97,6 +97,15 @@ def expect(metric: str, bound: str | float) -> Expectation:
     return Expectation(metric, symbol, value, text.strip() if sign else f"== {text.strip()}")
 
 
+def expect_all(bounds_by_metric: Mapping[str, str | float | tuple[str | float, ...]]) -> tuple[Expectation, ...]:
+    """As a file has them, each bound of a list for itself. Raises UsageError as `expect` does."""
+    return tuple(
+        expect(metric, bound)
+        for metric, bounds in bounds_by_metric.items()
+        for bound in (bounds if isinstance(bounds, tuple) else (bounds,))
+    )
+
+
 def parse_expectation(text: str) -> Expectation:
     """The expectation in one text: `latency.p95 < 50 ms`. Raises UsageError."""
     match = _EXPECTATION.fullmatch(text)

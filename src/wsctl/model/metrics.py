@@ -46,7 +46,7 @@ def _vocabulary() -> Mapping[str, Metric]:
         (
             "connections.receiving",
             count,
-            "clients connected at the end that received since they last subscribed; of a load: while most were asked for",
+            "clients connected at the end that received since they last subscribed; of a load: at its peak",
         ),
         ("connections.polling", count, "of those, over long-polling"),
         ("connections.peak", count, "most connections open at once"),

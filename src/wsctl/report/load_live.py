@@ -89,10 +89,11 @@ class LoadLive:
 
     def _head(self) -> Text:
         spinner = _SPINNER[self._frame % len(_SPINNER)]
-        parts = [(spinner, "cyan"), " ", plain(self._run.options.name, "bold"), "  ", self._run.options.target.shown]
-        if self._web is not None:
-            parts += [("  Locust at ", "dim"), self._web]
-        return Text.assemble(*parts, (f"  {whole_seconds(self._clock.monotonic() - self._began)}", "dim"))
+        options = self._run.options
+        web = "" if self._web is None else f"  Locust at {self._web}"
+        took = f"  {whole_seconds(self._clock.monotonic() - self._began)}"
+        name, target = plain(options.name, "bold"), plain(options.target.shown)
+        return Text.assemble((spinner, "cyan"), " ", name, "  ", target, web, (took, "dim"))
 
     def _stages(self, row: Row) -> Iterator[Text]:
         """One line each: done, under way with its bar, to come."""

@@ -7,7 +7,9 @@ from typing import Any
 
 from msgspec import structs
 
+from wsctl.client.target import DEFAULT_URL, Target
 from wsctl.errors import UsageError
+from wsctl.load.options import LoadOptions
 from wsctl.model.expectation import Expectation, expect
 from wsctl.scenario.check_speech import check_file, check_recording, check_replay, check_speech
 from wsctl.scenario.spec import (
@@ -18,6 +20,7 @@ from wsctl.scenario.spec import (
     DisconnectSpec,
     FlashSpec,
     ListenSpec,
+    LoadStepSpec,
     ReplaySpec,
     ScenarioSpec,
     StepSpec,
@@ -98,6 +101,8 @@ class _Step:
             self._check_listening(self._options)
         if isinstance(self._options, SubscribeSpec):
             self._check_clients(self._options)
+        if isinstance(self._options, LoadStepSpec):
+            self._check_load(self._options)
         if self._step.record is not None:
             check_file(self._document, self._at, self._step, self._spec)
         if self._step.replay is not None:
@@ -124,7 +129,8 @@ class _Step:
             raise self._document.value_error(path, f"no {key}, and several services; expected {either(services)}")
 
     def _check_client(self, options: CommandSpec) -> None:
-        given = [name for name in ("user", "users", "token") if getattr(options, name, None) not in (None, ())]
+        names = ("tokens", "token") if isinstance(options, LoadStepSpec) else ("user", "users", "token")
+        given = [name for name in names if getattr(options, name, None) not in (None, ())]
         if len(given) > 1:
             raise self._document.key_error(
                 (*self._at, given[1]), f"both {given[0]} and {given[1]}; expected one of them"
@@ -134,6 +140,18 @@ class _Step:
         names = ("symbols", "channels", "events", "bots", "notifications")
         if not any(getattr(options, name, ()) for name in names):
             raise self._document.value_error(self._at, "nothing to listen to; expected symbols or channels")
+
+    def _check_load(self, options: LoadStepSpec) -> None:
+        """What the engine would object to, said before anything starts."""
+        if self._step.during:
+            raise self._document.key_error(
+                (*self._path, "during"), "during beside load; expected beside a subscribe with clients"
+            )
+        try:
+            target = Target(url=DEFAULT_URL, token="" if options.tokens is not None else None)
+            LoadOptions(target=target, spec=options).plan()
+        except UsageError as error:
+            raise self._document.value_error(self._at, error.message, hint=error.hint) from error
 
     def _check_clients(self, options: SubscribeSpec) -> None:
         """One client and many have different options."""

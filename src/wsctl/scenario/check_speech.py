@@ -9,7 +9,7 @@ from wsctl.client.target import normalise_url
 from wsctl.errors import UsageError
 from wsctl.model.metrics import is_platforms_own
 from wsctl.scenario.slugs import unique_slugs
-from wsctl.scenario.spec import EmitSpec, ListenSpec, PlaySpec, ScenarioSpec, StepSpec, SubscribeSpec
+from wsctl.scenario.spec import EmitSpec, ListenSpec, LoadStepSpec, PlaySpec, ScenarioSpec, StepSpec, SubscribeSpec
 from wsctl.scenario.speech import beside, dialect_for, dialect_of, raw_dialect
 from wsctl.spec.document import Document, Path
 from wsctl.watch.wanted import Wanted
@@ -63,7 +63,8 @@ def check_speech(
 ) -> None:
     """What a step asks of its feed. `aimed` is the dialect of a --url, which takes the place of services."""
     command, options = step.command
-    own = beside(folder, options.dialect) if isinstance(options, ListenSpec) and options.dialect is not None else None
+    said = options.dialect if isinstance(options, ListenSpec | LoadStepSpec) else None
+    own = None if said is None else beside(folder, said)
     at = (*path, command)
     if own is not None:
         _placed(document, (*at, "dialect"), lambda: spoken(own))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from wsctl.model.expectation import Expectation, Judged, expect
+from wsctl.model.expectation import Expectation, Judged, expect_all
 from wsctl.model.finding import Verdict
 from wsctl.model.run import StepResult, overall
 from wsctl.scenario.losses import unexpected_loss
@@ -17,13 +17,9 @@ NOT_OURS = "a server that wsctl did not start cannot be looked into"
 NOTHING_CAME = "nothing came, and nothing was expected"
 
 
-def expectations(step: StepSpec) -> list[Expectation]:
+def expectations(step: StepSpec) -> tuple[Expectation, ...]:
     """What a step expects; each bound of a list for itself."""
-    return [
-        expect(metric, bound)
-        for metric, bounds in step.expect.items()
-        for bound in (bounds if isinstance(bounds, tuple) else (bounds,))
-    ]
+    return expect_all(step.expect)
 
 
 def judge(step: StepSpec, outcome: Outcome, *, duration: float, ours: bool) -> StepResult:
@@ -33,7 +29,8 @@ def judge(step: StepSpec, outcome: Outcome, *, duration: float, ours: bool) -> S
     if outcome.verdict is not None:
         verdicts.append(outcome.verdict)
     reason = outcome.reason
-    if (loss := unexpected_loss(outcome.metrics, step.expect)) is not None:
+    # a load says itself whom it lost: its users come and go
+    if step.load is None and (loss := unexpected_loss(outcome.metrics, step.expect)) is not None:
         verdicts.append(Verdict.FAIL)
         reason = reason or loss
     elif not verdicts and _heard_nothing(outcome):

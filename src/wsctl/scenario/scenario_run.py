@@ -31,7 +31,7 @@ from wsctl.scenario.read import Scenario
 from wsctl.scenario.services import Service
 from wsctl.scenario.skipping import skip_reason, users_of
 from wsctl.scenario.slugs import unique_slugs
-from wsctl.scenario.spec import CommandSpec, ListenSpec, ReplaySpec, StepSpec
+from wsctl.scenario.spec import CommandSpec, ListenSpec, LoadStepSpec, ReplaySpec, StepSpec
 from wsctl.scenario.speech import dialect_for
 from wsctl.scenario.step_run import StepRun
 from wsctl.scenario.steps import kind_of
@@ -200,7 +200,7 @@ class ScenarioRun:
         if service is None:
             assert self._options.target is not None, "a scenario without services needs --url"
             target = self._options.target
-            own = isinstance(options, ListenSpec) and options.dialect is not None
+            own = isinstance(options, ListenSpec | LoadStepSpec) and options.dialect is not None
         else:
             target, own = Target(url=service.url, direct=True, insecure=True), True
         dialect = dialect_for(options, self._spec, self._scenario.folder) if own else None

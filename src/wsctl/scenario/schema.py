@@ -17,7 +17,10 @@ def scenario_schema() -> dict[str, Any]:
     for spec in COMMAND_SPECS.values():
         definition = definitions[spec.__name__]
         definition.pop("required", None)
-        options |= definition["properties"]
+        for name, described in definition["properties"].items():
+            known = options.setdefault(name, described)
+            if known != described:  # commands differ in what they call by that name
+                options[name] = {"anyOf": [*known.get("anyOf", [known]), described]}
     defaults = definitions[ScenarioSpec.__name__]["properties"]["defaults"]
     defaults |= {"properties": options, "additionalProperties": False}
     return schema

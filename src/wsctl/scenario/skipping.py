@@ -2,7 +2,8 @@
 
 import msgspec
 
-from wsctl.scenario.spec import ScenarioSpec, StepSpec, SubscribeSpec
+from wsctl.load.options import minted_users
+from wsctl.scenario.spec import LoadStepSpec, ScenarioSpec, StepSpec, SubscribeSpec
 from wsctl.server.options import ServeOptions
 from wsctl.spec.kinds import literal
 from wsctl.spec.typed import written
@@ -25,6 +26,8 @@ def skip_reason(step: StepSpec, spec: ScenarioSpec) -> str | None:
         return f"it is about a server with {', '.join(asked)}"
     known = [user for user, token in spec.tokens.items() if token]
     missing = [user for user in users_of(step) if user not in known]
+    if missing and isinstance(options, LoadStepSpec):
+        return "its tokens are minted with the secret of a service: `jwt_secret` beside `users` names another"
     if missing:
         return f"no token for {', '.join(missing)}: `tokens` has {', '.join(known) or 'none'}"
     return None
@@ -33,6 +36,9 @@ def skip_reason(step: StepSpec, spec: ScenarioSpec) -> str | None:
 def users_of(step: StepSpec) -> tuple[str, ...]:
     """The users that a step connects as."""
     _, options = step.command
+    if isinstance(options, LoadStepSpec):
+        tokens = options.tokens
+        return minted_users(tokens.users) if tokens is not None and tokens.users and not tokens.jwt_secret else ()
     many = options.users if isinstance(options, SubscribeSpec) else ()
     return tuple(dict.fromkeys((*((options.user,) if options.user else ()), *many)))
 

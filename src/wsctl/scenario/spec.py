@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct, field
 
 from wsctl.errors import UsageError
+from wsctl.load.profile import BackoffSpec, Bounds, LoadSpec
 from wsctl.server.options import ServeOptions
 from wsctl.spec.document import Path
 from wsctl.spec.typed import Duration, Names
@@ -13,15 +14,9 @@ from wsctl.spec.typed import Duration, Names
 Percent = Annotated[float, Meta(ge=0, le=100)]
 
 
-class ReconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReconnectSpec(BackoffSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What clients do after a loss."""
 
-    attempts: Annotated[
-        int, Meta(ge=0, description="Failed attempts in a row before a client gives up; 0: a loss ends it.")
-    ] = 10
-    delay: Annotated[Duration, Meta(gt=0, description="First limit of the back-off, which has full jitter.")] = 1.0
-    delay_max: Annotated[Duration, Meta(gt=0, description="Last limit of the back-off.")] = 30.0
-    always: Annotated[bool, Meta(description="Come back even where the server says not to: the naive client.")] = False
     resubscribe: Annotated[
         bool,
         Meta(
@@ -182,7 +177,22 @@ class ReplaySpec(PlaySpec, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.to if self.to is not None and "://" in self.to else None
 
 
-CommandSpec = ClientSpec | ReplaySpec
+class LoadStepSpec(LoadSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Put the feed under load; the keys of a profile of `wsctl load`."""
+
+    target: Annotated[str | None, Meta(description="Name of the service to aim at; not needed where there is one.")] = (
+        None
+    )
+    token: Annotated[str | None, Meta(description="A token for all of them, instead of `tokens`.")] = None
+    dialect: Annotated[
+        str | None,
+        Meta(description="How the feed speaks; if not given what the service plays, or socketio."),
+    ] = None
+    user: ClassVar[None] = None
+    transport: ClassVar[None] = None
+
+
+CommandSpec = ClientSpec | ReplaySpec | LoadStepSpec
 
 
 _TARGET = "Name of the service; the one that the step aims at, if not given."
@@ -268,8 +278,6 @@ class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 ACTIONS = ("flash", "disconnect", "price", "announce", "notify", "pause", "resume")
 """the keys that say what happens"""
 
-Bounds = str | float | tuple[str | float, ...]
-
 
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """One step: a name, one command, and what is expected of it. Or several at once."""
@@ -280,6 +288,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
     emit: Annotated[EmitSpec | None, Meta(description="Send one event and look at the answer.")] = None
     record: Annotated[RecordSpec | None, Meta(description="Put what one client hears on tape.")] = None
     replay: Annotated[ReplaySpec | None, Meta(description="Play a tape into a target.")] = None
+    load: Annotated[LoadStepSpec | None, Meta(description="Put it under load, as `wsctl load` does.")] = None
     parallel: Annotated[tuple["StepSpec", ...], Meta(description="Steps that run at the same time.")] = ()
     during: Annotated[tuple[ActionSpec, ...], Meta(description="What happens meanwhile.")] = ()
     expect: Annotated[
@@ -352,6 +361,7 @@ COMMAND_SPECS: Mapping[str, type[CommandSpec]] = {
     "emit": EmitSpec,
     "record": RecordSpec,
     "replay": ReplaySpec,
+    "load": LoadStepSpec,
 }
 COMMANDS = tuple(COMMAND_SPECS)
 """the keys that say what a step does"""

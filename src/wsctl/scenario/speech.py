@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsctl.scenario.spec import CommandSpec, ListenSpec, PlaySpec, ScenarioSpec
+from wsctl.scenario.spec import CommandSpec, ListenSpec, LoadStepSpec, PlaySpec, ScenarioSpec
 from wsctl.tape.opening import opened
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.dialects import SOCKETIO, is_file, spoken
@@ -14,7 +14,7 @@ def dialect_for(options: CommandSpec, spec: ScenarioSpec, folder: Path) -> str |
 
     Raises UsageError for a recording that cannot be read.
     """
-    if isinstance(options, ListenSpec) and options.dialect is not None:
+    if isinstance(options, ListenSpec | LoadStepSpec) and options.dialect is not None:
         return beside(folder, options.dialect)
     name = spec.service_of(options.target)
     service = None if name is None else spec.services.get(name)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from wsctl.scenario.spec import StepSpec
 from wsctl.scenario.steps.emit import EmitStep
 from wsctl.scenario.steps.kind import StepKind
+from wsctl.scenario.steps.load import LoadStep
 from wsctl.scenario.steps.ordering_check import OrderingCheckStep
 from wsctl.scenario.steps.record import RecordStep
 from wsctl.scenario.steps.replay import ReplayStep
@@ -16,6 +17,7 @@ KINDS: Mapping[str, StepKind] = {
     "emit": EmitStep(),
     "record": RecordStep(),
     "replay": ReplayStep(),
+    "load": LoadStep(),
 }
 
 

@@ -1,0 +1,77 @@
+"""A load step: `wsctl load`, aimed at a service."""
+
+from wsctl.load import preflight
+from wsctl.load.course import Course
+from wsctl.load.messages import Done, Second
+from wsctl.load.options import Control, LoadOptions, stages_of, tokens_of
+from wsctl.load.run import Event, LoadRun
+from wsctl.load.verdict import MEASURED
+from wsctl.model.expectation import expect_all
+from wsctl.model.finding import Verdict
+from wsctl.scenario.skipping import users_of
+from wsctl.scenario.spec import LoadStepSpec, StepSpec
+from wsctl.scenario.steps.kind import Context, Outcome
+from wsctl.scenario.steps.listening import without
+
+
+class LoadStep:
+    """`wsctl load` as a step."""
+
+    def measures(self, step: StepSpec) -> frozenset[str]:
+        """What a load does, but for what takes options of the command."""
+        return without(MEASURED, "target.", "connections.limit")
+
+    def seconds(self, step: StepSpec) -> float:
+        """As long as its course."""
+        return Course(stages_of(_options(step))).duration
+
+    async def run(self, step: StepSpec, context: Context) -> Outcome:
+        """Follow the course. Raises TargetError for a target that is not there, or gone for good."""
+        run: LoadRun | None = None
+
+        def listen(event: Event) -> None:
+            assert run is not None, "it tells once it runs"
+            if isinstance(event, Second) and event.elapsed > run.figures.warmup:
+                context.measuring()
+            if isinstance(event, Second | Done):
+                context.progress(run.figures.metrics())
+
+        run = LoadRun(_load_options(step, context), context.clock, listen)
+        result = await run.run()
+        if run.failure is not None:
+            raise run.failure
+        saturated = run.figures.saturated is not None
+        return Outcome(
+            metrics={name: value for name, value in result.metrics.items() if value is not None},
+            # missed expectations are judged with the others of the run
+            verdict=None if result.reason is None or saturated else result.verdict,
+            reason=result.reason,
+            saturated=saturated,
+            notes=(*result.notes, *([f"clock: {result.clock}"] if result.verdict is not Verdict.PASS else [])),
+        )
+
+
+def _load_options(step: StepSpec, context: Context) -> LoadOptions:
+    options = _options(step)
+    users = users_of(step)
+    tokens = (
+        tuple(context.tokens[user] for user in users) if users else tokens_of(options.tokens, context.files.scenario)
+    )
+    most = Course(stages_of(options)).most
+    machine = preflight.this_machine()
+    addresses = preflight.source_addresses(context.target, most, machine)
+    preflight.require(machine, most, workers=options.workers, addresses=len(addresses))
+    return LoadOptions(
+        target=context.target,
+        spec=options,
+        name=step.name or "",
+        tokens=tokens,
+        expected=expect_all(step.expect),
+        addresses=addresses,
+        control=Control(workers=options.workers),
+    )
+
+
+def _options(step: StepSpec) -> LoadStepSpec:
+    assert step.load is not None
+    return step.load
