@@ -27,6 +27,7 @@ class Holder:
         self._told = told
         self._broken = broken
         self._opened = Event()
+        self._flushed = False
         self._process = psutil.Process(os.getpid())
         self._cpu_at = time.monotonic(), time.process_time()
 
@@ -55,8 +56,10 @@ class Holder:
         self._seats.give_back(visit.place.number)
 
     def flush(self) -> bool:
-        """Have everything told that was counted; False where that cannot be."""
-        return self._opened.is_set() and self._link.flush()
+        """Have everything told that was counted, and nothing after it; False where that cannot be."""
+        whole = self._opened.is_set() and self._link.flush()
+        self._flushed = True
+        return whole
 
     def close(self) -> None:
         """End the shard."""
@@ -64,6 +67,8 @@ class Holder:
             self._link.close()
 
     def _tell(self, delta: Delta) -> None:
+        if self._flushed:  # users leave
+            return
         self.number += 1
         told = Told(
             index=self._index,

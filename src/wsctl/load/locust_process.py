@@ -9,12 +9,12 @@ import locust  # patches the process, so it comes before everything that waits  
 import locust.main
 import msgspec
 from gevent.fileobject import FileObject
-from locust import argument_parser, runners
+from locust import argument_parser, runners, stats
 
 from wsctl.errors import ExitCode, UsageError, WsctlError
 from wsctl.load import messages
 from wsctl.load.messages import Failed
-from wsctl.load.part import Part, Single
+from wsctl.load.part import CSV_EVERY, REPORT_EVERY, Part, Single
 from wsctl.load.pipe import LineWriter
 from wsctl.load.plan import LoadPlan
 from wsctl.load.team import Master, Worker
@@ -75,7 +75,8 @@ def _isolate() -> None:
         del os.environ[name]
     argument_parser.DEFAULT_CONFIG_FILES = ()  # type: ignore[assignment]
     os.chdir(LOCUSTFILE.parent)  # which Locust, too, puts first where modules are looked for
-    runners.WORKER_REPORT_INTERVAL = 1.0
+    runners.WORKER_REPORT_INTERVAL = REPORT_EVERY
+    stats.CSV_STATS_INTERVAL_SEC = CSV_EVERY  # type: ignore[assignment]  # it is for sleep()
 
 
 def _arguments(plan: LoadPlan) -> list[str]:

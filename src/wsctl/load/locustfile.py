@@ -46,8 +46,8 @@ from wsctl.errors import TargetError, Unserved, UsageError, WsctlError
 from wsctl.load import rows
 from wsctl.load.link import Client, Link
 from wsctl.load.visit import SUBSCRIBE, UNSUBSCRIBE
+from wsctl.swarm import shard_messages
 from wsctl.swarm.shard_messages import ShardOptions
-from wsctl.swarm.shard_messages import encode as encode_options
 from wsctl.wire.dialects import SOCKETIO, spoken
 
 __all__ = ["FeedUser", "Subscription", "TargetError", "UsageError", "WsctlError"]
@@ -197,7 +197,7 @@ class FeedUser(User):
 
 def _link(environment: Environment, options: ShardOptions) -> Link:
     """The shard for users that reach the same target in the same way."""
-    key = encode_options(options)
+    key = shard_messages.encode(options)
     link = _links.get(key)
     if link is None:
         link = _links[key] = Link(
@@ -212,20 +212,22 @@ def _give_up(environment: Environment, error: WsctlError) -> None:
     """Without its connections a test is over."""
     environment.process_exit_code = error.exit_code
     assert environment.runner is not None
-    gevent.spawn(environment.runner.quit)
+    gevent.spawn(environment.runner.quit)  # not by the greenlet that reads: it is waited for
 
 
-@events.test_stopping.add_listener
 def _flush(**_: Any) -> None:
     """What was counted until now is in the figures, users still there."""
-    for link in _links.values():
+    for link in list(_links.values()):
         link.flush()
 
 
-@events.quitting.add_listener
 def _close(**_: Any) -> None:
     """Before Locust writes its last figures."""
     while _links:
-        _, link = _links.popitem()
+        link = _links.pop(next(iter(_links)))
         link.flush()
         link.close()
+
+
+events.test_stopping.add_listener(_flush)
+events.quitting.add_listener(_close)

@@ -6,6 +6,7 @@ users still there; Done; only then do they leave, which is no part of what was m
 
 import logging
 import os
+import signal
 import time
 from functools import partial
 from typing import Any
@@ -28,6 +29,10 @@ from wsctl.load.users import JourneyUser
 
 WEB_UI_WITHIN = 10.0
 """seconds"""
+REPORT_EVERY = 0.5
+"""seconds between a worker's reports to Locust's statistics"""
+CSV_EVERY = 0.5
+"""seconds between two looks of Locust at what its CSV files are to hold"""
 ORPHAN_PATIENCE = 10.0
 """seconds that an end in order may take when nobody waits for it any more"""
 
@@ -54,6 +59,7 @@ class Part:
         self.begin(environment, runner)
         events.test_stopping.add_listener(lambda **_: self.end())
         events.quitting.add_listener(lambda **_: self.end())
+        gevent.signal_handler(signal.SIGTERM, self.stop)  # Locust has its own only once the course is over
         for work in (self._tell_seconds, self._obey, partial(self._tell_ready, runner, web_ui)):
             self.spawn(work)
 
@@ -83,8 +89,18 @@ class Part:
         if not self._over:
             self._over = True
             missing = self.flush()
+            if self.plan.csv is not None:  # Locust writes these now and then, and not at the end
+                gevent.sleep(2 * REPORT_EVERY + CSV_EVERY)
             self._tell_second()
             self.report(Done(flushed=not missing, missing=missing))
+
+    def stop(self) -> None:
+        """End, and the process after it."""
+        self.end()
+        if self.shape.begun:
+            self.shape.over = True
+        else:
+            self.leave(ExitCode.PASSED)
 
     def fail(self, error: WsctlError) -> None:
         """Tell, and end the process."""
@@ -133,11 +149,7 @@ class Part:
                 case SetUsers(users=users):
                     self.shape.steer(users)
                 case Stop():
-                    self.end()
-                    if self.shape.begun:
-                        self.shape.over = True
-                    else:
-                        self.leave(ExitCode.PASSED)
+                    self.stop()
         if self._over:  # what is left is to write Locust's files
             gevent.sleep(ORPHAN_PATIENCE)
         os._exit(ExitCode.INTERRUPTED)

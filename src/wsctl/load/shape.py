@@ -4,6 +4,7 @@ Told as a number for this moment and never as a ramp to come, so that one that i
 blocks until its ramp is over: locust #1715).
 """
 
+import time
 from collections.abc import Sequence
 
 from locust import LoadTestShape
@@ -18,9 +19,10 @@ class CourseShape(LoadTestShape):
     """By legs; without any, `steer` says how many users there should be."""
 
     def __init__(self, legs: Sequence[Leg]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._legs = tuple(legs)
-        self.begun = False
+        self._began: float | None = None
+        """monotonic seconds"""
         self.users = 0
         """how many there should be now"""
         self.stage: int | None = None
@@ -28,9 +30,14 @@ class CourseShape(LoadTestShape):
         """there is no more to come; may be set"""
 
     @property
+    def begun(self) -> bool:
+        """Whether Locust has asked."""
+        return self._began is not None
+
+    @property
     def elapsed(self) -> float:
         """Seconds since it began; 0 until then."""
-        return self.get_run_time() if self.begun else 0.0
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
     def steer(self, users: int) -> None:
         """There should be so many from now on."""
@@ -38,9 +45,10 @@ class CourseShape(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """Asked by Locust."""
-        self.begun = True
+        if self._began is None:
+            self._began = time.monotonic()
         if self._legs:
-            at = self.get_run_time()
+            at = self.elapsed
             leg = leg_at(self._legs, at)
             if leg is None:
                 self.over, self.stage = True, None

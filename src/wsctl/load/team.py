@@ -163,10 +163,10 @@ class Master(Part):
         self._ready[index] = msg.node_id
         if said.host == socket.gethostname() and said.pid in self._children:
             self._pids[index] = said.pid
-        self._runner.send_message(WORK, self._work, client_id=msg.node_id)
+        self._runner.send_message(WORK, {"work": self._work}, client_id=msg.node_id)
 
     def _on_told(self, environment: Environment, msg: Any, **_: Any) -> None:
-        told = msgspec.json.decode(msg.data, type=Told)
+        told = msgspec.json.decode(msg.data["told"], type=Told)
         if told.index not in self._lost:
             self.merge.add(told)
 
@@ -207,7 +207,7 @@ class Worker(Part):
     def _on_work(self, environment: Environment, msg: Any, **_: Any) -> None:
         if not self._told_what.is_set():
             self._told_what.set()
-            told = msgspec.json.decode(msg.data, type=_Work)
+            told = msgspec.json.decode(msg.data["work"], type=_Work)
             self._holder.open(told.work, self._runner.worker_index, told.workers)
 
     def _on_flush(self, environment: Environment, msg: Any, **_: Any) -> None:
@@ -217,7 +217,7 @@ class Worker(Part):
     def _told(self, told: Told) -> None:
         self.merge.add(told)
         rows.add(self._environment.stats, told.delta)
-        self._runner.send_message(TOLD, msgspec.json.encode(told))
+        self._runner.send_message(TOLD, {"told": msgspec.json.encode(told)})
 
     def _on_break(self, error: WsctlError) -> None:
         failed = Failed(message=error.message, hint=error.hint, exit_code=error.exit_code)

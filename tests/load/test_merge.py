@@ -1,0 +1,55 @@
+"""What several processes told, as one."""
+
+from wsctl.checks.latency import Histogram
+from wsctl.load.merge import Merge, Told
+from wsctl.swarm.delta import Delta
+
+
+def told(index: int, number: int, **delta: object) -> Told:
+    return Told(index=index, number=number, at=1.0, delta=Delta(**delta), control_cpu=0.25, control_rss=5)  # type: ignore[arg-type]
+
+
+def test_everything_adds_up_and_is_told_once() -> None:
+    merge = Merge()
+    times = Histogram()
+    times.record(0.5)
+    buckets = times.buckets()
+    merge.add(
+        told(1, 1, counts={"opened": 2, "closed": 0}, channels={"a": 3}, causes={"no": 1}, times={"lag": buckets})
+    )
+    merge.add(told(0, 1, counts={"opened": 5}, channels={"a": 1, "b": 1}, times={"lag": buckets}))
+    delta = merge.take()
+    assert delta.counts == {"opened": 7, "closed": 0}
+    assert delta.channels == {"a": 4, "b": 1}
+    assert delta.causes == {"no": 1}
+    assert sum(delta.times["lag"].counts.values()) == 2
+    again = merge.take()
+    assert (again.counts, again.channels, again.times) == ({}, {}, {})
+
+
+def test_levels_are_of_the_processes_that_are_there() -> None:
+    merge = Merge()
+    merge.add(told(1, 1, levels={"users": 4, "open": 3, "rss": 10.0, "cpu": 0.5}))
+    merge.add(told(0, 1, levels={"users": 6, "open": 6, "rss": 20.0, "cpu": 0.25}))
+    merge.add(told(1, 2, levels={"users": 5, "open": 5, "rss": 11.0, "cpu": 0.5}))
+    assert merge.take().levels == {"users": 11, "open": 11, "receiving": 0, "cpu": 0.75, "rss": 31.0}
+    assert [(one.index, one.users, one.rss, one.control_cpu) for one in merge.processes()] == [
+        (0, 6, 20, 0.25),
+        (1, 5, 11, 0.25),
+    ]
+    assert merge.lose(1) == 5
+    assert merge.lose(1) == 0
+    assert merge.take().levels["open"] == 6
+    assert [one.index for one in merge.processes()] == [0]
+
+
+def test_what_got_lost_is_missed() -> None:
+    merge = Merge()
+    for number in (1, 2, 4):
+        merge.add(told(0, number))
+    merge.add(told(1, 1))
+    assert not merge.is_whole(0, 4)
+    assert merge.is_whole(1, 1)
+    assert not merge.is_whole(1, 2)
+    assert not merge.is_whole(2, 1)
+    assert merge.is_whole(2, 0)
