@@ -36,6 +36,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import gevent
+from gevent.lock import BoundedSemaphore
 from gevent.pool import Group
 from locust import User, events
 from locust.env import Environment
@@ -56,6 +57,8 @@ REQUEST_TYPE = "FEED"
 
 _links: dict[bytes, Link] = {}
 """of this process, by the options of their shards"""
+_opening = BoundedSemaphore()
+"""starting a process takes a while, in which the next user comes"""
 
 
 class FeedUser(User):
@@ -198,14 +201,14 @@ class FeedUser(User):
 def _link(environment: Environment, options: ShardOptions) -> Link:
     """The shard for users that reach the same target in the same way."""
     key = shard_messages.encode(options)
-    link = _links.get(key)
-    if link is None:
-        link = _links[key] = Link(
-            options,
-            told=lambda delta: rows.add(environment.stats, delta),
-            broken=lambda error: _give_up(environment, error),
-        )
-    return link
+    with _opening:
+        if key not in _links:
+            _links[key] = Link(
+                options,
+                told=lambda delta: rows.add(environment.stats, delta),
+                broken=lambda error: _give_up(environment, error),
+            )
+        return _links[key]
 
 
 def _give_up(environment: Environment, error: WsctlError) -> None:

@@ -1,0 +1,69 @@
+"""A locustfile as people write theirs; what it does is checked by test_locustfile.py."""
+
+import os
+
+from locust import constant, task
+
+from wsctl.load.locustfile import FeedUser, TargetError, UsageError
+
+
+class Trader(FeedUser):
+    wait_time = constant(0.1)
+
+    def on_start(self) -> None:
+        self.connect()
+        assert self.subscribe("BTC/USDT", "ETH/USDT")["subscribed"]
+
+    @task
+    def look_elsewhere(self) -> None:
+        self.unsubscribe("ETH/USDT")
+        self.subscribe("ETH/USDT")
+
+    @task
+    def ask_for_the_time(self) -> None:
+        assert self.emit("time:sync", {"t0": 1})["serverTime"] > 0
+
+
+class Clumsy(FeedUser):
+    wait_time = constant(0.1)
+
+    @task
+    def do_everything_wrong(self) -> None:
+        for attempt in (
+            lambda: self.subscribe("BTC/USDT"),
+            lambda: self.connect(token="forged"),
+            lambda: (self.connect(), self.subscribe("NO/SUCH")),
+            lambda: self.emit("time:sync", timeout=0.001),
+        ):
+            try:
+                attempt()
+            except (TargetError, UsageError) as error:
+                print(f"raised: {error.message}", flush=True)
+        self.leave(polite=False)
+
+
+class Raw(FeedUser):
+    wait_time = constant(0.1)
+    dialect = "binance"
+
+    def on_start(self) -> None:
+        self.connect()
+        self.subscribe("btcusdt@trade")
+
+    @task
+    def look_elsewhere(self) -> None:
+        self.subscribe("ethusdt@trade")
+        self.unsubscribe("ethusdt@trade")
+
+
+if "BREAK" in os.environ:
+    from locust import events
+
+    from wsctl.load import locustfile
+
+    @events.spawning_complete.add_listener
+    def _(**_: object) -> None:
+        import signal
+
+        for link in locustfile._links.values():
+            os.kill(link.pid, signal.SIGKILL)
