@@ -40,7 +40,8 @@ class Scenario(Struct, frozen=True):
 def read_documents(paths: Sequence[Path], tags: Sequence[str] = ()) -> list[Document]:
     """The files and those of the folders, in the order given; of a folder, by name. No path: the shipped suite.
 
-    With tags, those that have one of them: nothing else of the others is looked at. Raises UsageError for what is no
+    With tags, those that have one of them: nothing else of the others is looked at. Only so the suite has those that
+    fill a machine (scenarios/load). Raises UsageError for what is no
     file, is empty or not YAML, and for a tag that none has.
     """
     return [document for document, _ in _read_all(paths, tags)]
@@ -48,7 +49,7 @@ def read_documents(paths: Sequence[Path], tags: Sequence[str] = ()) -> list[Docu
 
 def _read_all(paths: Sequence[Path], tags: Sequence[str]) -> list[tuple[Document, Path]]:
     """The documents, each with the folder of its file."""
-    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths)]
+    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths, large=bool(tags))]
     known = sorted({tag for document, _ in documents for tag in tags_of(document)})
     for tag in tags:
         if tag not in known:
@@ -93,12 +94,12 @@ def _scenarios(document: Document, folder: Path, environ: Mapping[str, str]) -> 
         yield Scenario(spec, expanded, folder)
 
 
-def _find(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """Files, and how messages name them."""
+def _find(paths: Sequence[Path], *, large: bool) -> Iterator[tuple[Path, str]]:
+    """Files, and how messages name them. Those of the shipped suite that fill a machine are `large`."""
     if not paths:
         suite = shipped_suite()
-        for file in _in_folder(suite):
-            yield file, f"scenarios/{file.name}"
+        for file in [*_in_folder(suite), *(_in_folder(suite / "load") if large else ())]:
+            yield file, f"scenarios/{file.relative_to(suite)}"
     for path in paths:
         try:
             found = _in_folder(path) if path.is_dir() else [path]

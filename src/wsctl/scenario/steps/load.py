@@ -5,9 +5,9 @@ from wsctl.load.course import Course
 from wsctl.load.messages import Done, Second
 from wsctl.load.options import Control, LoadOptions, stages_of, tokens_of
 from wsctl.load.run import Event, LoadRun
+from wsctl.load.scout import SAME_HOST
 from wsctl.load.verdict import MEASURED
 from wsctl.model.expectation import expect_all
-from wsctl.model.finding import Verdict
 from wsctl.scenario.skipping import users_of
 from wsctl.scenario.spec import LoadStepSpec, StepSpec
 from wsctl.scenario.steps.kind import Context, Outcome
@@ -47,7 +47,7 @@ class LoadStep:
             verdict=None if result.reason is None or saturated else result.verdict,
             reason=result.reason,
             saturated=saturated,
-            notes=(*result.notes, *([f"clock: {result.clock}"] if result.verdict is not Verdict.PASS else [])),
+            notes=(*result.notes, *([] if result.clock == SAME_HOST else [f"clock: {result.clock}"])),
         )
 
 

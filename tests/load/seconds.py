@@ -1,0 +1,63 @@
+"""Seconds of a load, made by hand."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from wsctl.checks.latency import Histogram
+from wsctl.load.messages import Process, Second
+from wsctl.swarm.delta import Delta
+
+
+def process(index: int = 0, *, cpu: float = 0.1, lag: float | None = 0.002, users: int = 10) -> Process:
+    """One that holds connections, at its ease unless told otherwise."""
+    return Process(
+        index=index,
+        at=0.0,
+        users=users,
+        open=users,
+        receiving=users,
+        cpu=cpu,
+        rss=50_000_000,
+        lag=lag,
+        control_cpu=0.01,
+        control_rss=80_000_000,
+    )
+
+
+def second(
+    elapsed: float,
+    *,
+    users: int = 10,
+    stage: int | None = 0,
+    open: int | None = None,
+    latencies: dict[float, int] | None = None,
+    processes: tuple[Process, ...] | None = None,
+    causes: dict[str, int] | None = None,
+    **counts: int,
+) -> Second:
+    """One of it; all users are there unless told otherwise. Latencies: seconds, and how often."""
+    times: dict[str, Any] = {}
+    if latencies:
+        histogram = Histogram()
+        for latency, count in latencies.items():
+            histogram.record_many(latency, count)
+        times["latency"] = histogram.buckets()
+    there = users if open is None else open
+    return Second(
+        at=1000.0 + elapsed,
+        elapsed=elapsed,
+        users=users,
+        stage=stage,
+        delta=Delta(
+            counts={name.replace("__", "."): count for name, count in counts.items()},
+            causes=causes or {},
+            times=times,
+            levels={"users": users, "open": there, "receiving": there},
+        ),
+        processes=(process(users=users),) if processes is None else processes,
+    )
+
+
+def seconds(number: int, **every: Any) -> Iterator[Second]:
+    """So many alike, from the first on."""
+    return (second(float(at), **every) for at in range(1, number + 1))

@@ -1,0 +1,122 @@
+"""What is made of what the Locust process tells."""
+
+import pytest
+from tests.load.seconds import process, second, seconds
+
+from wsctl.load.figures import Figures, warmup_of
+from wsctl.load.messages import WorkerLost
+from wsctl.load.profile import StageSpec
+
+RAMP, HOLD = StageSpec(ramp=10, over=2.0), StageSpec(hold=3.0)
+
+
+def figures(*, warmup: float = 0.0, raw: bool = False) -> Figures:
+    return Figures([RAMP, HOLD], warmup=warmup, raw=raw)
+
+
+def test_counts_are_of_the_whole_load_and_latencies_of_what_follows_the_warmup() -> None:
+    seen = figures(warmup=2.0)
+    seen.add(second(1.0, users=5, asked=5, opened=5, received=50, latencies={0.5: 50}))
+    seen.add(second(2.0, asked=5, opened=5, received=50, latencies={0.5: 50}))
+    seen.add(second(3.0, stage=1, received=100, latencies={0.01: 100}))
+    seen.add(second(4.0, stage=1, received=300, latencies={0.01: 300}))
+    metrics = seen.metrics()
+    assert metrics["connections.opened"] == 10
+    assert metrics["messages.received"] == 500
+    assert metrics["messages.rate"] == 200
+    assert metrics["latency.max"] == 0.01
+    assert metrics["connections.rate"] == 5
+
+
+def test_receiving_is_told_of_the_moment_when_most_were_asked_for() -> None:
+    seen = figures()
+    seen.add(second(1.0, users=10, open=10))
+    seen.add(second(2.0, users=10, open=9, stage=1))
+    seen.add(second(3.0, users=2, open=2, stage=1))
+    seen.add(second(4.0, users=0, open=0, stage=None))
+    assert seen.metrics()["connections.receiving"] == 9
+    assert seen.metrics()["connections.peak"] == 10
+
+
+def test_what_comes_after_the_course_still_counts_for_its_last_stage() -> None:
+    seen = figures()
+    seen.add(second(2.0, stage=1, received=10))
+    seen.add(second(2.5, stage=None, received=7))
+    (stage,) = seen.stages()
+    assert (stage.stage, stage.metrics["messages.received"]) == ("hold 3 s", 17)
+    assert stage.metrics["messages.rate"] == pytest.approx(17 / 2.5)
+
+
+def test_each_stage_has_its_own_figures() -> None:
+    seen = figures()
+    seen.add(second(1.0, users=5, latencies={0.2: 10}, received=10))
+    seen.add(second(3.0, stage=1, latencies={0.002: 10}, received=20))
+    ramp, hold = seen.stages()
+    assert (ramp.stage, ramp.users, ramp.metrics["latency.max"]) == ("ramp to 10", 5, 0.2)
+    assert (hold.stage, hold.users, hold.metrics["latency.max"]) == ("hold 3 s", 10, 0.002)
+
+
+def test_a_row_tells_of_its_second_only() -> None:
+    seen = figures()
+    seen.add(second(1.0, received=10, opened=10, failed=2, malformed=1, latencies={0.2: 10}))
+    seen.add(second(2.0, received=20, latencies={0.002: 10}), {"cpu": 0.5})
+    first, latest = seen.rows
+    assert (first.messages, first.opened, first.errors) == (10, 10, 3)
+    assert (latest.messages, latest.opened, latest.errors) == (20, 0, 0)
+    assert latest.p95 == pytest.approx(0.002, rel=0.01)
+    assert latest.target == {"cpu": 0.5}
+
+
+def test_what_was_not_measured_is_absent() -> None:
+    seen = figures()
+    seen.add(second(1.0))
+    assert {"latency.p95", "fanout.reach", "target.cpu", "errors"}.isdisjoint(seen.metrics())
+    assert seen.rows[0].p95 is None
+
+
+def test_the_busiest_process_is_the_generator_and_all_of_their_memory() -> None:
+    seen = figures()
+    for one in seconds(3, processes=(process(0, cpu=0.2), process(1, cpu=0.7, lag=0.05))):
+        seen.add(one)
+    metrics = seen.metrics()
+    assert metrics["generator.cpu"] == pytest.approx(0.7)
+    assert metrics["generator.lag.p99"] == pytest.approx(0.05)
+    assert metrics["generator.rss"] == 2 * 130_000_000
+    assert seen.saturated is None
+
+
+@pytest.mark.parametrize(("cpu", "lag", "word"), [(0.99, 0.0, "0.99 cores"), (0.1, 0.2, "200 ms late")])
+def test_a_generator_that_cannot_keep_up_is_told(cpu: float, lag: float, word: str) -> None:
+    seen = figures()
+    for one in seconds(3, processes=(process(cpu=0.1), process(1, cpu=cpu, lag=lag))):
+        seen.add(one)
+    assert word in (seen.saturated or "")
+
+
+def test_the_users_of_a_lost_worker_are_lost() -> None:
+    seen = figures()
+    seen.add(second(1.0, processes=(process(0), process(1))))
+    seen.lost(WorkerLost(index=1, users=5))
+    assert seen.metrics()["generator.lost"] == 5
+    assert [worker.lost for worker in seen.workers()] == [False, True]
+
+
+def test_the_targets_cpu_is_an_average_and_its_memory_the_most() -> None:
+    seen = figures(warmup=1.0)
+    for elapsed, cpu, rss in ((1.0, 9.0, 900), (2.0, 0.2, 500), (3.0, 0.4, 400)):
+        seen.add(second(elapsed), {"cpu": cpu, "rss": rss})
+    metrics = seen.metrics()
+    assert (metrics["target.cpu"], metrics["target.rss"]) == (pytest.approx(0.3), 900)
+
+
+def test_a_raw_feed_has_no_words_for_what_is_the_platforms_own() -> None:
+    seen = figures(raw=True)
+    seen.add(second(1.0, auth__refused=0, evicted=0, opened=10))
+    assert {"auth.refused", "connections.evicted"}.isdisjoint(seen.metrics())
+    assert seen.metrics()["connections.opened"] == 10
+
+
+def test_the_first_ramp_is_warmup_where_something_follows() -> None:
+    assert warmup_of([RAMP, HOLD]) == 2
+    assert warmup_of([RAMP]) == 0
+    assert warmup_of([HOLD, RAMP]) == 0

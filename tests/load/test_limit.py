@@ -1,0 +1,91 @@
+"""The largest number of connections that keeps a bound, found among targets whose limit is known."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.load.seconds import process, second
+
+from wsctl.load.limit import LimitFinder
+from wsctl.load.messages import Second
+from wsctl.load.profile import LoadSpec
+from wsctl.load.result import LimitResult
+from wsctl.model.expectation import parse_expectation
+from wsctl.model.finding import Verdict
+
+Target = Callable[[float, int], Second]
+"""a second of it at a moment, with so many users"""
+
+
+def find(target: Target, *, most: int = 10_000, hold: float = 2.0) -> tuple[LimitResult, Verdict, str | None]:
+    finder = LimitFinder(parse_expectation("latency.p95 < 50 ms"), LoadSpec(users=most, duration=hold))
+    at = 0.0
+    while finder.users is not None:
+        at += 1.0
+        assert at < 10_000, "it never ends"
+        finder.add(target(at, finder.users))
+    return finder.result(), *finder.verdict([])
+
+
+def slow_beyond(limit: int) -> Target:
+    """Lets everybody in, and is late with more than so many."""
+    return lambda at, users: second(at, users=users, received=users, latencies={0.2 if users > limit else 0.01: 100})
+
+
+@pytest.mark.parametrize("limit", [100, 777, 1_000, 3_210, 9_000])
+def test_it_is_found_to_within_a_twentieth(limit: int) -> None:
+    result, verdict, _ = find(slow_beyond(limit))
+    assert result.users is not None
+    assert result.beyond is not None
+    assert result.users <= limit < result.beyond.users
+    assert result.beyond.users - result.users <= max(1, result.beyond.users * 0.05)
+    assert verdict is Verdict.PASS
+    assert result.beyond.reason is not None
+    assert result.beyond.reason.startswith("latency.p95 was 200")
+
+
+def test_a_target_that_holds_all_has_no_beyond() -> None:
+    result, verdict, _ = find(slow_beyond(10**9), most=5_000)
+    assert (result.users, result.beyond, verdict) == (5_000, None, Verdict.PASS)
+
+
+def test_not_even_the_smallest() -> None:
+    result, verdict, reason = find(slow_beyond(0))
+    assert (result.users, verdict) == (None, Verdict.FAIL)
+    assert reason is not None
+    assert reason.startswith("not even 1: latency.p95 was")
+
+
+def test_connections_that_do_not_come_up_are_the_limit() -> None:
+    def full(at: float, users: int) -> Second:
+        causes = {"Too many connections": users - 300} if users > 300 else {}
+        return second(at, users=users, open=min(users, 300), received=9, latencies={0.01: 9}, causes=causes)
+
+    result, _, _ = find(full)
+    assert result.users == 300
+    assert result.beyond is not None
+    assert result.beyond.reason is not None
+    assert result.beyond.reason.endswith("came up: Too many connections")
+
+
+def test_a_busy_moment_is_no_limit() -> None:
+    tries: dict[int, int] = {}
+
+    def hiccup(at: float, users: int) -> Second:
+        tries[users] = tries.get(users, 0) + 1
+        return second(at, users=users, received=9, latencies={0.2 if users == 400 and tries[users] < 6 else 0.01: 9})
+
+    result, _, _ = find(hiccup, most=1_000)
+    assert result.users == 1_000
+
+
+def test_where_our_own_processes_are_the_limit_nothing_is_known_of_the_target() -> None:
+    def ours(at: float, users: int) -> Second:
+        busy = (process(cpu=1.0 if users > 500 else 0.2),)
+        return second(at, users=users, received=9, latencies={0.01: 9}, processes=busy)
+
+    result, verdict, reason = find(ours)
+    assert verdict is Verdict.INVALID
+    assert result.users is not None
+    assert result.users <= 500
+    assert reason is not None
+    assert reason.startswith("the clients' own process")

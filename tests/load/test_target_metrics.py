@@ -1,0 +1,47 @@
+"""What a target says of itself, in Prometheus' form."""
+
+import asyncio
+
+import pytest
+
+from wsctl.errors import TargetError
+from wsctl.load.target_metrics import Page, TargetMetrics
+
+FIRST = """\
+# TYPE process_cpu_seconds_total counter
+process_cpu_seconds_total 10.0
+# TYPE process_resident_memory_bytes gauge
+process_resident_memory_bytes 5e7
+# TYPE sent_total counter
+sent_total{room="a"} 100
+sent_total{room="b"} 50
+# TYPE clients gauge
+clients 7
+# TYPE took histogram
+took_bucket{le="+Inf"} 3
+took_count 3
+took_sum 1
+"""
+SECOND = FIRST.replace("10.0", "10.5").replace('"a"} 100', '"a"} 300')
+
+
+def test_counters_are_told_by_their_growth_and_gauges_as_they_are() -> None:
+    figures = Page(SECOND, 12.0).since(Page(FIRST, 10.0))
+    assert figures == {"cpu": 0.25, "rss": 5e7, "sent_total": 100.0, "clients": 7.0}
+
+
+def test_the_first_look_knows_no_growth() -> None:
+    assert Page(FIRST, 1.0).since(None) == {"rss": 5e7, "clients": 7.0}
+
+
+def test_a_counter_that_begins_anew_is_left_out() -> None:
+    assert "cpu" not in Page(FIRST, 12.0).since(Page(SECOND, 10.0))
+
+
+def test_a_page_that_is_not_there_is_told_before_the_load_begins() -> None:
+    async def enter() -> None:
+        async with TargetMetrics("http://127.0.0.1:9/metrics"):
+            raise AssertionError("nothing is there")
+
+    with pytest.raises(TargetError, match=r"127\.0\.0\.1:9/metrics cannot be read"):
+        asyncio.run(enter())

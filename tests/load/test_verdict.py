@@ -1,0 +1,116 @@
+"""What figures amount to."""
+
+import pytest
+from tests.load.seconds import process, second, seconds
+
+from wsctl.errors import UsageError
+from wsctl.load.figures import Figures
+from wsctl.load.messages import Second, WorkerLost
+from wsctl.load.profile import StageSpec
+from wsctl.load.verdict import Breach, check_measured, conclude, judge
+from wsctl.model.expectation import parse_expectation
+from wsctl.model.finding import Verdict
+
+
+def figures(*told: Second) -> Figures:
+    made = Figures([StageSpec(hold=60.0)], warmup=0.0, raw=False)
+    for one in told:
+        made.add(one)
+    return made
+
+
+def concluded(seen: Figures, *expected: str) -> tuple[Verdict, str | None]:
+    metrics = seen.metrics()
+    return conclude(seen, metrics, judge(map(parse_expectation, expected), metrics, seen.saturated))
+
+
+GOOD = second(1.0, asked=10, opened=10, received=100, latencies={0.01: 100})
+
+
+def test_a_load_that_expects_nothing_passes_when_something_came() -> None:
+    assert concluded(figures(GOOD)) == (Verdict.PASS, None)
+
+
+def test_nothing_came_and_nothing_was_expected() -> None:
+    seen = figures(second(1.0, asked=10, opened=10, received=0))
+    assert concluded(seen) == (Verdict.UNVERIFIABLE, "nothing came, and nothing was expected")
+
+
+def test_a_missed_expectation_fails() -> None:
+    assert concluded(figures(GOOD), "latency.p95 < 5 ms") == (Verdict.FAIL, None)
+    assert concluded(figures(GOOD), "latency.p95 < 50 ms") == (Verdict.PASS, None)
+
+
+def test_what_was_not_measured_fails() -> None:
+    assert concluded(figures(GOOD), "fanout.reach >= 99 %")[0] is Verdict.FAIL
+
+
+def test_latencies_of_a_saturated_generator_are_invalid_also_where_nothing_is_expected_of_them() -> None:
+    busy = figures(second(1.0, asked=10, opened=10, received=9, latencies={0.01: 9}, processes=(process(cpu=1.2),)))
+    (late, there) = judge(
+        [parse_expectation("latency.p95 < 1 s"), parse_expectation("connections.opened == 10")],
+        busy.metrics(),
+        busy.saturated,
+    )
+    assert (late.verdict, there.verdict) == (Verdict.INVALID, Verdict.PASS)
+    verdict, reason = concluded(busy)
+    assert verdict is Verdict.INVALID
+    assert reason is not None
+    assert "1.20 cores" in reason
+
+
+def test_connections_that_never_came_up_fail_unless_something_is_expected_of_them() -> None:
+    half = figures(second(1.0, asked=10, opened=6, received=9))
+    assert concluded(half) == (Verdict.FAIL, "4 of 10 connections never came up, which nothing expects")
+    assert concluded(half, "connections.opened >= 5")[0] is Verdict.PASS
+
+
+def test_users_lost_with_a_worker_fail() -> None:
+    seen = figures(GOOD)
+    seen.lost(WorkerLost(index=1, users=5))
+    assert concluded(seen) == (Verdict.FAIL, "5 users were lost with their worker, which nothing expects")
+
+
+@pytest.mark.parametrize(
+    ("metric", "server", "target", "message"),
+    [
+        ("reconnect.success_rate >= 90 %", True, True, "reconnect.success_rate is not measured by a load"),
+        ("server.cpu < 90 %", False, True, "server.cpu is measured of servers that wsctl starts"),
+        ("target.cpu < 90 %", True, False, "target.cpu is what the target tells itself"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before(metric: str, server: bool, target: bool, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_measured([parse_expectation(metric)], server=server, target=target)
+    check_measured([parse_expectation("latency.p95 < 1 s")], server=False, target=False)
+
+
+def breaches(expected: str, *told: Second, grace: float = 2.0) -> str | None:
+    seen, breach = figures(), Breach([parse_expectation(expected)], grace)
+    for one in told:
+        seen.add(one)
+        if (found := breach.look(seen.rows[-1], seen.metrics())) is not None:
+            return found
+    return None
+
+
+SLOW = {0.2: 100}
+QUICK = {0.01: 100}
+
+
+def test_a_breach_is_a_miss_for_longer_than_the_grace() -> None:
+    assert breaches("latency.p95 < 50 ms", *seconds(2, latencies=SLOW)) is None
+    assert breaches("latency.p95 < 50 ms", *seconds(3, latencies=SLOW)) == (
+        "latency.p95 < 50 ms was missed for 2 s: ended early"
+    )
+
+
+def test_a_miss_that_is_mended_begins_anew() -> None:
+    told = [second(float(at), latencies=QUICK if at % 3 == 0 else SLOW) for at in range(1, 12)]
+    assert breaches("latency.p95 < 50 ms", *told) is None
+
+
+def test_what_only_grows_is_a_breach_and_what_may_still_come_is_none() -> None:
+    assert breaches("errors == 0", *seconds(4, failed=1)) is not None
+    assert breaches("connections.receiving == 100", *seconds(9)) is None
+    assert breaches("messages.received >= 1_000", *seconds(9, received=1)) is None
