@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 from tests.cli.program import Server
 from tests.load.loads import CHANNELS, SYMBOLS, Load, gone, plan, work
+from tests.peers.background import Background
+from tests.swarm.raw_feeds import raw_feed
 
 from wsctl.client.target import Reconnect
+from wsctl.load.course import Course
 from wsctl.load.messages import Done, Failed, Ready, Second, SetUsers, Stop, WorkerLost
 from wsctl.load.plan import Journey, LoadPlan
+from wsctl.load.profile import StageSpec
 from wsctl.server.auth import mint
 from wsctl.server.defaults import JWT_SECRET
+from wsctl.wire.dialects import dialect_named
 
 pytestmark = pytest.mark.timeout(120)
 """several processes, each of them to be started"""
@@ -105,9 +110,6 @@ def test_a_master_with_two_workers_tells_what_the_feed_sent(serve: Serve) -> Non
 
 
 def test_the_course_ends_by_itself_and_locust_writes_its_files(serve: Serve, tmp_path: Path) -> None:
-    from wsctl.load.course import Course
-    from wsctl.load.profile import StageSpec
-
     server = serve()
     legs = Course([StageSpec(ramp=10, over=1.0), StageSpec(hold=2.0), StageSpec(ramp=4, over=0.0), StageSpec(hold=2.0)])
     asked = plan(work(server.url), 0, legs=legs.legs, html=str(tmp_path / "r.html"), csv=str(tmp_path / "r"))
@@ -360,3 +362,31 @@ def test_a_plan_that_cannot_be_read_is_said() -> None:
         failed = load.until(lambda: load.of(Failed))[0]
         assert failed.message.startswith("the plan of the load cannot be read: Invalid enum value 'nobody'")
         assert load.end() == 2
+
+
+# Feeds of others
+
+
+def test_a_raw_feed_is_counted_message_by_message(background: Background) -> None:
+    context = raw_feed(dialect_named("binance"))
+    feed = background.run(context.__aenter__())
+    asked = work(
+        feed.url, Journey(kind="prices"), Journey(kind="churn", think=(0.2, 0.4)), target={"dialect": "binance"}
+    )
+    try:
+        with Load(plan(asked, 8, workers=2)) as load:
+            load.until_levels(open=8)
+            load.until(
+                lambda: len(feed.connections) == 8 and all(channels for _, channels in feed.connections.values())
+            )
+            ticks = 0
+            while ticks < 40:
+                ticks += 1
+                for symbol in ("btcusdt", "ethusdt", "solusdt"):
+                    payload = {"e": "24hrTicker", "E": 1700000000000 + ticks, "s": symbol.upper(), "c": "1"}
+                    background.run(feed.publish(f"{symbol}@ticker", payload))
+            assert finish(load) == Done(flushed=True)
+            assert +load.sums.channels == +feed.sent
+    finally:
+        background.run(context.__aexit__(None, None, None))
+    assert sum(feed.sent.values()) == 8 * 40
