@@ -290,6 +290,20 @@ def test_a_worker_that_hangs_is_missed_by_its_heartbeat(serve: Serve) -> None:
         assert finish(load) == Done(flushed=True)
 
 
+def test_a_worker_that_dies_while_it_should_flush_is_not_waited_for(serve: Serve) -> None:
+    server = serve()
+    with Load(plan(work(server.url), 20, workers=2)) as load:
+        load.until_levels(receiving=20)
+        worker = load.workers()[0]
+        worker.suspend()
+        load.tell(Stop())
+        worker.kill()
+        assert load.until(lambda: load.of(Done)) == [Done(flushed=True)]
+        assert load.of(WorkerLost)[0].users == 10
+        load.hang_up()
+        assert load.end() == 0
+
+
 def test_without_any_worker_left_it_is_over(serve: Serve) -> None:
     server = serve()
     with Load(plan(work(server.url), 10, workers=2)) as load:

@@ -47,6 +47,9 @@ class Part:
         self._commands = commands
         self._reports = reports
         self._over = False
+        """it is ending, or has failed"""
+        self._done = False
+        """Done is told"""
         self._environment: Environment
         self._main: Any
         events.init.add_listener(self._init)
@@ -93,6 +96,7 @@ class Part:
                 gevent.sleep(2 * REPORT_EVERY + CSV_EVERY)
             self._tell_second()
             self.report(Done(flushed=not missing, missing=missing))
+            self._done = True
 
     def stop(self) -> None:
         """End, and the process after it."""

@@ -149,7 +149,7 @@ class Master(Part):
                     self._lose(index)
 
     def _lose(self, index: int) -> None:
-        if index in self._lost or self._over:
+        if index in self._lost or self._done:
             return
         self._lost.add(index)
         self._heard.set()
