@@ -96,13 +96,14 @@ class Load:
 
     def until_levels(self, **levels: int) -> Second:
         """Wait for a second that ended with such levels, `open` and so on."""
-        return self.until(
-            lambda: (
-                (second := self.latest) is not None
-                and all(second.delta.levels[name] == level for name, level in levels.items())
-                and second
-            )
-        )
+
+        def reached() -> Second | None:
+            second = self.latest
+            met = second is not None and all(second.delta.levels[name] == level for name, level in levels.items())
+            return second if met else None
+
+        second: Second = self.until(reached)
+        return second
 
     @property
     def latest(self) -> Second | None:

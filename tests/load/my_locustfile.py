@@ -1,9 +1,11 @@
 """A locustfile as people write theirs; what it does is checked by test_locustfile.py."""
 
 import os
+import signal
 
-from locust import constant, task
+from locust import constant, events, task
 
+from wsctl.load import locustfile
 from wsctl.load.locustfile import FeedUser, TargetError, UsageError
 
 
@@ -32,7 +34,8 @@ class Clumsy(FeedUser):
         for attempt in (
             lambda: self.subscribe("BTC/USDT"),
             lambda: self.connect(token="forged"),
-            lambda: (self.connect(), self.subscribe("NO/SUCH")),
+            self.connect,
+            lambda: self.subscribe("NO/SUCH"),
             lambda: self.emit("time:sync", timeout=0.001),
         ):
             try:
@@ -56,14 +59,10 @@ class Raw(FeedUser):
         self.unsubscribe("ethusdt@trade")
 
 
+def kill_shards(**_: object) -> None:
+    for link in locustfile._links.values():
+        os.kill(link.pid, signal.SIGKILL)
+
+
 if "BREAK" in os.environ:
-    from locust import events
-
-    from wsctl.load import locustfile
-
-    @events.spawning_complete.add_listener
-    def _(**_: object) -> None:
-        import signal
-
-        for link in locustfile._links.values():
-            os.kill(link.pid, signal.SIGKILL)
+    events.spawning_complete.add_listener(kill_shards)
