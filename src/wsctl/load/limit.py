@@ -20,25 +20,26 @@ HOLD: Final = 5.0
 """seconds that a number is held, if nobody says how long"""
 SETTLE: Final = 2
 """seconds after all are there that are not looked at"""
-ARRIVE_WITHIN: Final = 10.0
-"""seconds, beyond what the connect rate takes, for everybody to be there"""
+STALLED: Final = 3.0
+"""seconds without one connection more, after which nobody else is waited for"""
 FINE: Final = 0.05
 """the answer is known to within this share of itself"""
 
 
 class LimitFinder:
-    """Fed with each Second; `users` is how many there should be next, None: the answer is there."""
+    """Fed with each Second; `users` is how many there should be now, None: the answer is there."""
 
     def __init__(self, expected: Expectation, spec: LoadSpec) -> None:
         self.tries: list[LimitTry] = []
         self._expected = expected
         self._most = spec.users or MOST
-        self._rate = spec.connect_rate
         self._hold = spec.duration or HOLD
         self._held = 0
         self._failed: int | None = None
         self.users: int | None = min(FIRST, self._most)
         self._trial = _Trial(self.users)
+        self._after: int | None = None
+        """the number to try once all have left: who was given up would be among fewer users as well"""
         self._again = False
         """the current number did not hold once: a machine may be busy for a moment"""
 
@@ -46,11 +47,14 @@ class LimitFinder:
         """Look at a second; a try, if it has come to its end."""
         if self.users is None or second.users != self.users:
             return None
+        if self._after is not None:
+            if not second.delta.levels.get("users"):
+                self._try(self._after)
+            return None
         trial = self._trial
         trial.add(second)
         if not trial.arrived:
-            patience = ARRIVE_WITHIN + trial.to_come / self._rate
-            return None if trial.seconds < patience else self._ended(trial.incomplete())
+            return self._ended(trial.incomplete()) if trial.stalled else None
         if len(trial.cpus) < self._hold:
             return None
         return self._ended(trial.judged(self._expected))
@@ -77,19 +81,27 @@ class LimitFinder:
         return overall([Verdict.PASS, *others]), None
 
     def _ended(self, tried: LimitTry) -> LimitTry | None:
-        self._again = not tried.held and not self._again
+        self._again = not tried.held and self._trial.arrived and not self._again
         if self._again:
-            self._trial = _Trial(tried.users, before=tried.users)
+            self._trial = _Trial(tried.users)
             return None
         self.tries.append(tried)
         if tried.held:
             self._held = tried.users
         else:
             self._failed = tried.users
-        self.users = self._next()
-        if self.users is not None:
-            self._trial = _Trial(self.users, before=tried.users)
+        following = self._next()
+        if following is None:
+            self.users = None
+        elif self._trial.arrived:
+            self._try(following)
+        else:
+            self.users, self._after = 0, following
         return tried
+
+    def _try(self, users: int) -> None:
+        self.users, self._after = users, None
+        self._trial = _Trial(users)
 
     def _next(self) -> int | None:
         if self._failed is None:
@@ -106,11 +118,10 @@ _OURS = "the clients' own process"
 class _Trial:
     """One number of users: they come, they settle, they are held."""
 
-    def __init__(self, users: int, before: int = 0) -> None:
+    def __init__(self, users: int) -> None:
         self.users = users
-        self.to_come = max(0, users - before)
         self.arrived = False
-        self.seconds = 0.0
+        self.stalled = False
         self.cpus: list[float] = []
         """of the busiest process, in each second that counts"""
         self._lags: list[float] = []
@@ -118,16 +129,15 @@ class _Trial:
         self._sums = Sums()
         self._last: Second | None = None
         self._causes: dict[str, int] = {}
-        self._began: float | None = None
+        self._most = -1
+        self._grew_at = 0.0
+        """seconds of the load when there was last one more open"""
 
     def add(self, second: Second) -> None:
         """Take a second in."""
-        if self._began is None:
-            self._began = second.elapsed
-        self.seconds = second.elapsed - self._began
         self._last = second
         if not self.arrived:
-            self.arrived = second.delta.levels.get("open", 0) >= self.users
+            self._arrive(second)
             for cause, count in second.delta.causes.items():
                 self._causes[cause] = self._causes.get(cause, 0) + count
         elif self._settling:
@@ -136,6 +146,13 @@ class _Trial:
             self._sums.add(second.delta)
             self.cpus.append(max((process.cpu for process in second.processes), default=0.0))
             self._lags += [process.lag for process in second.processes if process.lag is not None]
+
+    def _arrive(self, second: Second) -> None:
+        there = self._level("open")
+        if there > self._most:
+            self._most, self._grew_at = there, second.elapsed
+        self.arrived = there >= self.users
+        self.stalled = not self.arrived and second.elapsed - self._grew_at >= STALLED
 
     def incomplete(self) -> LimitTry:
         """Not everybody came up."""

@@ -1,0 +1,317 @@
+"""wsctl load, as people run it, against a real feed."""
+
+import json
+import signal
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import psutil
+import pytest
+
+from tests.cli.conftest import Serve
+from tests.cli.program import Program, Result, Server, wait_until, wsctl
+
+pytestmark = pytest.mark.timeout(120)
+"""several processes, each of them to be started"""
+
+SYMBOLS = ("--symbols", "BTC/USDT,ETH/USDT")
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A feed that can be paused and asked what it sent."""
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("feed")
+        yield stack.enter_context(Server(folder, *SYMBOLS, "--rate", "20", "--control"))
+
+
+def load(*arguments: str, env: dict[str, str] | None = None) -> Result:
+    """Run to the end; a load takes longer to start than other commands."""
+    with Program("load", *arguments, env=env) as program:
+        wait_until(lambda: program.process.poll() is not None)
+        return program.finish()
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return read
+
+
+def children(program: Program) -> list[psutil.Process]:
+    return psutil.Process(program.process.pid).children(recursive=True)
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    assert processes, "there was none to begin with"
+    wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes))
+
+
+def test_straight_from_options(target: Server, tmp_path: Path) -> None:
+    ended = load(
+        *("--url", target.url, "--users", "60", *SYMBOLS, "--ramp", "1s", "--duration", "3s"),
+        *("--out", str(tmp_path), "--seed", "7", "--target-metrics", f"{target.url}/metrics"),
+        *("--expect", "connections.receiving == 60", "--expect", "latency.p95 < 20 s"),
+    )
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "verdict: pass")
+    result = result_of(tmp_path)
+    schema = json.loads(wsctl("schema", "load-result").out)
+    jsonschema.Draft202012Validator(schema).validate(result)
+    metrics = result["metrics"]
+    assert (metrics["connections.asked"], metrics["connections.opened"], metrics["connections.peak"]) == (60, 60, 60)
+    assert metrics["ordering.gaps"] == metrics["errors"] == metrics["generator.lost"] == 0
+    assert metrics["messages.received"] > sum(result["channels"].values()) > 60
+    assert set(result["channels"]) == {"symbol:BTC/USDT:ticker", "symbol:ETH/USDT:ticker"}
+    assert 0 < metrics["latency.p50"] <= metrics["latency.p95"] <= metrics["latency.max"]
+    assert metrics["connect.time.p50"] > 0
+    assert metrics["target.rss"] > 10_000_000
+    assert (result["seed"], result["target"]) == (7, target.url)
+    assert result["clock"] == "same host, one clock: exact"
+    assert [stage["stage"] for stage in result["stages"]] == ["ramp to 60", "hold 3 s"]
+    assert sum(row["messages"] for row in result["series"]) == metrics["messages.received"]
+    assert [judged["verdict"] for judged in result["expectations"]] == ["pass", "pass"]
+    assert 'name="load"' in (tmp_path / "junit.xml").read_text()
+
+
+def test_after_a_pause_the_totals_are_those_of_the_servers_ledger(serve: Serve, tmp_path: Path) -> None:
+    """Merged from two workers, to the message."""
+    server = serve(*SYMBOLS, "--rate", "20", "--control")
+    arguments = ("--url", server.url, "--users", "40", "--workers", "2", *SYMBOLS, "--ramp", "1s", "--duration", "6s")
+    with Program("load", *arguments, "--out", str(tmp_path)) as program:
+        program.wait_err("40 of 40 open")
+        pause = urllib.request.Request(f"{server.url}/control/pause", data=b"{}", method="POST")
+        pause.add_header("content-type", "application/json")
+        urllib.request.urlopen(pause).close()
+        wait_until(lambda: program.process.poll() is not None)
+        assert program.finish().code == 0
+    with urllib.request.urlopen(f"{server.url}/control/sent") as answer:
+        sent = json.load(answer)
+    delivered = {name: told["delivered"] for name, told in sent.get("channels", sent).items() if told["delivered"]}
+    # the connection that looks before the load subscribes to nothing
+    assert result_of(tmp_path)["channels"] == delivered
+    assert [worker["index"] for worker in result_of(tmp_path)["workers"]] == [0, 1]
+
+
+def test_a_profile_with_a_feed_of_its_own(tmp_path: Path) -> None:
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(
+        "name: all that users do\n"
+        "serve: {symbols: [A/B, C/D, E/F], rate: 10, max_per_user: 0, jwt_secret: hidden}\n"
+        "stages: [{ramp: 30, over: 1s}, {hold: 3s}, {spike: 10, lasting: 2s}]\n"
+        "journeys:\n"
+        "  - {do: prices, symbols: 0, weight: 2}\n"
+        "  - {do: bots}\n"
+        "  - {do: churn, think: 200ms}\n"
+        "  - {do: returning, think: 500ms, away: 200ms}\n"
+        "  - {do: several, connections: 2}\n"
+        "tokens: {users: 5}\n"
+        "expect: {auth.refused: 0, connections.peak: '>= 30', server.cpu: < 200 %, acks.refused: 0}\n"
+    )
+    ended = load(str(profile), "--out", str(tmp_path))
+    assert ended.code == 0, ended
+    result = result_of(tmp_path)
+    assert result["name"] == "all that users do"
+    assert result["metrics"]["connections.asked"] > 40, "those who return come anew"
+    assert any(channel.startswith("bot:") for channel in result["channels"])
+    assert {f"symbol:{symbol}:ticker" for symbol in ("A/B", "C/D", "E/F")} <= set(result["channels"])
+
+
+def test_options_come_before_what_the_profile_says(target: Server, tmp_path: Path) -> None:
+    profile = tmp_path / "profile.yaml"
+    profile.write_text("serve: {}\nstages: [{ramp: 5000, over: 1m}]\nsymbols: A/B\n")
+    arguments = (str(profile), "--url", target.url, "--users", "5", "--duration", "1s", *SYMBOLS)
+    assert load(*arguments, "--out", str(tmp_path)).code == 0
+    result = result_of(tmp_path)
+    assert (result["target"], result["metrics"]["connections.asked"]) == (target.url, 5)
+
+
+def test_a_missed_expectation_is_exit_1(target: Server) -> None:
+    ended = load("--url", target.url, "--users", "5", *SYMBOLS, "--duration", "1s", "--expect", "latency.p95 < 1 us")
+    assert ended.code == 1
+    assert "✗ latency.p95  expected < 1 us, observed" in ended.out
+
+
+def test_a_breach_ends_it_early(target: Server, tmp_path: Path) -> None:
+    ended = load(
+        *("--url", target.url, "--users", "5", *SYMBOLS, "--duration", "10m", "--out", str(tmp_path)),
+        *("--expect", "latency.p95 < 1 us", "--abort-after", "1s"),
+    )
+    assert ended.code == 1
+    assert "latency.p95 < 1 us was missed for" in ended.out
+    assert result_of(tmp_path)["duration"] < 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--users", "5", *SYMBOLS), "nobody says where the feed is; expected --url, --feed, or a profile that does"),
+        (("--url", "http://127.0.0.1:9", *SYMBOLS), "nobody says how many users"),
+        (("--url", "http://127.0.0.1:9", "--users", "5"), "nothing to subscribe to"),
+        (("--url", "http://127.0.0.1:9", "--users", "5", *SYMBOLS, "--expect-workers", "2"), "--expect-workers is how"),
+        (("--worker", "--users", "5"), "--users is for the master; a --worker does as it is told"),
+        (("--url", "http://127.0.0.1:9", "--users", "9", *SYMBOLS, "--find-limit", "latency"), "bad expectation"),
+        (
+            ("--url", "http://127.0.0.1:9", "--users", "9", *SYMBOLS, "--expect", "reconnect.success_rate > 9 %"),
+            "is not measured",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_exit_2(arguments: tuple[str, ...], message: str) -> None:
+    ended = wsctl("load", *arguments, env={"WSCTL_URL": "http://127.0.0.1:9"})
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_nobody_there_is_exit_3(tmp_path: Path) -> None:
+    ended = wsctl("load", "--url", "http://127.0.0.1:9", "--users", "5", *SYMBOLS, "--out", str(tmp_path))
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.startswith("wrote ")
+    assert "wsctl: error: http://127.0.0.1:9: connection refused\n" in ended.err
+    assert result_of(tmp_path)["verdict"] == "error"
+
+
+def test_half_of_them_refused_is_told_and_fails(serve: Serve, tmp_path: Path) -> None:
+    server = serve(*SYMBOLS, "--max-connections", "20")
+    ended = load("--url", server.url, "--users", "40", *SYMBOLS, "--duration", "2s", "--out", str(tmp_path))
+    assert ended.code == 1
+    assert "20 of 40 connections never came up, which nothing expects" in ended.out
+    result = result_of(tmp_path)
+    assert (result["metrics"]["connections.opened"], result["metrics"]["connections.refused"]) == (20, 20)
+    (cause,) = result["causes"].items()
+    assert cause == (f"{server.url} refused the connection: Too many connections", 20)
+
+
+def test_a_server_that_is_killed_is_exit_3(serve: Serve, tmp_path: Path) -> None:
+    server = serve(*SYMBOLS)
+    with Program("load", "--url", server.url, "--users", "10", *SYMBOLS, "--out", str(tmp_path)) as program:
+        program.wait_err("10 of 10 open")
+        server.process.kill()
+        deadline = time.monotonic() + 60
+        while program.process.poll() is None:
+            assert time.monotonic() < deadline, "it hangs"
+            time.sleep(0.05)
+        ended = program.finish()
+    assert ended.code == 3
+    assert "every connection was lost and none came back" in ended.err
+    result = result_of(tmp_path)
+    assert (result["verdict"], result["metrics"]["connections.closed"]) == ("error", 10)
+
+
+def test_ctrl_c_writes_what_there_is(target: Server, tmp_path: Path) -> None:
+    arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--duration", "10m", "--out", str(tmp_path))
+    with Program("load", *arguments) as program:
+        program.wait_err("10 of 10 open")
+        started = children(program)
+        ended = program.interrupt()
+    assert ended.code == 130
+    assert ended.out.splitlines()[-1] == "verdict: error (interrupted)"
+    result = result_of(tmp_path)
+    assert result["interrupted"] is True
+    assert result["metrics"]["connections.opened"] == 10
+    assert_gone(started)
+
+
+def test_ctrl_c_twice_leaves_nothing_behind(target: Server) -> None:
+    with Program("load", "--url", target.url, "--users", "10", *SYMBOLS, "--duration", "10m") as program:
+        program.wait_err("10 of 10 open")
+        started = children(program)
+        program.process.send_signal(signal.SIGINT)
+        program.wait_err("stopping")
+        assert program.interrupt().code == 130
+    assert_gone(started)
+
+
+def test_killed_it_leaves_nothing_behind(target: Server) -> None:
+    with Program("load", "--url", target.url, "--users", "10", "--workers", "2", *SYMBOLS) as program:
+        program.wait_err("10 of 10 open")
+        started = children(program)
+        program.signal(signal.SIGKILL)
+    assert_gone(started)
+
+
+def test_a_process_of_ours_that_dies_is_exit_4(target: Server, tmp_path: Path) -> None:
+    arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--out", str(tmp_path))
+    with Program("load", *arguments) as program:
+        program.wait_err("10 of 10 open")
+        started = children(program)
+        next(one for one in started if "wsctl.load.locust_process" in one.cmdline()).kill()
+        wait_until(lambda: program.process.poll() is not None)
+        ended = program.finish()
+    assert ended.code == 4
+    assert "the load's process was ended by signal 9" in ended.err
+    assert result_of(tmp_path)["metrics"]["connections.opened"] == 10
+    assert_gone(started)
+
+
+def test_a_lost_worker_is_told_and_its_users_are_lost(target: Server, tmp_path: Path) -> None:
+    arguments = ("--url", target.url, "--users", "10", "--workers", "2", *SYMBOLS, "--duration", "12s")
+    with Program("load", *arguments, "--out", str(tmp_path)) as program:
+        program.wait_err("10 of 10 open")
+        processes = [one for one in children(program) if "wsctl.load.locust_process" in one.cmdline()]
+        max(processes, key=lambda one: one.pid).kill()
+        program.wait_err("is lost, and 5 users with it")
+        wait_until(lambda: program.process.poll() is not None)
+        ended = program.finish()
+    assert ended.code == 1
+    assert "5 users were lost with their worker, which nothing expects" in ended.out
+    assert [worker["lost"] for worker in result_of(tmp_path)["workers"]].count(True) == 1
+
+
+def test_a_worker_of_another_machine(target: Server, tmp_path: Path) -> None:
+    arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--duration", "3s", "--out", str(tmp_path))
+    with Program("load", *arguments, "--master", "--master-port", "0", "--expect-workers", "1") as master:
+        master.wait_err("workers may join at port ")
+        port = next(line for line in master.err if "may join" in line).rpartition(" ")[2]
+        with Program("load", "--worker", "--master-port", port) as worker:
+            wait_until(lambda: master.process.poll() is not None)
+            wait_until(lambda: worker.process.poll() is not None)
+            assert (master.finish().code, worker.finish().code) == (0, 0)
+    assert result_of(tmp_path)["metrics"]["connections.receiving"] == 10
+
+
+def test_the_limit_of_a_server_is_found(serve: Serve, tmp_path: Path) -> None:
+    server = serve(*SYMBOLS, "--max-connections", "60", "--rate", "20")
+    arguments = ("--url", server.url, *SYMBOLS, "--users", "90", "--duration", "1s", "--connect-rate", "2000")
+    with Program("load", *arguments, "--find-limit", "latency.p95 < 20 s", "--out", str(tmp_path)) as program:
+        deadline = time.monotonic() + 110
+        while program.process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        ended = program.finish()
+    assert ended.code == 0, ended
+    limit = result_of(tmp_path)["limit"]
+    assert 57 <= limit["users"] <= 60 < limit["beyond"]["users"] <= 63
+    assert limit["beyond"]["reason"].endswith("refused the connection: Too many connections")
+
+
+def test_the_web_ui_shows_rows_of_ours(target: Server) -> None:
+    arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--duration", "10m", "--web-ui", "0")
+    with Program("load", *arguments) as program:
+        program.wait_err("10 of 10 open")
+        url = next(line for line in program.err if "web UI at" in line).rpartition(" ")[2]
+
+        def rows() -> dict[str, int]:
+            with urllib.request.urlopen(f"{url.rstrip('/')}/stats/requests") as answer:
+                return {row["name"]: row["num_requests"] for row in json.load(answer)["stats"]}
+
+        wait_until(lambda: rows().get("message", 0) > 20)
+        assert rows()["connect"] == 10
+        program.interrupt()
+
+
+def test_doctor_says_what_is_missing() -> None:
+    fine, too_many = wsctl("doctor", "--users", "10"), wsctl("doctor", "--users", "100000000")
+    assert (fine.code, fine.out.splitlines()[-1]) == (0, "10 connections: this machine can hold them")
+    assert (too_many.code, too_many.out.splitlines()[-1]) == (1, "100,000,000 connections: not as it is")
+    assert "ip_local_port_range" in too_many.out
+
+
+def test_the_schema_of_profiles_takes_what_runs_and_nothing_misspelt() -> None:
+    schema = jsonschema.Draft202012Validator(json.loads(wsctl("schema", "load").out))
+    assert schema.is_valid({"users": 10, "duration": "3s", "symbols": "A/B", "journeys": [{"do": "prices"}]})
+    assert schema.is_valid({"stages": [{"ramp": 10, "over": "1s"}], "expect": {"latency.p95": "< 5 ms"}})
+    assert not schema.is_valid({"usres": 10})
+    assert not schema.is_valid({"users": 10, "journeys": [{"do": "price"}]})
