@@ -1,4 +1,4 @@
-"""Write the docs that come out of code: commands and scenarios. `--check` only tells whether they are up to date."""
+"""Write the docs that come out of code: commands, scenarios, profiles. `--check` only tells whether all is up to date."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ["COLUMNS"] = "100"  # the help's width, whatever terminal this runs in
 os.environ.pop("WSCTL_JWT_SECRET", None)
 
+from load_reference import load_reference
 from scenario_reference import scenario_reference
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -36,7 +37,11 @@ def _help(command: list[str]) -> str:
 
 def main() -> None:
     """Write, or check."""
-    pages = {"cli.md": command_reference(), "scenarios.md": scenario_reference(EXAMPLE.read_text())}
+    pages = {
+        "cli.md": command_reference(),
+        "scenarios.md": scenario_reference(EXAMPLE.read_text()),
+        "load.md": load_reference(),
+    }
     for name, text in pages.items():
         page = HERE / name
         if "--check" not in sys.argv:

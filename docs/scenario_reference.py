@@ -1,6 +1,6 @@
 """docs/scenarios.md, out of the spec models: every key, unit and metric."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -43,6 +43,7 @@ _SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("subscribe", spec.SubscribeSpec),
     ("ordering-check", spec.OrderingCheckSpec),
     ("emit", spec.EmitSpec),
+    ("load", spec.LoadStepSpec),
     ("reconnect", spec.ReconnectSpec),
     ("An action of during", spec.ActionSpec),
     ("flash", spec.FlashSpec),
@@ -70,16 +71,17 @@ def scenario_reference(example: str) -> str:
     """The page; `example` is the YAML of a scenario."""
     parts = [_HEAD.format(example=example)]
     for title, kind in _SECTIONS:
-        parts.append(f"## {title}\n\n{kind.__doc__}\n\n{_keys(kind)}")
+        parts.append(f"## {title}\n\n{kind.__doc__}\n\n{keys(kind)}")
     parts.append(f"## Bounds\n\n{_units()}")
-    parts.append(f"## Metrics\n\n{_metrics()}")
+    parts.append(f"## Metrics\n\n{metrics(METRICS)}")
     parts.append(
         "## Verdicts\n\n" + _table(("verdict", "means"), ((f"`{one}`", text) for one, text in _VERDICTS.items()))
     )
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _keys(kind: type[Struct]) -> str:
+def keys(kind: type[Struct]) -> str:
+    """A row for each key of a spec."""
     described = mi.type_info(kind)
     assert isinstance(described, mi.StructType)
     rows = [
@@ -121,8 +123,10 @@ def _units() -> str:
     return intro + _table(("in", "units"), rows)
 
 
-def _metrics() -> str:
-    rows = ((f"`{metric.name}`", metric.unit.value, metric.meaning) for metric in METRICS.values())
+def metrics(names: Collection[str]) -> str:
+    """A row for each of these metrics, in the order of the vocabulary."""
+    known = [metric for name, metric in METRICS.items() if name in names]
+    rows = ((f"`{metric.name}`", metric.unit.value, metric.meaning) for metric in known)
     return _table(("metric", "in", "means"), rows)
 
 

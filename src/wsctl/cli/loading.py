@@ -28,7 +28,7 @@ from wsctl.load.read import read_profile
 from wsctl.load.remote import RemoteLoad
 from wsctl.load.result import LoadResult
 from wsctl.load.run import Event, Listener, LoadRun
-from wsctl.load.verdict import check_measured
+from wsctl.load.verdict import check_measured, check_tried
 from wsctl.model.expectation import Expectation, expect_all, parse_expectation
 from wsctl.model.finding import Verdict
 from wsctl.report.junit import junit
@@ -196,7 +196,10 @@ def _options(asked: Asked, profile: ProfileSpec, target: Target, *, ours: bool) 
     secret = asked.jwt_secret or (profile.serve.jwt_secret if ours and profile.serve is not None else None)
     limit = None if asked.find_limit is None else parse_expectation(asked.find_limit)
     expected = (*expect_all(profile.expect), *asked.expected) if limit is None else asked.expected
-    check_measured([*expected, *([limit] if limit else [])], server=ours, target=profile.target_metrics is not None)
+    told = profile.target_metrics is not None
+    check_measured(expected, server=ours, target=told, limit=limit is not None)
+    if limit is not None:
+        check_tried(limit)
     workers = profile.workers
     return LoadOptions(
         target=target,

@@ -17,7 +17,7 @@ from wsctl.load.remote import RemoteLoad
 from wsctl.load.result import LimitTry, LoadResult
 from wsctl.load.scout import scout
 from wsctl.load.target_metrics import TargetMetrics
-from wsctl.load.verdict import ABOUT_ITSELF, Breach, conclude, judge
+from wsctl.load.verdict import OF_A_COURSE, Breach, conclude, judge
 from wsctl.model.finding import Verdict
 from wsctl.model.metrics import Metrics
 
@@ -27,9 +27,6 @@ END_WITHIN: Final = 20.0
 """seconds from asking for the end to having it; then it is taken by force"""
 CAUSES_TOLD: Final = 3
 """causes of failures that are told in notes, the most frequent ones"""
-
-_OF_A_COURSE: Final = (*ABOUT_ITSELF, "messages.rate", "connections.rate", "connections.receiving", "generator.cpu")
-"""metrics that mean nothing where numbers of users are tried"""
 
 Event = Ready | Second | WorkerLost | Done | LimitTry
 Listener = Callable[[Event], None]
@@ -166,7 +163,7 @@ class LoadRun:
         limit = None if self.limit is None else self.limit.result()
         metrics = {**figures.metrics(), **extra}
         if limit is not None:  # what was too much is in them, too
-            metrics = {name: value for name, value in metrics.items() if not name.startswith(_OF_A_COURSE)}
+            metrics = {name: value for name, value in metrics.items() if not name.startswith(OF_A_COURSE)}
             metrics |= {} if limit.users is None else {"connections.limit": limit.users}
         saturated = figures.saturated if self.limit is None else None
         judged = judge(options.expected, metrics, saturated)

@@ -14,10 +14,22 @@ from wsctl.model.run import overall
 
 ABOUT_ITSELF = ("latency.", "fanout.spread", "connect.time.", "acks.time.")
 """metrics that say nothing once the generator could not keep up"""
+OF_A_COURSE = (
+    *ABOUT_ITSELF,
+    "messages.rate",
+    "connections.rate",
+    "connections.receiving",
+    "generator.cpu",
+    "target.cpu",
+)
+"""metrics that mean nothing where numbers of users are tried"""
 _NEVER = ("reconnect.", "limit.", "silence.", "staleness.", "clock.", "tape.", "replay.", "connections.polling")
 _NEVER_EITHER = ("ordering.time_inversions",)
 MEASURED = frozenset(name for name in METRICS if not name.startswith((*_NEVER, *_NEVER_EITHER)))
 """what a load can measure"""
+_TRIED = ("latency.", "fanout.", "acks.", "connect.time.", "ordering.", "messages.", "generator.cpu", "generator.lag.")
+TRIED = frozenset(name for name in MEASURED if name.startswith(_TRIED)) | {"errors", "connections.receiving"}
+"""what can be measured of each number of users by itself"""
 _THIS_SECOND: Mapping[str, str] = {"latency.p50": "p50", "latency.p95": "p95", "latency.p99": "p99"}
 """metrics that a row has by itself"""
 _GROWING = ("errors", "ordering.", "auth.", "acks.refused", "connections.refused", "connections.closed")
@@ -26,9 +38,16 @@ _UPPER = ("<", "<=")
 _NOTHING_CAME = "nothing came, and nothing was expected"
 
 
-def check_measured(expected: Iterable[Expectation], *, server: bool, target: bool) -> None:
-    """Raise UsageError for what no load measures; `server`: wsctl starts it, `target`: it tells its own figures."""
+def check_measured(expected: Iterable[Expectation], *, server: bool, target: bool, limit: bool = False) -> None:
+    """Raise UsageError for what no load measures.
+
+    `server`: wsctl starts it; `target`: it tells its own figures; `limit`: numbers of users are tried.
+    """
     for one in expected:
+        if limit and one.metric.startswith(OF_A_COURSE):
+            raise UsageError(f"{one.metric} is of one number of users, and --find-limit tries many")
+        if not limit and one.metric == "connections.limit":
+            raise UsageError("connections.limit is what --find-limit finds")
         if one.metric not in MEASURED:
             raise UsageError(f"{one.metric} is not measured by a load", hint="docs/load.md lists what is")
         if one.metric.startswith("server.") and not server:
@@ -38,6 +57,14 @@ def check_measured(expected: Iterable[Expectation], *, server: bool, target: boo
             )
         if one.metric.startswith("target.") and not target:
             raise UsageError(f"{one.metric} is what the target tells itself; expected --target-metrics URL as well")
+
+
+def check_tried(limit: Expectation) -> None:
+    """Raise UsageError for what cannot be measured of each number of users by itself."""
+    if limit.metric not in TRIED:
+        raise UsageError(
+            f"{limit.metric} is not measured of each number of users", hint=f"measured are {', '.join(sorted(TRIED))}"
+        )
 
 
 def judge(expected: Iterable[Expectation], metrics: Metrics, saturated: str | None) -> tuple[Judged, ...]:

@@ -1,0 +1,86 @@
+"""docs/load.md, out of the spec models: what a profile may say, and what a load measures."""
+
+from msgspec import Struct
+from scenario_reference import keys, metrics
+
+from wsctl.load import profile
+from wsctl.load.verdict import MEASURED
+
+_HEAD = """# Load
+
+Written by `make docs` from the program's own spec. `wsctl load PROFILE` runs a profile, options come before what it
+says; `wsctl schema load > load.schema.json` is the same for editors, `wsctl schema load-result` that of its
+result.json.
+
+```sh
+wsctl load --url http://127.0.0.1:3000 --users 1000 --symbols BTC/USDT,ETH/USDT --duration 30s --ramp 10s
+wsctl load market-opens.yaml --out results --expect 'latency.p99 < 100 ms'
+wsctl load --url https://feed.example --users 20000 --symbols BTC/USDT --find-limit 'latency.p95 < 50 ms'
+wsctl doctor --users 20000                       # what this machine lacks for that
+```
+
+```yaml
+{example}```
+
+- One user is one connection. Asked, opened, subscribed and receiving are told apart, and so is why connections
+  failed.
+- Locust steers, and its web UI (`--web-ui PORT`), HTML (`--html`) and CSV (`--csv`) show rows `connect`,
+  `acknowledge` and `message`; connections are held by processes of wsctl's own, which measure every message.
+- `--workers N` holds them in several processes; over machines it is `wsctl load … --master --expect-workers N` on one
+  and `wsctl load --worker --master-host HOST` on the others. User i is the same on any number of workers: its
+  symbols, its token.
+- `connections.receiving` is told of the moment when most users were asked for. Latencies and rates leave the warm-up
+  out, which is the first ramp unless `warmup` says otherwise; the notes say so.
+- Latency is received minus the server's timestamp. On one host that is one clock; else the clocks are compared by
+  `time:sync`, and `clock` in the result says with what error.
+- A generator that could not keep up (more than 0.95 cores, or timers 100 ms late) makes the verdict `invalid`: its
+  latencies are about itself.
+- `abort` (or `--abort-after TIME`) ends a load early once an expectation was missed for so long: percentiles of each
+  second, and counts that only grow.
+- `--find-limit` doubles the number of users until the bound is missed twice, then halves in between; `--duration` is
+  how long each number is held, `--users` the most to try. `--expect 'connections.limit >= 5000'` makes a verdict of
+  it.
+- `--target-metrics URL` reads the target's own Prometheus page once a second, into `target.*` and the series of the
+  result.
+- Exit codes: 1 for a missed expectation, connections that never came up where nothing is expected of them, and
+  `invalid`; 3 for a target that is not there, or that nobody is connected to any more for 15 s; 130 for Ctrl-C, with
+  what was measured by then.
+"""
+
+_EXAMPLE = """\
+name: a market opens
+serve: {symbols: [BTC/USDT, ETH/USDT, SOL/USDT], rate: 20, max_per_user: 0}   # or url: …, or --url
+stages:
+  - {ramp: 2000, over: 20s}
+  - {hold: 1m}
+  - {spike: 1000, lasting: 10s}
+  - {hold: 20s}
+journeys:
+  - {do: prices, weight: 8, symbols: 2}
+  - {do: churn, weight: 1, think: [2s, 10s]}
+  - {do: bots, weight: 1}
+tokens: {users: 500}
+expect:
+  connections.receiving: "== 3000"
+  latency.p95: "< 50 ms"
+  errors: 0
+abort: {grace: 10s}
+"""
+
+_SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
+    ("A profile", profile.ProfileSpec),
+    ("A stage", profile.StageSpec),
+    ("A journey", profile.JourneySpec),
+    ("tokens", profile.TokensSpec),
+    ("reconnect", profile.BackoffSpec),
+    ("abort", profile.AbortSpec),
+)
+
+
+def load_reference() -> str:
+    """The page."""
+    parts = [_HEAD.format(example=_EXAMPLE)]
+    for title, kind in _SECTIONS:
+        parts.append(f"## {title}\n\n{kind.__doc__}\n\n{keys(kind)}")
+    parts.append(f"## What a load measures\n\nBounds are written as in scenarios.\n\n{metrics(MEASURED)}")
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
