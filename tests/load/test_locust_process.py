@@ -111,7 +111,7 @@ def test_a_master_with_two_workers_tells_what_the_feed_sent(serve: Serve) -> Non
 
 def test_the_course_ends_by_itself_and_locust_writes_its_files(serve: Serve, tmp_path: Path) -> None:
     server = serve()
-    legs = Course([StageSpec(ramp=10, over=1.0), StageSpec(hold=2.0), StageSpec(ramp=4, over=0.0), StageSpec(hold=2.0)])
+    legs = Course([StageSpec(ramp=10, over=2.0), StageSpec(hold=2.0), StageSpec(ramp=4, over=0.0), StageSpec(hold=2.0)])
     asked = plan(work(server.url), 0, legs=legs.legs, html=str(tmp_path / "r.html"), csv=str(tmp_path / "r"))
     with Load(asked) as load:
         load.until_levels(open=10)

@@ -53,3 +53,17 @@ def test_what_got_lost_is_missed() -> None:
     assert not merge.is_whole(1, 2)
     assert not merge.is_whole(2, 1)
     assert merge.is_whole(2, 0)
+
+
+def test_it_is_complete_when_all_that_are_there_have_told() -> None:
+    merge = Merge()
+    merge.add(told(0, 1))
+    merge.add(told(1, 1))
+    assert merge.is_complete
+    merge.take()
+    assert not merge.is_complete
+    merge.add(told(1, 2))
+    merge.add(told(1, 3))
+    assert not merge.is_complete
+    merge.lose(0)
+    assert merge.is_complete

@@ -33,6 +33,8 @@ class Merge:
         """of each process that is there"""
         self._numbers: dict[int, int] = {}
         self._holed: set[int] = set()
+        self._fresh: set[int] = set()
+        """processes that told since the latest `take`"""
         self._sums = Sums()
         """since the latest `take`"""
 
@@ -44,6 +46,12 @@ class Merge:
         self._numbers[told.index] = told.number
         self._latest[told.index] = told
         self._sums.add(told.delta)
+        self._fresh.add(told.index)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every process that is there has told since the latest `take`."""
+        return self._fresh >= self._latest.keys()
 
     def lose(self, index: int) -> int:
         """A process is gone; how many users it had. What it told stays counted."""
@@ -57,6 +65,7 @@ class Merge:
     def take(self) -> Delta:
         """What was told since the last time; the levels are of the processes that are there."""
         sums, self._sums = self._sums, Sums()
+        self._fresh.clear()
         return Delta(
             counts=dict(sums.counts),
             channels=dict(sums.channels),

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from locust import events
 from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner
@@ -29,6 +30,8 @@ from wsctl.load.users import JourneyUser
 
 WEB_UI_WITHIN = 10.0
 """seconds"""
+LATE = 1.5
+"""seconds after which a second is told without those that did not tell"""
 REPORT_EVERY = 0.5
 """seconds between a worker's reports to Locust's statistics"""
 CSV_EVERY = 0.5
@@ -46,6 +49,8 @@ class Part:
         self.shape = CourseShape(plan.legs)
         self._commands = commands
         self._reports = reports
+        self._complete = Event()
+        """all have told since the latest second"""
         self._over = False
         """it is ending, or has failed"""
         self._done = False
@@ -126,11 +131,17 @@ class Part:
             url = f"http://{self.plan.web_host}:{web_ui.server.server_port}/"
         self.report(Ready(url=url, port=runner.server.port if isinstance(runner, MasterRunner) else None))
 
+    def take_in(self, told: Told) -> None:
+        """What a process that holds connections tells, about once a second."""
+        self.merge.add(told)
+        if self.merge.is_complete:
+            self._complete.set()
+
     def _tell_seconds(self) -> None:
-        due = time.monotonic()
+        """As soon as all have told, so that no second is without what happened in it; who is late is not waited for."""
         while not self._over:
-            due += 1.0
-            gevent.sleep(max(0.0, due - time.monotonic()))
+            self._complete.clear()
+            self._complete.wait(LATE if self.merge.processes() else 1.0)
             if not self._over:
                 self._tell_second()
 
@@ -177,5 +188,5 @@ class Single(Part):
         self._holder.close()
 
     def _told(self, told: Told) -> None:
-        self.merge.add(told)
+        self.take_in(told)
         rows.add(self._environment.stats, told.delta)

@@ -168,7 +168,7 @@ class Master(Part):
     def _on_told(self, environment: Environment, msg: Any, **_: Any) -> None:
         told = msgspec.json.decode(msg.data["told"], type=Told)
         if told.index not in self._lost:
-            self.merge.add(told)
+            self.take_in(told)
 
     def _on_flushed(self, environment: Environment, msg: Any, **_: Any) -> None:
         self._flushed[self._runner.get_worker_index(msg.node_id)] = msgspec.convert(msg.data, _Flushed)
@@ -215,7 +215,7 @@ class Worker(Part):
         self._runner.send_message(FLUSHED, msgspec.to_builtins(_Flushed(self._holder.number, whole)))
 
     def _told(self, told: Told) -> None:
-        self.merge.add(told)
+        self.take_in(told)
         rows.add(self._environment.stats, told.delta)
         self._runner.send_message(TOLD, {"told": msgspec.json.encode(told)})
 
