@@ -389,7 +389,7 @@ class Client:
     async def _dial(self, connection: Connection) -> None:
         target = self._home.target
         try:
-            outcome: tuple[Any, Any] = await ws_connect(lambda request, response: connection, **self._home.dialling)
+            outcome: tuple[Any, Any] = await ws_connect(lambda request, response: connection, **self._home.way())
         except Exception as error:
             failure = causes.unreachable(target, error, self._home.speech)
         else:

@@ -36,12 +36,16 @@ class Home:
         self.speech = raw_speech(self.dialect.name) if self.dialect is not None and self.is_raw else SOCKETIO
         self.tally = Tally(hold, self.dialect)
         self.dialling: dict[str, Any] = {}
-        """arguments of `ws_connect`"""
+        """what every connection is dialled with"""
 
     def prepare(self) -> None:
         """Find out how to dial. Raises UsageError for certificates and proxies that cannot be used."""
         self.dialling = _dialling(self.target, raw=self.is_raw)
         asyncio.get_running_loop().set_exception_handler(self._on_error)
+
+    def way(self) -> dict[str, Any]:
+        """The arguments of `ws_connect` for one more connection."""
+        return self.dialling
 
     def arrived(self) -> None:
         """A client's first attempt came to its end."""

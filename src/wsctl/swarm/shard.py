@@ -59,6 +59,8 @@ class Shard(Home):
         self._changed = asyncio.Event()
         """somebody waits to set out, or has arrived"""
         self._setting_out = 0
+        self._addresses = deque(options.addresses)
+        """the next one first"""
         self._asked = 0
         self._generator = Generator()
         self._process = psutil.Process()
@@ -109,6 +111,13 @@ class Shard(Home):
                     answered(None, "no such user")
                 else:
                     _ask(client, command, answered)
+
+    def way(self) -> dict[str, Any]:
+        """From each source address in turn."""
+        if not self._addresses:
+            return self.dialling
+        self._addresses.rotate(-1)
+        return {**self.dialling, "local_addr": (self._addresses[-1], 0)}
 
     # What clients tell
 

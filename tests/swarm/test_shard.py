@@ -1,0 +1,177 @@
+"""A shard, in the test's own process, against a real feed: who comes and goes, what is counted, and from where."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from wsctl.client.subscription import Subscription
+from wsctl.client.target import Reconnect, Target
+from wsctl.server.app import MockFeed
+from wsctl.server.options import ServeOptions
+from wsctl.swarm.delta import Sums
+from wsctl.swarm.shard import Shard
+from wsctl.swarm.shard_messages import (
+    Emit,
+    Enter,
+    Flush,
+    Heard,
+    Leave,
+    Report,
+    ShardOptions,
+    Subscribe,
+    Told,
+    Unsubscribe,
+)
+
+WAIT = 20.0
+"""seconds; nothing here takes one"""
+SYMBOLS = ("A/B", "C/D")
+A, C = (Subscription("price:subscribe", (symbol,)) for symbol in SYMBOLS)
+NO_A = Subscription("price:unsubscribe", ("A/B",))
+
+
+class Reported:
+    """What a shard reported, added up."""
+
+    def __init__(self) -> None:
+        self.sums = Sums()
+        self.levels: dict[str, float] = {}
+        self.entered: set[int] = set()
+        self.failed: dict[int, str] = {}
+        self.answers: dict[int, tuple[object, str | None]] = {}
+        self.flushed: set[int] = set()
+        self._more = asyncio.Event()
+
+    def take(self, report: Report) -> None:
+        """A report."""
+        match report:
+            case Heard(entered=entered, failed=failed, answers=answers):
+                self.entered.update(entered)
+                self.failed.update(failed)
+                self.answers.update({call: (body, error) for call, body, error in answers})
+            case Told(delta=delta, flush=flush):
+                self.sums.add(delta)
+                self.levels = delta.levels
+                self.flushed.add(flush if flush is not None else -1)
+        self._more.set()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for reports that fulfil something."""
+        async with asyncio.timeout(WAIT):
+            while not condition():
+                self._more.clear()
+                await self._more.wait()
+
+
+Scene = Callable[[Shard, Reported, MockFeed], Awaitable[None]]
+
+
+def play(scene: Scene, *, addresses: tuple[str, ...] = (), **served: object) -> None:
+    """A shard on a feed of two symbols."""
+
+    async def main() -> None:
+        told = Reported()
+        options = ServeOptions(port=0, symbols=SYMBOLS, rate=50, control=True, **served)  # type: ignore[arg-type]
+        async with MockFeed(options) as feed:
+            target = Target(url=feed.url, direct=True)
+            shard = Shard(ShardOptions(target=target, reconnect=Reconnect(attempts=0), addresses=addresses), told.take)
+            running = asyncio.create_task(shard.run())
+            try:
+                await scene(shard, told, feed)
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+async def settle(shard: Shard, told: Reported, feed: MockFeed) -> dict[str, int]:
+    """Stop the prices, let everything arrive, and answer what the server's ledger says."""
+    feed.prices.pause()
+    sent = {name: channel["delivered"] for name, channel in feed.platform.hub.ledger().items() if channel["delivered"]}
+    number = 0
+
+    def arrived() -> bool:
+        nonlocal number
+        if dict(told.sums.channels) == sent:
+            return True
+        number += 1
+        shard.handle(Flush(number=number))
+        return dict(told.sums.channels) == sent
+
+    await told.until(arrived)
+    return sent
+
+
+def test_what_is_counted_is_what_was_sent() -> None:
+    """Of clients that came at different times, asked for more, gave up, and asked again; nothing counts as lost."""
+
+    async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
+        for user in range(6):
+            shard.handle(Enter(user=user, subscriptions=(A,) if user % 2 else (A, C)))
+        await told.until(lambda: len(told.entered) == 6)
+        shard.handle(Subscribe(user=1, call=1, subscription=C))
+        shard.handle(Unsubscribe(user=2, call=2, subscription=NO_A))
+        await told.until(lambda: {1, 2} <= told.answers.keys())
+        shard.handle(Subscribe(user=2, call=3, subscription=A))
+        shard.handle(Emit(user=3, call=4, event="time:sync"))
+        await told.until(lambda: {3, 4} <= told.answers.keys() and told.sums.counts["received"] > 200)
+        sent = await settle(shard, told, feed)
+        assert sum(sent.values()) > 100
+        counts = told.sums.counts
+        assert (counts["asked"], counts["opened"], counts["subscribed"], told.levels["open"]) == (6, 6, 6, 6)
+        assert {name: counts[f"ordering.{name}"] for name in ("gaps", "duplicates", "reorders", "regressions")} == {
+            "gaps": 0, "duplicates": 0, "reorders": 0, "regressions": 0,
+        }  # fmt: skip
+        assert told.answers[1] == ({"ok": True, "subscribed": ["C/D"]}, None)
+        assert told.sums.times["connect"].count == 6
+        assert told.sums.times["latency"].count == sum(sent.values())
+
+    play(scene)
+
+
+def test_who_has_left_is_forgotten() -> None:
+    """Politely or not; its number is nobody's, and its places are given up."""
+
+    async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
+        for user in range(4):
+            shard.handle(Enter(user=user, subscriptions=(A,)))
+        await told.until(lambda: len(told.entered) == 4 and told.sums.counts["received"] > 20)
+        for user in range(4):
+            shard.handle(Leave(user=user, polite=user % 2 == 0))
+        shard.handle(Leave(user=9))
+        shard.handle(Emit(user=0, call=1, event="time:sync"))
+        await told.until(lambda: told.levels.get("users") == 0 and 1 in told.answers)
+        assert told.levels["open"] == 0
+        assert told.answers[1] == (None, "no such user")
+        assert told.sums.counts["closed"] == 0
+        assert not shard.tally.ordering._lanes
+
+    play(scene)
+
+
+def test_who_is_refused_is_told() -> None:
+    """And counted with its cause."""
+
+    async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
+        shard.handle(Enter(user=1, token="nonsense"))
+        await told.until(lambda: 1 in told.failed and told.sums.counts["auth.refused"] == 1)
+        assert told.failed[1] == "Authentication error"
+        assert [count for cause, count in told.sums.causes.items() if "Authentication error" in cause] == [1]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("addresses", [("127.0.0.1", "127.0.0.2"), ("127.0.0.3",)])
+def test_source_addresses_take_turns(addresses: tuple[str, ...]) -> None:
+    """As the server sees them."""
+
+    async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
+        for user in range(4):
+            shard.handle(Enter(user=user))
+        await told.until(lambda: len(told.entered) == 4)
+        seen = sorted(client.address.partition(":")[0] for client in feed.platform.clients.values())
+        assert seen == sorted((addresses * 4)[:4])
+
+    play(scene, addresses=addresses)
