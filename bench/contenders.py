@@ -166,12 +166,12 @@ def _await_ready(process: subprocess.Popen[bytes], ready_file: Path, errors: Pat
         with contextlib.suppress(OSError, json.JSONDecodeError):  # not there, or not complete
             return json.loads(ready_file.read_text())
         if process.poll() is not None:
-            raise ContenderError(f"exited with {process.returncode}: {_last_line(errors)}")
+            raise ContenderError(f"exited with {process.returncode}: {last_line(errors)}")
         time.sleep(0.02)
-    raise ContenderError(f"wrote no ready file within {START_PATIENCE:g} s: {_last_line(errors)}")
+    raise ContenderError(f"wrote no ready file within {START_PATIENCE:g} s: {last_line(errors)}")
 
 
-def _last_line(file: Path) -> str:
+def last_line(file: Path) -> str:
     """The line of a program's talk that most likely says what is wrong."""
     lines = [line.strip(" │╭╰─╮╯\t") for line in file.read_text(errors="replace").splitlines()]
     lines = [line for line in lines if line]
