@@ -1,4 +1,4 @@
-"""Write the docs that come out of code: commands, scenarios, profiles. `--check` only tells whether all is up to date."""
+"""Write the docs that come out of code: commands, scenarios, profiles. `--check` tells whether all is up to date."""
 
 import os
 import sys

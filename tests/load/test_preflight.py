@@ -4,7 +4,7 @@ import pytest
 
 from wsctl.client.target import Target
 from wsctl.errors import UsageError
-from wsctl.load.preflight import Machine, checks, require, source_addresses, this_machine
+from wsctl.load.preflight import Machine, checks, most_users, require, source_addresses, this_machine
 
 SMALL = Machine(descriptors=1024, ports=28_232, cores=2, memory=8 * 10**9)
 LARGE = Machine(descriptors=None, ports=60_000, cores=64, memory=512 * 10**9)
@@ -53,6 +53,12 @@ def test_loopback_has_more_than_one_address_to_come_from() -> None:
     assert found == ("127.0.0.1", "127.0.0.2", "127.0.0.3")
     assert source_addresses(LOOPBACK, 10_000, SMALL) == ()
     assert source_addresses(ELSEWHERE, 60_000, SMALL) == ()
+
+
+def test_a_search_ends_where_the_machine_does() -> None:
+    assert most_users(SMALL) == 974
+    assert most_users(SMALL, workers=2) == 1948
+    assert most_users(LARGE) == 54_000
 
 
 def test_this_machine_has_something_of_everything() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from wsctl.errors import TargetError
-from wsctl.load.target_metrics import Page, TargetMetrics
+from wsctl.load.target_metrics import Look, TargetMetrics
 
 FIRST = """\
 # TYPE process_cpu_seconds_total counter
@@ -26,16 +26,16 @@ SECOND = FIRST.replace("10.0", "10.5").replace('"a"} 100', '"a"} 300')
 
 
 def test_counters_are_told_by_their_growth_and_gauges_as_they_are() -> None:
-    figures = Page(SECOND, 12.0).since(Page(FIRST, 10.0))
+    figures = Look(SECOND, 12.0).since(Look(FIRST, 10.0))
     assert figures == {"cpu": 0.25, "rss": 5e7, "sent_total": 100.0, "clients": 7.0}
 
 
 def test_the_first_look_knows_no_growth() -> None:
-    assert Page(FIRST, 1.0).since(None) == {"rss": 5e7, "clients": 7.0}
+    assert Look(FIRST, 1.0).since(None) == {"rss": 5e7, "clients": 7.0}
 
 
 def test_a_counter_that_begins_anew_is_left_out() -> None:
-    assert "cpu" not in Page(FIRST, 12.0).since(Page(SECOND, 10.0))
+    assert "cpu" not in Look(FIRST, 12.0).since(Look(SECOND, 10.0))
 
 
 def test_a_page_that_is_not_there_is_told_before_the_load_begins() -> None:

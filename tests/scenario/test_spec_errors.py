@@ -8,6 +8,8 @@ from tests.scenario.texts import HEAD, STEP, during, step
 from wsctl.errors import UsageError
 from wsctl.scenario.read import read_scenarios
 
+COMMANDS = "subscribe, ordering-check, emit, record, replay, load, parallel"
+
 TABLE: dict[str, tuple[str, str, str | None]] = {
     # keys
     "misspelt key of the scenario": (
@@ -33,7 +35,7 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     "key of nothing known": (
         HEAD + STEP + "    zebra: 1\n",
         "7:5: unknown key 'zebra' in steps[0]",
-        "known: name, subscribe, ordering-check, emit, record, replay, parallel, during, expect",
+        f"known: name, {COMMANDS}, during, expect",
     ),
     "misspelt option of a command": (
         step("symbols: A, duraton: 10s"),
@@ -108,17 +110,17 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     ),
     "two commands": (
         HEAD + STEP + "    emit: {event: x}\n",
-        "5:5: the step has both subscribe and emit; expected one of subscribe, ordering-check, emit, record, replay, parallel",
+        f"5:5: the step has both subscribe and emit; expected one of {COMMANDS}",
         None,
     ),
     "command and parallel": (
         HEAD + STEP + "    parallel: [{name: t, emit: {event: x}}]\n",
-        "5:5: the step has both subscribe and parallel; expected one of subscribe, ordering-check, emit, record, replay, parallel",
+        f"5:5: the step has both subscribe and parallel; expected one of {COMMANDS}",
         None,
     ),
     "no command": (
         HEAD + "steps: [{name: s}]\n",
-        "4:9: the step has no command; expected one of subscribe, ordering-check, emit, record, replay, parallel",
+        f"4:9: the step has no command; expected one of {COMMANDS}",
         None,
     ),
     "no name of a step": (
@@ -148,7 +150,7 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     ),
     "empty parallel": (
         HEAD + "steps:\n  - parallel: []\n",
-        "5:5: the step has no command; expected one of subscribe, ordering-check, emit, record, replay, parallel",
+        f"5:5: the step has no command; expected one of {COMMANDS}",
         None,
     ),
     "no duration": (

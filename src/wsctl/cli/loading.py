@@ -216,8 +216,11 @@ def _options(asked: Asked, profile: ProfileSpec, target: Target, *, ours: bool) 
 
 def _prepared(options: LoadOptions) -> LoadOptions:
     """With as many source addresses as it takes. Raises UsageError for what this machine cannot hold."""
-    users = Course(options.stages()).most or options.spec.users or 0
     machine = preflight.this_machine()
+    if options.limit is not None and options.spec.users is None:
+        most = preflight.most_users(machine, workers=options.control.workers)
+        options = structs.replace(options, spec=structs.replace(options.spec, users=most, stages=()))
+    users = Course(options.stages()).most or options.spec.users or 0
     addresses = preflight.source_addresses(options.target, users, machine)
     if not options.control.master:  # else others hold them
         for note in preflight.require(machine, users, workers=options.control.workers, addresses=len(addresses)):

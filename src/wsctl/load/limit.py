@@ -15,7 +15,6 @@ from wsctl.swarm.delta import Sums
 from wsctl.swarm.generator import saturation
 
 FIRST: Final = 100
-MOST: Final = 100_000
 HOLD: Final = 5.0
 """seconds that a number is held, if nobody says how long"""
 SETTLE: Final = 2
@@ -32,7 +31,8 @@ class LimitFinder:
     def __init__(self, expected: Expectation, spec: LoadSpec) -> None:
         self.tries: list[LimitTry] = []
         self._expected = expected
-        self._most = spec.users or MOST
+        assert spec.users is not None, "a search has an end"
+        self._most = spec.users
         self._hold = spec.duration or HOLD
         self._held = 0
         self._failed: int | None = None

@@ -96,6 +96,14 @@ def checks(machine: Machine, users: int, *, workers: int = 0, addresses: int = 1
     )
 
 
+def most_users(machine: Machine, *, workers: int = 0) -> int:
+    """As many connections as open files and the ports of one source address allow."""
+    ports = int(machine.ports * PORTS_USED)
+    if machine.descriptors is None:
+        return ports
+    return min(ports, (machine.descriptors - SPARE_DESCRIPTORS) * max(1, workers))
+
+
 def source_addresses(target: Target, users: int, machine: Machine) -> tuple[str, ...]:
     """Those to connect from: more than one where ports would run out, on the loopback network, which has millions."""
     host = urlsplit(target.url).hostname or ""
