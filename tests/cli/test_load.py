@@ -53,7 +53,7 @@ def assert_gone(processes: list[psutil.Process]) -> None:
 
 def test_straight_from_options(target: Server, tmp_path: Path) -> None:
     ended = load(
-        *("--url", target.url, "--users", "60", *SYMBOLS, "--ramp", "1s", "--duration", "3s"),
+        *("--url", target.url, "--users", "60", *SYMBOLS, "--ramp", "3s", "--duration", "3s"),
         *("--out", str(tmp_path), "--seed", "7", "--target-metrics", f"{target.url}/metrics"),
         *("--expect", "connections.receiving == 60", "--expect", "latency.p95 < 20 s"),
     )
