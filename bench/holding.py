@@ -17,7 +17,7 @@ import psutil
 
 from bench.contenders import CONTENDERS, SYMBOLS, WSCTL, ContenderError, Load, Running, last_line, running, start, stop
 from bench.receivers import Meter, machine_cpu
-from bench.runs import talk
+from bench.runs import TOLERANCE, talk
 from bench.table import aligned, verdict
 from bench.tools import connections
 
@@ -27,7 +27,8 @@ P95_MS = {10_000: 50.0, 30_000: 15.0}
 """by messages a second"""
 LARGEST_RSS = 40e3  # bytes per connection
 OVERHEAD = 60.0  # seconds that a run may take beside opening and holding
-SLOWEST_OPENING = 200  # connections per second, below which a run is given up
+SLOW_OPENING = 800  # connections per second; so many, and a little more time, are no part of what is measured
+SETTLING = 3.0  # seconds
 
 
 @dataclass
@@ -63,12 +64,13 @@ def run_held(options: argparse.Namespace, number: int, messages: int) -> Held:
     with tempfile.TemporaryDirectory(prefix="bench-") as name, running(CONTENDERS["wsctl"], load) as server:
         folder = Path(name)
         command = [WSCTL, "load", "--url", server.url, "--users", str(number), "--symbols", ",".join(SYMBOLS)]
-        command += ["--connect-rate", str(options.connect_rate), "--duration", f"{options.hold_seconds:g}s"]
-        command += ["--out", name]
+        settling = number / SLOW_OPENING + SETTLING
+        command += ["--connect-rate", str(options.connect_rate), "--warmup", f"{settling:g}s"]
+        command += ["--duration", f"{settling + options.hold_seconds:g}s", "--out", name]
         with (folder / "talk").open("wb") as out:
             process = start(command, stdout=out, stderr=out)
         try:
-            patience = number / SLOWEST_OPENING + options.hold_seconds + OVERHEAD
+            patience = number / options.connect_rate + settling + options.hold_seconds + OVERHEAD
             samples = watched(process, server, number, time.monotonic() + patience)
         except ContenderError as error:
             return {**asked, "problem": str(error)}
@@ -78,7 +80,7 @@ def run_held(options: argparse.Namespace, number: int, messages: int) -> Held:
             result = json.loads((folder / "result.json").read_text())
         except OSError:
             return {**asked, "problem": last_line(folder / "talk")}
-    return {**asked, **summary(result, samples), "problem": problem(result, number, samples)}
+    return {**asked, **summary(result, samples), "problem": problem(result, number, messages, samples)}
 
 
 def watched(process: subprocess.Popen[bytes], server: Running, number: int, deadline: float) -> list[Sample]:
@@ -126,12 +128,14 @@ def summary(result: dict[str, Any], samples: list[Sample]) -> Held:
     return entry
 
 
-def problem(result: dict[str, Any], number: int, samples: list[Sample]) -> str | None:
+def problem(result: dict[str, Any], number: int, messages: int, samples: list[Sample]) -> str | None:
     """Why a run does not count, or None."""
     if result["verdict"] not in ("pass", "invalid"):
         return f"{result['verdict']}: {result['reason']}"
     if (receiving := result["metrics"].get("connections.receiving", 0)) < number:
         return f"{receiving:g} of {number} receiving"
+    if abs(result["metrics"]["messages.rate"] / messages - 1) > TOLERANCE:
+        return f"{result['metrics']['messages.rate'] / messages:.0%} of the asked messages received"
     if len(samples) < 2:
         return "over before it was looked at"
     return result["reason"]

@@ -116,7 +116,7 @@ TOOLS = {
                 *("node", str(ARTILLERY / "bin" / "run"), "run", "--target", "{url}"),
                 str(LOADERS / "artillery_socketio.json"),
             ),
-            absent=lambda: None if ARTILLERY.exists() else "it is not installed; make bench/peers does it",
+            absent=lambda: None if ARTILLERY.exists() else "it is not installed; make bench does it",
         ),
         Tool(
             "k6",
@@ -127,7 +127,7 @@ TOOLS = {
                 *("-e", "URL={websocket}", str(LOADERS / "k6_socketio.js")),
             ),
             by_k6,
-            absent=lambda: None if shutil.which("k6") else "it is not installed; make bench/peers does it",
+            absent=lambda: None if shutil.which("k6") else "it is not installed; make bench does it",
         ),
     )
 }
