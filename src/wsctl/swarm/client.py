@@ -194,6 +194,7 @@ class Client:
         lanes = {**self._former, **(self.connection.lanes if self.connection is not None else {})}
         for name, lane in lanes.items():
             self._home.tally.leave(lane.conn, name)
+        self.connection = self._dialling = None  # else a ring, which the collector would find hours later
 
     def subscribe(self, subscription: Subscription, answered: OnAnswer) -> None:
         """Ask for more, now and on each further connection."""
@@ -396,6 +397,9 @@ class Client:
             if outcome[1] is not None:
                 return
             failure = causes.cut_before_answer(target)  # which picows does not call an error
+        finally:
+            if self.connection is connection:
+                self._dialling = None  # holds more than a connection does, once it is done
         if connection.over:
             return
         connection.drop()

@@ -165,6 +165,7 @@ class Connection(WSListener, ABC):
             self._guard(self._end, f"it sent a frame that is not WebSocket: {handshake.sent.reason}", True)
         else:
             self._guard(self._end, "connection lost")
+        self.transport = None  # which holds us
 
     def _guard(self, do: Callable[..., None], *args: Any) -> None:
         try:
