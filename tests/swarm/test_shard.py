@@ -1,7 +1,9 @@
 """A shard, in the test's own process, against a real feed: who comes and goes, what is counted, and from where."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from wsctl.client.target import Reconnect, Target
 from wsctl.server.app import MockFeed
 from wsctl.server.options import ServeOptions
 from wsctl.swarm.delta import Sums
-from wsctl.swarm.shard import Shard
+from wsctl.swarm.shard import MOST_SETTING_OUT, Shard
 from wsctl.swarm.shard_messages import (
     Emit,
     Enter,
@@ -175,3 +177,62 @@ def test_source_addresses_take_turns(addresses: tuple[str, ...]) -> None:
         assert seen == sorted((addresses * 4)[:4])
 
     play(scene, addresses=addresses)
+
+
+def test_who_leaves_before_being_in_holds_nobody_up() -> None:
+    """However many they were, at a server that accepts connections and says nothing: the next one is dialled."""
+
+    async def main() -> None:
+        accepted = 0
+        more = asyncio.Event()
+        handling: set[asyncio.Task[Any] | None] = set()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal accepted
+            accepted += 1
+            handling.add(asyncio.current_task())
+            more.set()
+            with contextlib.suppress(ConnectionError):
+                await reader.read(-1)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+        async def until(count: int) -> None:
+            async with asyncio.timeout(WAIT):
+                while accepted < count:
+                    more.clear()
+                    await more.wait()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        target = Target(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", direct=True)
+        shard = Shard(ShardOptions(target=target, connect_rate=0), lambda report: None)
+        running = asyncio.create_task(shard.run())
+        try:
+            for user in range(MOST_SETTING_OUT + 10):
+                shard.handle(Enter(user=user))
+            await until(MOST_SETTING_OUT)
+            for user in range(MOST_SETTING_OUT + 10):
+                shard.handle(Leave(user=user))
+            shard.handle(Enter(user=1000))
+            await until(MOST_SETTING_OUT + 1)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            server.close()
+            await asyncio.gather(*filter(None, handling))
+
+    asyncio.run(main())
+
+
+def test_later_subscriptions_that_are_refused_count() -> None:
+    """As those do that a client begins with."""
+
+    async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
+        shard.handle(Enter(user=1, subscriptions=(A,)))
+        await told.until(lambda: told.entered)
+        shard.handle(Subscribe(user=1, call=1, subscription=Subscription("price:subscribe", ("NO/SUCH",))))
+        await told.until(lambda: told.sums.counts["acks.refused"] == 1)
+        assert (told.sums.counts["acks.ok"], told.sums.counts["unserved"]) == (1, 1)
+
+    play(scene)

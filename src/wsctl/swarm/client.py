@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 from picows import ws_connect
@@ -35,6 +35,16 @@ _ACCESS = ("access_denied", "auth_required")
 
 OnAnswer = Callable[[Sequence[Any] | None, str | None], None]
 """takes what a request was acknowledged with; None and why, where the connection ended first"""
+
+
+class _Question(NamedTuple):
+    """A request beside those that every connection begins with."""
+
+    answered: OnAnswer
+    asked_at: float
+    """monotonic seconds"""
+    subscription: Subscription | None
+    """what it asks for, if it does"""
 
 
 class Client:
@@ -117,8 +127,8 @@ class Client:
         """of the next request; a connection's first is 0, as with other clients"""
         self._pending: dict[int, tuple[Subscription, float]] = {}
         """subscriptions that are not answered yet, and when they were sent, in monotonic seconds"""
-        self._questions: dict[int, tuple[OnAnswer, float]] = {}
-        """the same of other requests, and who waits for the answer"""
+        self._questions: dict[int, _Question] = {}
+        """other requests that are not answered yet, by number"""
         self._unserved = False
         self._closing: Closing | None = None
         self._failures = 0
@@ -148,6 +158,8 @@ class Client:
         if pulse != connection.pulse or self._paused:
             connection.pulse, connection.alive_at = pulse, now
         connection.look(now)
+        if self._questions:
+            self._give_up_waiting(now)
         if self._paused:
             return
         if self._deadline is not None:
@@ -172,6 +184,8 @@ class Client:
 
     def stop(self) -> None:
         """Try no more. The connection, if there is one, stays until `leave`."""
+        if self._dialled_at:  # else it never set out
+            self._arrive()
         if self._retry is not None:
             self._retry.cancel()
         if self._dialling is not None:
@@ -201,7 +215,7 @@ class Client:
         self._subscriptions.append(subscription)
         if (connection := self._open_connection(answered)) is not None:
             connection.expect(channels_of(subscription))
-            connection.ask(subscription, self._question(answered))
+            connection.ask(subscription, self._question(answered, subscription))
 
     def unsubscribe(self, subscription: Subscription, answered: OnAnswer) -> None:
         """Give channels up. `subscription` names them as they were asked for, its event is the one that says so."""
@@ -283,9 +297,10 @@ class Client:
     def acknowledged(self, id: int, args: Sequence[Any]) -> None:
         """An answer to a subscription, or to a question."""
         if (question := self._questions.pop(id, None)) is not None:
-            answered, asked_at = question
-            self._home.tally.times[ACKNOWLEDGE].record(time.monotonic() - asked_at)
-            answered(args, None)
+            self._home.tally.times[ACKNOWLEDGE].record(time.monotonic() - question.asked_at)
+            if question.subscription is not None:
+                self._take_answer(Answer(question.subscription, args[0] if args else None))
+            question.answered(args, None)
             return
         if (pending := self._pending.pop(id, None)) is None:
             return
@@ -318,8 +333,8 @@ class Client:
         counts = self._home.tally.counts
         counts.malformed += malformed
         questions, self._questions = self._questions, {}
-        for answered, _ in questions.values():
-            answered(None, reason)
+        for question in questions.values():
+            question.answered(None, reason)
         if self._joined_at is None:
             what = f"{self._home.target.shown} ended the connection before it was joined: {reason}"
             self._fail(TargetError(what), count=not malformed)
@@ -351,10 +366,18 @@ class Client:
         self._number += 1
         return self._number - 1
 
-    def _question(self, answered: OnAnswer) -> int:
+    def _question(self, answered: OnAnswer, subscription: Subscription | None = None) -> int:
         number = self._next()
-        self._questions[number] = answered, time.monotonic()
+        self._questions[number] = _Question(answered, time.monotonic(), subscription)
         return number
+
+    def _give_up_waiting(self, now: float) -> None:
+        """For answers to subscriptions that should have come; how long others may take, who asked knows."""
+        for number, question in tuple(self._questions.items()):
+            if question.subscription is not None and now - question.asked_at > ACK_TIMEOUT:
+                del self._questions[number]
+                self._home.tally.counts.unacknowledged += 1
+                question.answered(None, f"not acknowledged within {format_duration(ACK_TIMEOUT)}")
 
     def _open_connection(self, answered: OnAnswer) -> Connection | None:
         """The current connection; None, and who waits is told so, where there is none."""
