@@ -1,6 +1,7 @@
 """What figures amount to."""
 
 import pytest
+from msgspec import structs
 from tests.load.seconds import process, second, seconds
 
 from wsctl.errors import UsageError
@@ -59,16 +60,65 @@ def test_latencies_of_a_saturated_generator_are_invalid_also_where_nothing_is_ex
     assert "1.20 cores" in reason
 
 
-def test_connections_that_never_came_up_fail_unless_something_is_expected_of_them() -> None:
-    half = figures(second(1.0, asked=10, opened=6, received=9))
-    assert concluded(half) == (Verdict.FAIL, "4 of 10 connections never came up, which nothing expects")
-    assert concluded(half, "connections.opened >= 5")[0] is Verdict.PASS
+NEVER = (second(1.0, users=10, asked=10, opened=6, subscribed=6, open=6), second(3.0, users=10, open=6, received=9))
+UNSERVED = (second(1.0, asked=10, opened=10, subscribed=5), second(3.0, received=9, unserved=5))
+EVICTED = (
+    second(1.0, asked=10, opened=10, subscribed=10, received=9),
+    second(3.0, open=1, closed=9, evicted=9),
+    second(3.1, open=10, stage=None),
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "reason", "waived_by"),
+    [
+        (NEVER, "4 of 10 connections never came up, which nothing expects", "connections.opened == 6"),
+        (
+            UNSERVED,
+            "5 of 10 connections did not get what they asked for, which nothing expects",
+            "connections.subscribed > 4",
+        ),
+        (
+            EVICTED,
+            "9 of 10 connections were gone when most were asked for, which nothing expects",
+            "connections.evicted == 9",
+        ),
+        (
+            EVICTED,
+            "9 of 10 connections were gone when most were asked for, which nothing expects",
+            "connections.receiving == 1",
+        ),
+    ],
+)
+def test_who_was_not_there_fails_unless_that_very_thing_is_expected(
+    told: tuple[Second, ...], reason: str, waived_by: str
+) -> None:
+    seen = figures(*told)
+    others = ("connections.peak >= 1", "messages.received > 0", "connections.asked == 10")
+    for expected in ((), others):
+        assert concluded(seen, *expected) == (Verdict.FAIL, reason)
+    assert concluded(seen, waived_by) == (Verdict.PASS, None)
+
+
+def test_a_count_of_nothing_expects_no_loss() -> None:
+    seen = figures(second(1.0, asked=10, opened=10, closed=0, evicted=0), second(3.0, open=1, received=9, closed=9))
+    assert concluded(seen, "connections.evicted == 0")[0] is Verdict.FAIL
+
+
+def test_who_set_out_just_now_or_is_away_for_a_while_is_not_lost() -> None:
+    on_the_way = figures(second(1.0, asked=5, opened=5), second(2.0, asked=5, opened=3, open=8, received=9))
+    assert concluded(on_the_way) == (Verdict.PASS, None)
+    away = figures(second(1.0, asked=6, opened=6), structs.replace(second(3.0, users=6, received=9), users=10))
+    assert concluded(away) == (Verdict.PASS, None)
 
 
 def test_users_lost_with_a_worker_fail() -> None:
     seen = figures(GOOD)
     seen.lost(WorkerLost(index=1, users=5))
-    assert concluded(seen) == (Verdict.FAIL, "5 users were lost with their worker, which nothing expects")
+    lost = (Verdict.FAIL, "5 users were lost with their worker, which nothing expects")
+    assert concluded(seen) == lost
+    assert concluded(seen, "connections.opened == 10", "latency.p95 < 1 s") == lost
+    assert concluded(seen, "generator.lost <= 5") == (Verdict.PASS, None)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a load has measured so far: the totals, the measured time, each stage, a row for each second."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 from wsctl.load.course import Course
@@ -13,6 +14,9 @@ from wsctl.swarm.generator import saturation
 
 _TOTAL = ("connect.time.", "acks.time.")
 """what is measured from the first moment on: most of it happens while users set out"""
+
+ON_THE_WAY = 1.0
+"""seconds that a connection may take before it counts as missing"""
 
 
 class Figures:
@@ -33,6 +37,9 @@ class Figures:
         self._by_stage: dict[int, _Stretch] = {}
         self._workers: dict[int, _Worker] = {}
         self._peak: Second | None = None
+        self._under_way_at_peak = 0
+        self._asked: deque[tuple[float, int]] = deque()
+        """of the latest seconds: when, and how many were asked to connect"""
         self._most_open = 0
         self._target_cpus: list[float] = []
         self._target_rss = 0.0
@@ -42,6 +49,9 @@ class Figures:
         lasted = second.elapsed - (0.0 if self.latest is None else self.latest.elapsed)
         self.latest = second
         self.sums.add(second.delta)
+        self._asked.append((second.elapsed, second.delta.counts.get("asked", 0)))
+        while self._asked[0][0] <= second.elapsed - ON_THE_WAY:
+            self._asked.popleft()
         running = second.stage is not None or not self._stages
         warm = second.elapsed > self.warmup
         if warm:
@@ -52,7 +62,7 @@ class Figures:
             next(reversed(self._by_stage.values())).add(second, lasted)
         self._most_open = max(self._most_open, int(second.delta.levels.get("open", 0)))
         if running and second.elapsed > 0 and (self._peak is None or second.users >= self._peak.users):
-            self._peak = second
+            self._peak, self._under_way_at_peak = second, self.under_way
         for process in second.processes:
             self._workers.setdefault(process.index, _Worker()).add(process, warm and running)
         if second.elapsed > 0:
@@ -101,11 +111,20 @@ class Figures:
         return saturation(self._generator())
 
     @property
+    def under_way(self) -> int:
+        """Who was asked to connect so lately that nothing may have come of it yet."""
+        return sum(asked for _, asked in self._asked)
+
+    @property
     def open_at_peak(self) -> tuple[int, int]:
-        """Connections open, and asked for, when most were."""
+        """Connections open, and those that were to be by then, when most users were asked for.
+
+        Users who are away for a while are not to be there, nor are those of a lost worker.
+        """
         if self._peak is None:
             return 0, 0
-        return int(self._peak.delta.levels.get("open", 0)), self._peak.users
+        levels = self._peak.delta.levels
+        return int(levels.get("open", 0)), int(levels.get("users", 0)) - self._under_way_at_peak
 
     def _generator(self) -> dict[str, float]:
         """The busiest process counts: the others waited for nobody. Memory is that of all of them."""

@@ -1,6 +1,6 @@
 """What a load's figures amount to, at its end and while it lasts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import structs
 
@@ -94,17 +94,38 @@ def conclude(figures: Figures, metrics: Metrics, judged: Sequence[Judged]) -> tu
     return overall(verdicts), reason
 
 
-def unexpected_loss(figures: Figures, expected: set[str]) -> str | None:
-    """Connections that were not there when most were asked for, if no expectation is about any."""
-    if any(name.startswith("connections.") or name == "errors" for name in expected):
-        return None
-    opened = figures.sums.counts["opened"]
-    asked = figures.sums.counts["asked"]
-    if opened < asked:
-        return f"{asked - opened:,} of {asked:,} connections never came up, which nothing expects"
-    if figures.lost_users:
-        return f"{figures.lost_users:,} users were lost with their worker, which nothing expects"
+def unexpected_loss(figures: Figures, expected: Collection[str]) -> str | None:
+    """Users that were not there, in words, if nothing is expected of the metric that such a loss shows in; else None.
+
+    Whoever set out in the last second may be on the way.
+    """
+    for loss, shown_by in _losses(figures):
+        if loss is not None and shown_by.isdisjoint(expected):
+            return f"{loss}, which nothing expects"
     return None
+
+
+def _losses(figures: Figures) -> Iterator[tuple[str | None, set[str]]]:
+    """Each kind of loss, None where there is none, and the metrics that it shows in."""
+    counts, under_way = figures.sums.counts, figures.under_way
+    asked, opened = counts["asked"], counts["opened"]
+    yield _missing(asked, opened, "connections never came up", under_way), {"connections.opened"}
+    lost = figures.lost_users
+    yield f"{lost:,} users were lost with their worker" if lost else None, {"generator.lost"}
+    subscribed = counts.get("subscribed", opened)
+    unserved = _missing(opened, subscribed, "connections did not get what they asked for", under_way)
+    yield unserved, {"connections.subscribed"}
+    there, wanted = figures.open_at_peak
+    # those that never came up have been told
+    ended = {
+        f"connections.{name}" for name in ("evicted", "closed") if counts[name]
+    }  # a count of nothing shows nothing
+    gone = _missing(min(wanted, opened), there, "connections were gone when most were asked for")
+    yield gone, {"connections.receiving", *ended}
+
+
+def _missing(of: int, there: int, what: str, under_way: int = 0) -> str | None:
+    return f"{of - there:,} of {of:,} {what}" if of - there > under_way else None
 
 
 class Breach:
