@@ -67,6 +67,12 @@ def test_a_row_tells_of_its_second_only() -> None:
     assert latest.target == {"cpu": 0.5}
 
 
+def test_a_subscription_that_nobody_acknowledged_is_an_error() -> None:
+    seen = figures()
+    seen.add(second(1.0, failed=1, unacknowledged=3))
+    assert seen.metrics()["errors"] == seen.rows[0].errors == 4
+
+
 def test_what_was_not_measured_is_absent() -> None:
     seen = figures()
     seen.add(second(1.0))
