@@ -121,6 +121,24 @@ def test_users_lost_with_a_worker_fail() -> None:
     assert concluded(seen, "generator.lost <= 5") == (Verdict.PASS, None)
 
 
+def test_totals_are_unverifiable_where_not_everything_was_told() -> None:
+    metrics = {"messages.received": 90, "errors": 2, "acks.ok": 5, "latency.p95": 0.01, "connections.opened": 10}
+    verdicts = {
+        "messages.received >= 100": Verdict.UNVERIFIABLE,
+        "messages.received >= 80": Verdict.UNVERIFIABLE,
+        "errors < 3": Verdict.UNVERIFIABLE,
+        "errors == 0": Verdict.FAIL,
+        "errors < 2": Verdict.FAIL,
+        "acks.ok == 5": Verdict.UNVERIFIABLE,
+        "ordering.gaps == 0": Verdict.FAIL,  # not measured at all
+        "latency.p95 < 50 ms": Verdict.PASS,
+        "connections.opened == 10": Verdict.PASS,
+    }
+    judged = judge(map(parse_expectation, verdicts), metrics, None, flushed=False)
+    assert [one.verdict for one in judged] == list(verdicts.values())
+    assert "not every process told all" in (judged[0].reason or "")
+
+
 @pytest.mark.parametrize(
     ("metric", "server", "target", "message"),
     [

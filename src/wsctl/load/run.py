@@ -17,7 +17,7 @@ from wsctl.load.remote import RemoteLoad
 from wsctl.load.result import LimitTry, LoadResult
 from wsctl.load.scout import scout
 from wsctl.load.target_metrics import TargetMetrics
-from wsctl.load.verdict import OF_A_COURSE, Breach, conclude, judge
+from wsctl.load.verdict import OF_A_COURSE, UNFLUSHED, Breach, conclude, judge
 from wsctl.model.finding import Verdict
 from wsctl.model.metrics import Metrics
 
@@ -51,6 +51,8 @@ class LoadRun:
         self._clock = clock
         self._tell = tell
         self._stopping = asyncio.Event()
+        self._over = asyncio.Event()
+        """Done was told"""
         self._interrupted = False
         self._reason: str | None = None
         """why it ended early"""
@@ -83,7 +85,7 @@ class LoadRun:
         except WsctlError as error:
             self.failure = error
         except asyncio.CancelledError:
-            if not self._interrupted:
+            if not self._interrupted and self.failure is None:
                 raise
         return self._result(self._clock.monotonic() - began, started_at, extra())
 
@@ -110,6 +112,7 @@ class LoadRun:
                         self.figures.lost(report)
                     case Done():
                         self._flushed, self._missing = report.flushed, report.missing
+                        self._over.set()
                 self._tell(report)
                 if self.limit is not None and isinstance(report, Second):
                     await self._steer(self.limit, report, load)
@@ -117,9 +120,16 @@ class LoadRun:
             raise self.failure
 
     async def _end(self, load: RemoteLoad) -> None:
-        """Once it is to stop, tell so."""
+        """Once it is to stop, tell so; what does not end is ended."""
         await self._stopping.wait()
-        await load.stop()
+        try:
+            async with asyncio.timeout(END_WITHIN):
+                await load.stop()
+                await self._over.wait()
+        except TimeoutError:
+            assert self._following is not None
+            self.failure = WsctlError(f"the load's process did not end within {END_WITHIN:g} s of being asked to")
+            self._following.cancel()
 
     async def _steer(self, limit: LimitFinder, second: Second, load: RemoteLoad) -> None:
         tried = limit.add(second)
@@ -166,7 +176,7 @@ class LoadRun:
             metrics = {name: value for name, value in metrics.items() if not name.startswith(OF_A_COURSE)}
             metrics |= {} if limit.users is None else {"connections.limit": limit.users}
         saturated = figures.saturated if self.limit is None else None
-        judged = judge(options.expected, metrics, saturated)
+        judged = judge(options.expected, metrics, saturated, flushed=self._flushed)
         if self.failure is None and not self._interrupted and self._left_alone():
             self.failure = self._gone()
         verdict, reason = Verdict.ERROR, self._reason
@@ -203,17 +213,22 @@ class LoadRun:
         )
 
     def _left_alone(self) -> bool:
-        """Whether at the end of the course nobody was connected any more, though somebody should be."""
-        return self._nobody_since is not None and bool(self.figures.sums.causes)
+        """Whether at the end of the course nobody had ever come up. Who did may be away, all at once, for a moment."""
+        return self._nobody_since is not None and not self.figures.sums.counts["opened"]
 
     def _notes(self) -> list[str]:
         """What a reader of the figures should know."""
         figures = self.figures
         notes = [f"{count:,} × {cause}" for cause, count in figures.sums.causes.most_common(CAUSES_TOLD)]
+        if unacknowledged := figures.sums.counts["unacknowledged"]:
+            notes.append(f"{unacknowledged:,} subscriptions were not acknowledged; taken for served all the same")
+        for worker in figures.workers():
+            if worker.lost:
+                notes.append(f"worker {worker.index} was lost; users that it had: {worker.users:,}")
         if figures.warmup and figures.rows:
             notes.append(f"latencies and rates of the first {figures.warmup:g} s are left out, while users set out")
         if figures.rows and not self._flushed:
-            notes.append("the last second or so is missing: not every process told all that it had counted")
+            notes.append(f"{UNFLUSHED}; totals are at least what is told")
         if self._missing:
             notes.append(f"workers that did not answer at the end: {', '.join(map(str, self._missing))}")
         return notes

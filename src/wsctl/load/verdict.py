@@ -23,6 +23,9 @@ OF_A_COURSE = (
     "target.cpu",
 )
 """metrics that mean nothing where numbers of users are tried"""
+TOTALS = ("messages.received", "messages.bytes", "ordering.", "errors", "acks.ok", "acks.refused", "auth.")
+"""metrics of which nobody knows what they are where something that was counted was not told"""
+UNFLUSHED = "some of what was counted is missing: not every process told all of it"
 _NEVER = ("reconnect.", "limit.", "silence.", "staleness.", "clock.", "tape.", "replay.", "connections.polling")
 _NEVER_EITHER = ("ordering.time_inversions",)
 MEASURED = frozenset(name for name in METRICS if not name.startswith((*_NEVER, *_NEVER_EITHER)))
@@ -67,15 +70,27 @@ def check_tried(limit: Expectation) -> None:
         )
 
 
-def judge(expected: Iterable[Expectation], metrics: Metrics, saturated: str | None) -> tuple[Judged, ...]:
-    """Each by itself. A generator that could not keep up makes those about time invalid."""
-    judged = (one.judge(metrics) for one in expected)
-    return tuple(
-        structs.replace(one, verdict=Verdict.INVALID, reason=saturated)
-        if saturated is not None and one.metric.startswith(ABOUT_ITSELF) and one.observed is not None
-        else one
-        for one in judged
-    )
+def judge(
+    expected: Iterable[Expectation], metrics: Metrics, saturated: str | None, *, flushed: bool = True
+) -> tuple[Judged, ...]:
+    """Each by itself. A generator that could not keep up makes those about time invalid.
+
+    Without all that was counted (not `flushed`) totals are unverifiable, but for what is too many already.
+    """
+    return tuple(_judged(one, metrics, saturated, flushed) for one in expected)
+
+
+def _judged(expected: Expectation, metrics: Metrics, saturated: str | None, flushed: bool) -> Judged:
+    judged = expected.judge(metrics)
+    if judged.observed is None:
+        return judged
+    if saturated is not None and expected.metric.startswith(ABOUT_ITSELF):
+        return structs.replace(judged, verdict=Verdict.INVALID, reason=saturated)
+    above = expected.operator in _UPPER or (expected.operator == "==" and judged.observed > expected.value)
+    too_many = judged.verdict is Verdict.FAIL and above
+    if not flushed and expected.metric.startswith(TOTALS) and not too_many:
+        return structs.replace(judged, verdict=Verdict.UNVERIFIABLE, reason=UNFLUSHED)
+    return judged
 
 
 def conclude(figures: Figures, metrics: Metrics, judged: Sequence[Judged]) -> tuple[Verdict, str | None]:

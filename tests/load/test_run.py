@@ -1,0 +1,129 @@
+"""A load from its beginning to its end, by what the Locust process tells."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import pytest
+from tests.cli.program import Server
+from tests.load.seconds import second
+
+from wsctl.client.target import Target
+from wsctl.clock import SystemClock
+from wsctl.errors import ExitCode
+from wsctl.load import remote, run
+from wsctl.load.messages import Done, Second, WorkerLost
+from wsctl.load.options import LoadOptions
+from wsctl.load.profile import LoadSpec, StageSpec
+from wsctl.load.result import LoadResult
+from wsctl.model.expectation import parse_expectation
+from wsctl.model.finding import Verdict
+
+SYMBOLS = ("BTC/USDT", "ETH/USDT")
+
+
+def options(url: str = "http://127.0.0.1:9", **given: Any) -> LoadOptions:
+    stages = (StageSpec(ramp=10, over=1.0), StageSpec(hold=60.0))
+    return LoadOptions(target=Target(url=url), spec=LoadSpec(symbols=SYMBOLS, stages=stages), name="a load", **given)
+
+
+class Script:
+    """Stands in for the Locust process: tells what it is given."""
+
+    def __init__(self, *reports: Any) -> None:
+        self._reports = iter(reports)
+
+    def __call__(self, plan: Any) -> Self:
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        for report in self._reports:
+            return report
+        raise StopAsyncIteration
+
+
+def told(
+    monkeypatch: pytest.MonkeyPatch, *reports: Any, expected: tuple[str, ...] = ()
+) -> tuple[LoadResult, run.LoadRun]:
+    """What comes of such reports."""
+
+    async def scouted(*_: Any) -> Any:
+        return type("Scouted", (), {"clock": "one clock"})
+
+    monkeypatch.setattr(run, "scout", scouted)
+    monkeypatch.setattr(run, "RemoteLoad", Script(*reports))
+    asked = options(expected=tuple(map(parse_expectation, expected)))
+    made = run.LoadRun(asked, SystemClock(), lambda event: None)
+    return asyncio.run(made.run()), made
+
+
+def test_what_was_lost_on_the_way_is_told_and_no_total_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, _ = told(
+        monkeypatch,
+        second(1.0, asked=10, opened=10, subscribed=10, unacknowledged=2),
+        second(3.0, received=90, latencies={0.01: 90}),
+        WorkerLost(index=1, users=0),
+        Done(flushed=False, missing=(0,)),
+        expected=("messages.received >= 10", "latency.p95 < 1 s"),
+    )
+    assert (result.verdict, result.metrics["errors"]) == (Verdict.UNVERIFIABLE, 2)
+    assert [one.verdict for one in result.expectations] == [Verdict.UNVERIFIABLE, Verdict.PASS]
+    assert "2 subscriptions were not acknowledged; taken for served all the same" in result.notes
+    assert "worker 1 was lost; users that it had: 0" in result.notes
+    assert "workers that did not answer at the end: 0" in result.notes
+    assert any("not every process told all" in note for note in result.notes)
+
+
+def test_everybody_away_for_a_moment_at_the_end_is_no_target_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    came = second(1.0, asked=10, opened=10, subscribed=10, received=9, causes={"one was cut": 1})
+    away = second(3.0, users=0, open=0)
+    away.delta.levels["users"] = 0
+    result, made = told(
+        monkeypatch, came, Second(at=1.0, elapsed=3.0, users=10, stage=1, delta=away.delta), Done(flushed=True)
+    )
+    assert (made.failure, result.verdict) == (None, Verdict.PASS)
+
+
+def test_nobody_ever_came_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = second(3.0, open=0, asked=10, opened=0, causes={"it said no": 10})
+    _, made = told(monkeypatch, refused, Done(flushed=True))
+    assert made.failure is not None
+    assert made.failure.message == "no connection came up: it said no"
+
+
+@pytest.mark.timeout(120)
+def test_a_locust_process_that_hangs_at_the_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "END_WITHIN", 1.0)
+    monkeypatch.setattr(remote, "PATIENCE", 0.5)
+    hanging: list[psutil.Process] = []
+
+    def hang(event: run.Event) -> None:
+        if isinstance(event, Second) and event.delta.levels.get("open") == 10 and not hanging:
+            children = psutil.Process().children(recursive=True)
+            (locust,) = [one for one in children if "wsctl.load.locust_process" in one.cmdline()]
+            hanging.append(locust)
+            locust.send_signal(signal.SIGSTOP)
+            made.stop()
+
+    async def follow() -> LoadResult:
+        async with asyncio.timeout(60):
+            return await made.run()
+
+    with Server(tmp_path, "--symbols", ",".join(SYMBOLS)) as server:
+        made = run.LoadRun(options(server.url), SystemClock(), hang)
+        result = asyncio.run(follow())
+    assert made.failure is not None
+    assert made.failure.message == "the load's process did not end within 1 s of being asked to"
+    assert made.failure.exit_code == ExitCode.INTERNAL
+    assert (result.verdict, result.metrics["connections.opened"]) == (Verdict.ERROR, 10)
+    assert not hanging[0].is_running()
