@@ -8,7 +8,7 @@ from wsctl.load.messages import Process, Second
 from wsctl.swarm.delta import Delta
 
 
-def process(index: int = 0, *, cpu: float = 0.1, lag: float | None = 0.002, users: int = 10) -> Process:
+def process(index: int = 0, *, cpu: float = 0.1, lag: float | None = 0.002, users: int = 10, control_cpu: float = 0.01) -> Process:
     """One that holds connections, at its ease unless told otherwise."""
     return Process(
         index=index,
@@ -19,7 +19,7 @@ def process(index: int = 0, *, cpu: float = 0.1, lag: float | None = 0.002, user
         cpu=cpu,
         rss=50_000_000,
         lag=lag,
-        control_cpu=0.01,
+        control_cpu=control_cpu,
         control_rss=80_000_000,
     )
 

@@ -4,7 +4,7 @@ import pytest
 from tests.load.seconds import process, second, seconds
 
 from wsctl.load.figures import Figures, warmup_of
-from wsctl.load.messages import WorkerLost
+from wsctl.load.messages import Process, WorkerLost
 from wsctl.load.profile import StageSpec
 
 RAMP, HOLD = StageSpec(ramp=10, over=2.0), StageSpec(hold=3.0)
@@ -97,6 +97,16 @@ def test_a_generator_that_cannot_keep_up_is_told(cpu: float, lag: float, word: s
     for one in seconds(3, processes=(process(cpu=0.1), process(1, cpu=cpu, lag=lag))):
         seen.add(one)
     assert word in (seen.saturated or "")
+
+
+@pytest.mark.parametrize("busy", [process(cpu=0.99), process(lag=0.2), process(control_cpu=1.0)])
+def test_a_tenth_of_the_seconds_measured_may_be_too_busy_and_no_more(busy: Process) -> None:
+    seen = figures(warmup=10.0)
+    for at in range(1, 31):
+        seen.add(second(float(at), processes=(busy if at <= 10 or at > 28 else process(),)))
+    assert seen.saturated is None
+    seen.add(second(31.0, processes=(process(0), busy)))
+    assert (seen.saturated or "").endswith("; so it was in 3 of 21 seconds")
 
 
 def test_the_users_of_a_lost_worker_are_lost() -> None:

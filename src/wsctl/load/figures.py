@@ -10,13 +10,15 @@ from wsctl.load.profile import StageSpec
 from wsctl.load.result import Row, StageResult, WorkerResult
 from wsctl.spec.units import format_duration
 from wsctl.swarm.delta import Delta, Sums
-from wsctl.swarm.generator import saturation
+from wsctl.swarm.generator import MOST_CPU, MOST_LAG, saturation
 
 _TOTAL = ("connect.time.", "acks.time.")
 """what is measured from the first moment on: most of it happens while users set out"""
 
 ON_THE_WAY = 1.0
 """seconds that a connection may take before it counts as missing"""
+BUSY_SHARE = 0.1
+"""of the seconds measured: in so many of them the generator may be too busy, as any machine is for a moment"""
 
 
 class Figures:
@@ -41,6 +43,9 @@ class Figures:
         self._asked: deque[tuple[float, int]] = deque()
         """of the latest seconds: when, and how many were asked to connect"""
         self._most_open = 0
+        self._seconds_measured = 0
+        self._busy: list[tuple[float, str]] = []
+        """seconds in which the generator could not keep up: by how much, and how that is said"""
         self._target_cpus: list[float] = []
         self._target_rss = 0.0
 
@@ -65,6 +70,10 @@ class Figures:
             self._peak, self._under_way_at_peak = second, self.under_way
         for process in second.processes:
             self._workers.setdefault(process.index, _Worker()).add(process, warm and running)
+        if warm and running and second.processes:
+            self._seconds_measured += 1
+            if (why := _busy(second)) is not None:
+                self._busy.append(why)
         if second.elapsed > 0:
             self.rows.append(_row(second, target or {}))
         if target:
@@ -107,8 +116,11 @@ class Figures:
 
     @property
     def saturated(self) -> str | None:
-        """Why latencies are those of the generator, if they are."""
-        return saturation(self._generator())
+        """Why latencies are those of the generator, if they are: it could not keep up in too many seconds."""
+        seconds, busy = self._seconds_measured, self._busy
+        if len(busy) <= seconds * BUSY_SHARE:
+            return None
+        return f"{max(busy)[1]}; so it was in {len(busy):,} of {seconds:,} seconds"
 
     @property
     def under_way(self) -> int:
@@ -214,6 +226,14 @@ class _Worker:
             control_rss=self._control_rss,
             lost=self.lost,
         )
+
+
+def _busy(second: Second) -> tuple[float, str] | None:
+    """Whether any process could not keep up in a second: how far beyond what is allowed, and in words."""
+    cpu = max(max(process.cpu, process.control_cpu) for process in second.processes)
+    lag = max((process.lag for process in second.processes if process.lag is not None), default=0.0)
+    words = saturation({"generator.cpu": cpu, "generator.lag.p99": lag})
+    return None if words is None else (max(cpu / MOST_CPU, lag / MOST_LAG), words)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -203,7 +203,7 @@ class LoadRun:
             clock=self._basis,
             metrics={name: value if math.isfinite(value) else None for name, value in sorted(metrics.items())},
             expectations=judged,
-            notes=tuple(self._notes()),
+            notes=(*self._notes(), *([] if saturated is None or verdict is Verdict.INVALID else [saturated])),
             causes=dict(figures.sums.causes.most_common()),
             channels=dict(sorted(figures.sums.channels.items())),
             limit=limit,

@@ -101,12 +101,12 @@ def conclude(figures: Figures, metrics: Metrics, judged: Sequence[Judged]) -> tu
         verdicts.append(Verdict.FAIL)
     if figures.saturated is not None:
         verdicts.append(Verdict.INVALID)
-        reason = reason or figures.saturated
     if not verdicts:
         came = bool(metrics.get("messages.received"))
         verdicts.append(Verdict.PASS if came else Verdict.UNVERIFIABLE)
         reason = None if came else _NOTHING_CAME
-    return overall(verdicts), reason
+    verdict = overall(verdicts)
+    return verdict, figures.saturated if verdict is Verdict.INVALID else reason
 
 
 def unexpected_loss(figures: Figures, expected: Collection[str]) -> str | None:
