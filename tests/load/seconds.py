@@ -8,7 +8,9 @@ from wsctl.load.messages import Process, Second
 from wsctl.swarm.delta import Delta
 
 
-def process(index: int = 0, *, cpu: float = 0.1, lag: float | None = 0.002, users: int = 10, control_cpu: float = 0.01) -> Process:
+def process(
+    index: int = 0, *, cpu: float = 0.1, lag: float | None = 0.002, users: int = 10, control_cpu: float = 0.01
+) -> Process:
     """One that holds connections, at its ease unless told otherwise."""
     return Process(
         index=index,

@@ -8,7 +8,7 @@ from typing import Any, Self
 import psutil
 import pytest
 from tests.cli.program import Server
-from tests.load.seconds import second
+from tests.load.seconds import process, second
 
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
@@ -18,8 +18,14 @@ from wsctl.load.messages import Done, Second, WorkerLost
 from wsctl.load.options import LoadOptions
 from wsctl.load.profile import LoadSpec, StageSpec
 from wsctl.load.result import LoadResult
+from wsctl.load.verdict import UNFLUSHED
 from wsctl.model.expectation import parse_expectation
 from wsctl.model.finding import Verdict
+from wsctl.model.run import StepResult
+from wsctl.scenario.judge import judge
+from wsctl.scenario.spec import LoadStepSpec, StepSpec
+from wsctl.scenario.steps.kind import Context, Files
+from wsctl.scenario.steps.load import LoadStep
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 
@@ -52,16 +58,22 @@ class Script:
         raise StopAsyncIteration
 
 
-def told(
-    monkeypatch: pytest.MonkeyPatch, *reports: Any, expected: tuple[str, ...] = ()
-) -> tuple[LoadResult, run.LoadRun]:
-    """What comes of such reports."""
+def script(monkeypatch: pytest.MonkeyPatch, *reports: Any) -> None:
+    """Have whatever load is run next tell such reports."""
 
     async def scouted(*_: Any) -> Any:
         return type("Scouted", (), {"clock": "one clock"})
 
     monkeypatch.setattr(run, "scout", scouted)
     monkeypatch.setattr(run, "RemoteLoad", Script(*reports))
+
+
+def told(
+    monkeypatch: pytest.MonkeyPatch, *reports: Any, expected: tuple[str, ...] = ()
+) -> tuple[LoadResult, run.LoadRun]:
+    """What comes of such reports."""
+
+    script(monkeypatch, *reports)
     asked = options(expected=tuple(map(parse_expectation, expected)))
     made = run.LoadRun(asked, SystemClock(), lambda event: None)
     return asyncio.run(made.run()), made
@@ -99,6 +111,43 @@ def test_nobody_ever_came_up(monkeypatch: pytest.MonkeyPatch) -> None:
     _, made = told(monkeypatch, refused, Done(flushed=True))
     assert made.failure is not None
     assert made.failure.message == "no connection came up: it said no"
+
+
+def stepped(monkeypatch: pytest.MonkeyPatch, *reports: Any, expect: dict[str, str | float]) -> StepResult:
+    """The result of a scenario's step that is told such reports."""
+    script(monkeypatch, *reports)
+    step = StepSpec(load=LoadStepSpec(users=10, symbols=SYMBOLS, duration=60.0), expect=expect)
+    context = Context(
+        target=Target(url="http://127.0.0.1:9"),
+        tokens={},
+        files=Files(Path(), Path()),
+        clock=SystemClock(),
+        progress=lambda metrics: None,
+        measuring=lambda: None,
+    )
+    outcome = asyncio.run(LoadStep().run(step, context))
+    return judge(step, outcome, duration=1.0, ours=True)
+
+
+CAME = second(1.0, asked=10, opened=10, subscribed=10, received=9)
+
+
+def test_a_busy_generator_hides_no_loss_in_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = second(3.0, open=1, closed=9, received=9, processes=(process(cpu=1.2),))
+    result = stepped(monkeypatch, CAME, gone, Done(flushed=True), expect={"errors": 0, "server.cpu": "< 1 core"})
+    assert result.verdict is Verdict.FAIL
+    assert result.reason == "9 of 10 connections were gone when most were asked for, which nothing expects"
+
+
+def test_a_busy_generator_takes_from_a_step_only_what_is_about_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = second(3.0, received=9, latencies={0.01: 9}, failed=0, processes=(process(cpu=1.2),))
+    for expect, verdict in (({"errors": 0}, Verdict.PASS), ({"latency.p95": "< 1 s"}, Verdict.INVALID)):
+        assert stepped(monkeypatch, CAME, busy, Done(flushed=True), expect=expect).verdict is verdict
+
+
+def test_no_total_of_a_step_passes_where_not_everything_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = stepped(monkeypatch, CAME, Done(flushed=False), expect={"messages.received": "> 5"})
+    assert (result.verdict, result.reason) == (Verdict.UNVERIFIABLE, UNFLUSHED)
 
 
 @pytest.mark.timeout(120)

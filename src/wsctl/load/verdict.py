@@ -106,7 +106,11 @@ def conclude(figures: Figures, metrics: Metrics, judged: Sequence[Judged]) -> tu
         verdicts.append(Verdict.PASS if came else Verdict.UNVERIFIABLE)
         reason = None if came else _NOTHING_CAME
     verdict = overall(verdicts)
-    return verdict, figures.saturated if verdict is Verdict.INVALID else reason
+    if verdict is Verdict.INVALID:
+        reason = figures.saturated
+    elif verdict is Verdict.UNVERIFIABLE and reason is None:
+        reason = UNFLUSHED
+    return verdict, reason
 
 
 def unexpected_loss(figures: Figures, expected: Collection[str]) -> str | None:
