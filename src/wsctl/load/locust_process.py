@@ -11,7 +11,7 @@ import msgspec
 from gevent.fileobject import FileObject
 from locust import argument_parser, runners, stats
 
-from wsctl.errors import ExitCode, UsageError, WsctlError
+from wsctl.errors import ExitCode, TargetError, UsageError, WsctlError
 from wsctl.load import messages
 from wsctl.load.messages import Failed
 from wsctl.load.part import CSV_EVERY, REPORT_EVERY, Part, Single
@@ -37,7 +37,7 @@ def main() -> int:
         _isolate()
         part = PARTS[plan.role](plan, commands, reports)
     except WsctlError as error:
-        reports.put(messages.encode(Failed(message=error.message, hint=error.hint, exit_code=error.exit_code)))
+        _tell(reports, error)
         reports.close(PATIENCE)
         return error.exit_code
     sys.argv = ["locust", *_arguments(plan)]
@@ -45,6 +45,9 @@ def main() -> int:
     try:
         locust.main.main()
     except SystemExit as end:
+        if end.code and plan.role == "worker" and not part.begun:
+            _tell(reports, TargetError(f"no master at {plan.host}:{plan.port} took this worker in"))
+            return ExitCode.TARGET
         return end.code if isinstance(end.code, int) else ExitCode.INTERNAL
     finally:
         part.close()
@@ -60,6 +63,10 @@ def _pipes() -> tuple[Any, LineWriter]:
     os.close(nothing)
     os.dup2(2, 1)
     return FileObject(commands, "rb"), LineWriter(FileObject(reports, "wb"))
+
+
+def _tell(reports: LineWriter, error: WsctlError) -> None:
+    reports.put(messages.encode(Failed(message=error.message, hint=error.hint, exit_code=error.exit_code)))
 
 
 def _read_plan(line: bytes) -> LoadPlan:

@@ -41,7 +41,7 @@ ORPHAN_PATIENCE = 10.0
 
 
 class Part:
-    """One per process. `begin` is called when Locust has made its runner, in the main greenlet."""
+    """One per process, made in the main greenlet. `begin` is called there when Locust has made its runner."""
 
     def __init__(self, plan: LoadPlan, commands: Any, reports: LineWriter) -> None:
         self.plan = plan
@@ -56,20 +56,23 @@ class Part:
         self._done = False
         """Done is told"""
         self._environment: Environment
-        self._main: Any
+        self._main = gevent.getcurrent()
+        self.begun = False
+        """Locust has made its runner: that of a worker, only once its master has taken it in"""
         events.init.add_listener(self._init)
+        self.spawn(self._obey)
 
     def _init(self, environment: Environment, runner: Any, web_ui: Any, **_: Any) -> None:
         environment.process_exit_code = ExitCode.PASSED  # whatever failed: the verdict is the parent's
         logging.getLogger("locust.stats_logger").disabled = True  # and so are the tables
         self._environment = environment
-        self._main = gevent.getcurrent()
         self.begin(environment, runner)
+        self.begun = True
         events.test_stopping.add_listener(lambda **_: self.end())
         events.quitting.add_listener(lambda **_: self.end())
         gevent.signal_handler(signal.SIGTERM, self.stop)  # Locust has its own only once the course is over
-        for work in (self._tell_seconds, self._obey, partial(self._tell_ready, runner, web_ui)):
-            self.spawn(work)
+        self.spawn(self._tell_seconds)
+        self.spawn(partial(self._tell_ready, runner, web_ui))
 
     def spawn(self, work: Any) -> gevent.Greenlet:
         """Have something done; an error of our own ends the run."""
@@ -105,6 +108,11 @@ class Part:
 
     def stop(self) -> None:
         """End, and the process after it."""
+        if not self.begun:  # there is nothing to tell
+            self._over = True
+            self.report(Done(flushed=True))
+            self.leave(ExitCode.PASSED)
+            return
         self.end()
         if self.shape.begun:
             self.shape.over = True
@@ -173,12 +181,15 @@ class Part:
 class Single(Part):
     """Without workers."""
 
+    def __init__(self, plan: LoadPlan, commands: Any, reports: LineWriter) -> None:
+        super().__init__(plan, commands, reports)
+        self._holder = JourneyUser.holder = Holder(self._told, self.fail)
+
     def begin(self, environment: Environment, runner: Any) -> None:
         assert isinstance(runner, LocalRunner)
         assert self.plan.work is not None
         environment.shape_class = self.shape
         environment.dispatcher_class = partial(Dispatcher, workers=1, index_of=lambda _: 0)  # type: ignore[assignment]
-        self._holder = JourneyUser.holder = Holder(self._told, self.fail)
         self._holder.open(self.plan.work, 0, 1)
 
     def flush(self) -> tuple[int, ...]:

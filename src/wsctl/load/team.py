@@ -26,6 +26,7 @@ from wsctl.load.link import FLUSH_TIMEOUT
 from wsctl.load.merge import Told
 from wsctl.load.messages import Failed, WorkerLost
 from wsctl.load.part import Part
+from wsctl.load.pipe import LineWriter
 from wsctl.load.plan import LoadPlan, Work
 from wsctl.load.seats import Dispatcher
 from wsctl.load.users import JourneyUser
@@ -62,10 +63,8 @@ class _Flushed(msgspec.Struct):
 class Master(Part):
     """Holds no connections; starts the workers that are to run on this machine."""
 
-    def begin(self, environment: Environment, runner: Any) -> None:
-        assert isinstance(runner, MasterRunner)
-        assert self.plan.work is not None
-        self._runner = runner
+    def __init__(self, plan: LoadPlan, commands: Any, reports: LineWriter) -> None:
+        super().__init__(plan, commands, reports)
         self._children: dict[int, Any] = {}
         """workers of our own, by pid"""
         self._ready: dict[int, str] = {}
@@ -76,6 +75,11 @@ class Master(Part):
         self._flushed: dict[int, _Flushed] = {}
         self._heard = Event()
         """of another worker that has flushed, or is lost"""
+
+    def begin(self, environment: Environment, runner: Any) -> None:
+        assert isinstance(runner, MasterRunner)
+        assert self.plan.work is not None
+        self._runner = runner
         environment.shape_class = self.shape
         environment.dispatcher_class = partial(  # type: ignore[assignment]
             Dispatcher, workers=self.plan.expect_workers, index_of=runner.get_worker_index
@@ -182,11 +186,14 @@ class Master(Part):
 class Worker(Part):
     """Tells its master; and its parent, where it was started by hand, of itself alone."""
 
+    def __init__(self, plan: LoadPlan, commands: Any, reports: LineWriter) -> None:
+        super().__init__(plan, commands, reports)
+        self._told_what = Event()
+        self._holder = JourneyUser.holder = Holder(self._told, self._on_break)
+
     def begin(self, environment: Environment, runner: Any) -> None:
         assert isinstance(runner, WorkerRunner)
         self._runner = runner
-        self._told_what = Event()
-        self._holder = JourneyUser.holder = Holder(self._told, self._on_break)
         runner.register_message(WORK, self._on_work)
         runner.register_message(FLUSH, self._on_flush, concurrent=True)
         self.spawn(self._ask)
