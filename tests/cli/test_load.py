@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -153,6 +154,10 @@ def test_a_breach_ends_it_early(target: Server, tmp_path: Path) -> None:
         (("--url", "http://127.0.0.1:9", "--users", "5"), "nothing to subscribe to"),
         (("--url", "http://127.0.0.1:9", "--users", "5", *SYMBOLS, "--expect-workers", "2"), "--expect-workers is how"),
         (("--worker", "--users", "5"), "--users is for the master; a --worker does as it is told"),
+        (("--worker", "--jwt-secret", "x"), "--jwt-secret is for the master"),
+        (("--worker", "--url", "http://127.0.0.1:9"), "--url is for the master"),
+        (("--worker", "profile.yaml"), "a PROFILE is for the master"),
+        (("--url", "http://127.0.0.1:9", "--users", "5", *SYMBOLS, "--master-bind", "*"), "--master-bind is where"),
         (("--url", "http://127.0.0.1:9", "--users", "9", *SYMBOLS, "--find-limit", "latency"), "bad expectation"),
         (
             ("--url", "http://127.0.0.1:9", "--users", "9", *SYMBOLS, "--expect", "reconnect.success_rate > 9 %"),
@@ -271,6 +276,79 @@ def test_a_worker_of_another_machine(target: Server, tmp_path: Path) -> None:
             wait_until(lambda: worker.process.poll() is not None)
             assert (master.finish().code, worker.finish().code) == (0, 0)
     assert result_of(tmp_path)["metrics"]["connections.receiving"] == 10
+
+
+def test_a_worker_waits_for_its_master_until_it_is_told_to_stop() -> None:
+    with Program("load", "--worker", "--master-port", "9", env={"WSCTL_JWT_SECRET": "of other commands"}) as worker:
+        worker.wait_err("waits for that master")
+        started = children(worker)
+        ended = worker.interrupt()
+    assert ended.code == 130, ended.err
+    assert "error" not in ended.err
+    assert_gone(started)
+
+
+def test_a_worker_whose_master_has_no_address_is_exit_2() -> None:
+    ended = wsctl("load", "--worker", "--master-host", "nobody.invalid")
+    assert (ended.code, ended.err) == (2, "wsctl: error: the master's host nobody.invalid is not known\n")
+
+
+def test_a_master_says_how_many_workers_are_there(target: Server) -> None:
+    arguments = ("--url", target.url, "--users", "4", *SYMBOLS, "--duration", "1s", "--workers", "1")
+    with Program("load", *arguments, "--master", "--master-port", "0", "--expect-workers", "2") as master:
+        master.wait_err("1 of 2 workers there")
+        port = next(line for line in master.err if "may join" in line).rpartition(" ")[2]
+        with Program("load", "--worker", "--master-port", port) as worker:
+            wait_until(lambda: master.process.poll() is not None)
+            assert master.finish().code == 0
+            wait_until(lambda: worker.process.poll() is not None)
+            assert "the master took it in" in worker.finish().err
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [(("--master", "--master-port"), "--master-port 0 picks"), (("--web-ui",), "--web-ui 0 picks")],
+)
+def test_a_port_that_is_taken_is_exit_2_before_any_load(target: Server, options: tuple[str, ...], hint: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = load("--url", target.url, "--users", "4", *SYMBOLS, "--duration", "1s", *options, port)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"port {port} on 127.0.0.1 is already in use\n  hint: {hint}" in ended.err
+
+
+def test_a_master_is_there_for_this_machine_unless_told_otherwise(target: Server) -> None:
+    arguments = ("--url", target.url, "--users", "4", *SYMBOLS, "--mint", "2", "--master", "--master-port", "0")
+    for more, heard, warned in (((), {"127.0.0.1"}, False), (("--master-bind", "*"), {"0.0.0.0", "::"}, True)):
+        with Program("load", *arguments, *more) as master:
+            master.wait_err("may join at port ")
+            port = int(next(line for line in master.err if "may join" in line).rpartition(" ")[2])
+            listening = {
+                place.laddr.ip
+                for process in children(master)
+                for place in process.net_connections("tcp")
+                if place.status == psutil.CONN_LISTEN and place.laddr.port == port
+            }
+            err = master.interrupt().err
+        assert listening
+        assert listening <= heard
+        assert ("is told the tokens, unencrypted" in err) is warned
+
+
+def test_locusts_files_are_written_where_people_are(target: Server, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ("--url", target.url, "--users", "4", *SYMBOLS, "--ramp", "0s", "--duration", "1s")
+    assert load(*arguments, "--html", "new/report.html", "--csv", "tables/t").code == 0
+    assert "message" in (tmp_path / "new/report.html").read_text()
+    assert (tmp_path / "tables/t_stats.csv").exists()
+
+
+def test_a_place_where_no_file_can_be_is_exit_2_before_any_load(target: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "file" / "report.html"):
+        ended = load("--url", target.url, "--users", "4", *SYMBOLS, "--html", str(place))
+        assert (ended.code, ended.out) == (2, "")
+        assert "directory" in ended.err or "file exists" in ended.err
 
 
 def test_the_limit_of_a_server_is_found(serve: Serve, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Files that a command leaves behind."""
 
+import os
 from pathlib import Path
 
 from wsctl.errors import UsageError, WsctlError
@@ -11,6 +12,14 @@ def make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {out}: {(error.strerror or str(error)).lower()}") from error
+
+
+def make_place(file: Path) -> None:
+    """Make the folder of a file that somebody else writes later. Raises UsageError where it could not be written."""
+    make_folder(file.parent)
+    blocked = file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK)
+    if blocked:
+        raise UsageError(f"cannot write {file}: {'is a directory' if file.is_dir() else 'permission denied'}")
 
 
 def write_whole(path: Path, data: bytes) -> None:

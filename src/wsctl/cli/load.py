@@ -1,7 +1,7 @@
 """wsctl load: many connections, over time."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ MASTER_PORT = 5557
 @takes(aiming, "aim")
 @takes(expecting, "expected")
 def load(
+    context: typer.Context,
     profile: Annotated[
         Path | None, typer.Argument(metavar="PROFILE", help="A load profile (YAML); options come before what it says.")
     ] = None,
@@ -71,6 +72,13 @@ def load(
     master_port: Annotated[
         int | None, typer.Option(min=0, max=65535, metavar="PORT", help="Of the master; 5557.")
     ] = None,
+    master_bind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of --master: where workers find it; 127.0.0.1. Others than loopback can read the tokens; * is all.",
+        ),
+    ] = None,
     expect_workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of --master: begin when so many workers are there.")
     ] = None,
@@ -111,12 +119,14 @@ def load(
 
     port = MASTER_PORT if master_port is None else master_port
     if worker:
-        _check_worker(locals())
+        _check_worker(context)
         raise typer.Exit(run(be_worker(master_host or "127.0.0.1", port)))
     if master_host is not None:
         raise typer.BadParameter("--master-host is where a --worker finds its master")
     if expect_workers is not None and not master:
         raise typer.BadParameter("--expect-workers is how many a --master waits for")
+    if master_bind is not None and not master:
+        raise typer.BadParameter("--master-bind is where workers find a --master")
     if mint is not None and tokens is not None:
         raise typer.BadParameter("--mint and --tokens both say who the connections are; give one of them")
     asked = Asked(
@@ -138,7 +148,7 @@ def load(
         control=Control(
             master=master,
             expect_workers=expect_workers or (1 if master else 0),
-            bind="*" if master else "127.0.0.1",
+            bind=master_bind or "127.0.0.1",
             port=port if master else 0,
             web_port=web_ui,
             html=html,
@@ -153,18 +163,15 @@ def load(
     raise typer.Exit(run(run_load(asked, aim)))
 
 
-_MASTERS = (
-    *("profile", "users", "symbols", "channel", "duration", "ramp", "warmup", "connect_rate", "mint", "tokens"),
-    *("workers", "expect_workers", "out", "abort_after", "find_limit", "target_metrics", "web_ui", "html", "csv"),
-)
-"""options that make no sense beside --worker"""
+_WORKERS = ("worker", "master_host", "master_port")
+"""options that make sense for a worker"""
 
 
-def _check_worker(given: dict[str, Any]) -> None:
-    """Raise for options that are the master's."""
-    for name in _MASTERS:
-        if given[name] is not None:
-            raise typer.BadParameter(f"--{name.replace('_', '-')} is for the master; a --worker does as it is told")
-    if given["master"] or given["expected"]:
-        which = "--master" if given["master"] else "--expect"
-        raise typer.BadParameter(f"{which} is for the master; this is a --worker")
+def _check_worker(context: typer.Context) -> None:
+    """Raise for options that are the master's; what the environment says is about other commands, too."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name not in _WORKERS and source is not None and source.name == "COMMANDLINE":
+            shown = parameter.opts[0] if parameter.param_type_name == "option" else f"a {name.upper()}"
+            raise typer.BadParameter(f"{shown} is for the master; a --worker does as it is told")

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from wsctl.cli.console import print_text, reader_may_leave, say
 from wsctl.cli.drawing import drawn
-from wsctl.cli.files import make_folder, write_whole
+from wsctl.cli.files import make_folder, make_place, write_whole
 from wsctl.cli.groups import Aim
 from wsctl.cli.loop import on_signals
 from wsctl.client.target import Target
@@ -21,6 +21,7 @@ from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.load import preflight
 from wsctl.load.course import Course
+from wsctl.load.messages import Ready, Second
 from wsctl.load.options import Control, LoadOptions, tokens_of
 from wsctl.load.plan import LoadPlan
 from wsctl.load.profile import AbortSpec, ProfileSpec, TokensSpec
@@ -36,8 +37,10 @@ from wsctl.report.load_lines import LoadLines
 from wsctl.report.load_live import LoadLive
 from wsctl.report.load_table import LoadTable
 from wsctl.report.result_json import as_run, result_json
+from wsctl.report.words import counted
 from wsctl.scenario import programs
 from wsctl.scenario.services import Service, Usage
+from wsctl.server.sockets import is_loopback
 from wsctl.spec.document import Document
 from wsctl.spec.typed import written
 
@@ -69,6 +72,10 @@ async def run_load(asked: Asked, aim: Aim) -> ExitCode:
     profile, document = _profile(asked)
     if asked.out is not None:
         make_folder(asked.out)
+    for file in (asked.control.html, asked.control.csv):
+        if file is not None:
+            make_place(file)
+    preflight.require_free(asked.control)
     async with AsyncExitStack() as stack:
         service = None
         found = aim(profile.url, profile.feed, profile.dialect)
@@ -83,6 +90,7 @@ async def run_load(asked: Asked, aim: Aim) -> ExitCode:
             assert made is not None, "a URL was given"
             options = structs.replace(options, target=structs.replace(made.target, direct=True))
         options = _prepared(options)
+        _warn(options)
         clock = SystemClock()
         usage = None if service is None else Usage(service.pid, clock.monotonic())
         result, failure = await _run(options, usage, asked.out)
@@ -91,17 +99,41 @@ async def run_load(asked: Asked, aim: Aim) -> ExitCode:
     return _exit_code(result)
 
 
+def _warn(options: LoadOptions) -> None:
+    """Say so where others could read the tokens."""
+    control = options.control
+    secret = options.tokens or options.target.token is not None
+    if control.master and secret and not is_loopback(control.bind):
+        say(f"warning: whoever reaches {control.bind} at the master's port is told the tokens, unencrypted")
+
+
 async def be_worker(host: str, port: int) -> ExitCode:
-    """Do as a master says, until it has had enough. Raises TargetError where there is none."""
+    """Do as a master says, until it has had enough.
+
+    Raises UsageError for a host that nobody knows, and TargetError where no master comes.
+    """
+    await _resolve(host, port)
     preflight_note = preflight.this_machine()
     say(f"worker for the master at {host}:{port}; {preflight_note.descriptors or 'any number of'} connections at most")
     stop = _Stop()
     with on_signals(stop, lambda: stop.called):
         async with RemoteLoad(LoadPlan(role="worker", host=host, port=port)) as load:
             stop.able(lambda: asyncio.create_task(load.stop()))
-            async for _ in load:
-                pass
+            if stop.called:  # before there was anything to stop
+                await load.stop()
+            say("waits for that master to take it in")
+            async for report in load:
+                if isinstance(report, Ready):
+                    say("the master took it in")
     return ExitCode.INTERRUPTED if stop.called else ExitCode.PASSED
+
+
+async def _resolve(host: str, port: int) -> None:
+    """Raise UsageError for a host that nobody knows: Locust would wait for it."""
+    try:
+        await asyncio.get_running_loop().getaddrinfo(host, port)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"the master's host {host} is not known") from error
 
 
 class _Stop:
@@ -139,6 +171,8 @@ async def _run(options: LoadOptions, usage: Usage | None, out: Path | None) -> t
     with on_signals(stop, lambda: stop.called):
         async with _showing(run, clock) as show:
             shows.append(show)
+            if options.control.expect_workers:
+                shows.append(_Awaited(options.control.expect_workers).listen)
             if usage is not None:
                 shows.append(lambda event: usage.sample(clock.monotonic()))
             task = asyncio.create_task(run.run(dict if usage is None else usage.metrics))
@@ -146,6 +180,20 @@ async def _run(options: LoadOptions, usage: Usage | None, out: Path | None) -> t
             result = await task
         _report(result, out, options.source or "", failed=run.failure is not None)
     return result, run.failure
+
+
+class _Awaited:
+    """Says `1 of 2 workers are there` whenever that changes, until the course begins."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self._there: int | None = None
+
+    def listen(self, event: Event) -> None:
+        """Say it, if there is something to say."""
+        if isinstance(event, Second) and event.elapsed <= 0 and len(event.processes) != self._there:
+            self._there = len(event.processes)
+            say(f"{self._there} of {counted(self._expected, 'worker')} there")
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ class Control(Struct, frozen=True, kw_only=True):
     expect_workers: int = 0
     """in all; 0: those of this machine"""
     bind: str = "127.0.0.1"
+    """where workers find the master, an IP address or `*`; they are told the tokens, unencrypted"""
     port: int = 0
     web_host: str = "127.0.0.1"
     web_port: int | None = None
@@ -96,8 +97,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             port=control.port,
             web_host=control.web_host,
             web_port=control.web_port,
-            html=None if control.html is None else str(control.html),
-            csv=None if control.csv is None else str(control.csv),
+            html=None if control.html is None else str(control.html.absolute()),
+            csv=None if control.csv is None else str(control.csv.absolute()),
         )
 
     def _journeys(self) -> tuple[Journey, ...]:

@@ -12,11 +12,14 @@ from msgspec import Struct
 
 from wsctl.client.target import Target
 from wsctl.errors import UsageError
+from wsctl.load.options import Control
+from wsctl.server.sockets import bind
 from wsctl.swarm.process import SPARE_DESCRIPTORS
 
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 USUAL_PORTS = 28_232
 """of Linux, where the range cannot be read"""
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what people ask for by `*`
 PORTS_USED = 0.9
 """share of them to count on: some are taken, or wait to be free again"""
 PER_CONNECTION = 40_000
@@ -123,6 +126,21 @@ def require(machine: Machine, users: int, *, workers: int, addresses: int) -> li
             raise UsageError(f"too few {check.about} for {users:,} connections: {check.found}", hint=check.advice)
         notes.append(f"{check.about}: {check.found}; {check.advice}")
     return notes
+
+
+def require_free(control: Control) -> None:
+    """Raise UsageError for an address that the master or the web UI could not have: Locust would not say so."""
+    places = []
+    if control.master:
+        places.append((EVERYWHERE if control.bind == "*" else control.bind, control.port, "--master-port"))
+    if control.web_port is not None:
+        places.append((control.web_host, control.web_port, "--web-ui"))
+    for host, port, option in places:
+        try:
+            for listening in bind(host, port):
+                listening.close()
+        except UsageError as error:
+            raise UsageError(error.message, hint=f"{option} 0 picks a port that is free") from error
 
 
 def _descriptors() -> int | None:
