@@ -1,6 +1,7 @@
 """wsctl load, as people run it, against a real feed."""
 
 import json
+import resource
 import signal
 import socket
 import time
@@ -303,6 +304,30 @@ def test_a_master_says_how_many_workers_are_there(target: Server) -> None:
             assert master.finish().code == 0
             wait_until(lambda: worker.process.poll() is not None)
             assert "the master took it in" in worker.finish().err
+
+
+def test_a_master_looks_whether_this_machine_can_hold_its_own_workers_share(target: Server) -> None:
+    arguments = ("--url", target.url, "--users", "2000000000", *SYMBOLS, "--ramp", "1s", "--workers", "1", "--master")
+    ended = load(*arguments, "--master-port", "0", "--expect-workers", "2")
+    assert ended.code == 2
+    assert "too few open files for 1,000,000,000 connections" in ended.err
+
+
+def test_a_worker_looks_whether_its_machine_can_hold_its_share(target: Server) -> None:
+    """As a shell would lower its limit."""
+    arguments = ("--url", target.url, "--users", "400", *SYMBOLS, "--duration", "1s", "--master", "--master-port", "0")
+    with Program("load", *arguments, "--expect-workers", "2") as master, ExitStack() as stack:
+        master.wait_err("may join at port ")
+        port = next(line for line in master.err if "may join" in line).rpartition(" ")[2]
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for limit in (hard, 200):
+            worker = stack.enter_context(Program("load", "--worker", "--master-port", port))
+            resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE, (min(limit, 1024), limit))
+        wait_until(lambda: master.process.poll() is not None)
+        ended = master.finish()
+    assert ended.code == 2
+    assert "too few open files for 200 connections: 200 a process; 250 needed" in ended.err
+    assert "worker at " in ended.err
 
 
 @pytest.mark.parametrize(

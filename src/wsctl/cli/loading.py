@@ -1,6 +1,7 @@
 """What load does around the run: the profile, the feed it may start, reports that listen, files at the end."""
 
 import asyncio
+import math
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -20,7 +21,6 @@ from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.load import preflight
-from wsctl.load.course import Course
 from wsctl.load.messages import Ready, Second
 from wsctl.load.options import Control, LoadOptions, tokens_of
 from wsctl.load.plan import LoadPlan
@@ -268,10 +268,13 @@ def _prepared(options: LoadOptions) -> LoadOptions:
     if options.limit is not None and options.spec.users is None:
         most = preflight.most_users(machine, workers=options.control.workers)
         options = structs.replace(options, spec=structs.replace(options.spec, users=most, stages=()))
-    users = Course(options.stages()).most or options.spec.users or 0
-    addresses = preflight.source_addresses(options.target, users, machine)
-    if not options.control.master:  # else others hold them
-        for note in preflight.require(machine, users, workers=options.control.workers, addresses=len(addresses)):
+    control = options.control
+    addresses = preflight.source_addresses(options.target, options.most, machine)
+    held = options.most
+    if control.master:  # workers elsewhere look for themselves
+        held = math.ceil(held * control.workers / max(control.expect_workers, control.workers))
+    if held:
+        for note in preflight.require(machine, held, workers=control.workers, addresses=len(addresses)):
             say(f"note: {note}")
     return structs.replace(options, addresses=addresses)
 

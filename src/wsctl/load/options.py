@@ -67,6 +67,11 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         return () if self.limit is not None else stages_of(self.spec)
 
     @property
+    def most(self) -> int:
+        """The most users that there will be; 0: not said yet."""
+        return Course(self.stages()).most or self.spec.users or 0
+
+    @property
     def raw(self) -> bool:
         """Whether the target speaks a raw WebSocket dialect."""
         dialect = spoken(self.target.dialect)
@@ -91,6 +96,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             role="master" if control.workers or control.master else "single",
             work=work,
             legs=legs,
+            users=self.most,
             workers=control.workers,
             expect_workers=max(control.expect_workers, control.workers),
             bind=control.bind,

@@ -67,6 +67,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     """None: a worker, which has it from its master"""
     legs: tuple[Leg, ...] = ()
     """the course; none: SetUsers steers"""
+    users: int = 0
+    """the most that there will be, all workers together"""
     workers: int = 0
     """worker processes that a master starts beside itself"""
     expect_workers: int = 0

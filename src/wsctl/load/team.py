@@ -6,6 +6,7 @@
 A message that is lost with a connection is missed: a worker numbers what it tells.
 """
 
+import math
 import os
 import socket
 import sys
@@ -19,8 +20,8 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from wsctl.errors import WsctlError
-from wsctl.load import messages, rows
+from wsctl.errors import UsageError, WsctlError
+from wsctl.load import messages, preflight, rows
 from wsctl.load.holder import Holder
 from wsctl.load.link import FLUSH_TIMEOUT
 from wsctl.load.merge import Told
@@ -51,6 +52,8 @@ class _Work(msgspec.Struct):
     work: Work
     workers: int
     """how many there are"""
+    users: int
+    """the most that all of them together will have"""
 
 
 class _Flushed(msgspec.Struct):
@@ -84,7 +87,7 @@ class Master(Part):
         environment.dispatcher_class = partial(  # type: ignore[assignment]
             Dispatcher, workers=self.plan.expect_workers, index_of=runner.get_worker_index
         )
-        self._work = msgspec.json.encode(_Work(self.plan.work, self.plan.expect_workers))
+        self._work = msgspec.json.encode(_Work(self.plan.work, self.plan.expect_workers, self.plan.users))
         for kind, listener in {
             READY: self._on_ready,
             TOLD: self._on_told,
@@ -215,7 +218,13 @@ class Worker(Part):
         if not self._told_what.is_set():
             self._told_what.set()
             told = msgspec.json.decode(msg.data["work"], type=_Work)
-            self._holder.open(told.work, self._runner.worker_index, told.workers)
+            try:
+                users = math.ceil(told.users / told.workers)
+                preflight.require(preflight.this_machine(), users, workers=1, addresses=len(told.work.addresses))
+            except UsageError as error:
+                self._on_break(UsageError(f"worker at {socket.gethostname()}: {error.message}", hint=error.hint))
+            else:
+                self._holder.open(told.work, self._runner.worker_index, told.workers)
 
     def _on_flush(self, environment: Environment, msg: Any, **_: Any) -> None:
         whole = self._holder.flush()
