@@ -26,9 +26,13 @@ wsctl doctor --users 20000                       # what this machine lacks for t
   failed.
 - Locust steers, and its web UI (`--web-ui PORT`), HTML (`--html`) and CSV (`--csv`) show rows `connect`,
   `acknowledge` and `message`; connections are held by processes of wsctl's own, which measure every message.
-- `--workers N` holds them in several processes; over machines it is `wsctl load … --master --expect-workers N` on one
-  and `wsctl load --worker --master-host HOST` on the others. User i is the same on any number of workers: its
-  symbols, its token.
+- `--workers N` holds them in several processes; over machines it is `wsctl load … --master --master-bind ADDRESS
+  --expect-workers N` on one and `wsctl load --worker --master-host HOST` on the others, which wait for it. User i is
+  the same on any number of workers: its symbols, its token.
+- A master listens on loopback; `--master-bind ADDRESS` (or `'*'`) lets workers of other machines in. It tells every
+  worker that comes all that the load is about, tokens and headers included, unencrypted and unasked for a password
+  (Locust's protocol): bind it to a network that only workers reach, such as a VPN or an SSH tunnel.
+- Each machine looks whether it can hold its share of the connections before there is any.
 - `connections.receiving` is told of the moment when most users were asked for. Latencies and rates leave the warm-up
   out, which is the first ramp unless `warmup` says otherwise; the notes say so.
 - Latency is received minus the server's timestamp. On one host that is one clock; else the clocks are compared by
