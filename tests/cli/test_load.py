@@ -296,10 +296,11 @@ def test_a_worker_whose_master_has_no_address_is_exit_2() -> None:
 
 def test_a_master_says_how_many_workers_are_there(target: Server) -> None:
     arguments = ("--url", target.url, "--users", "4", *SYMBOLS, "--duration", "1s", "--workers", "1")
-    with Program("load", *arguments, "--master", "--master-port", "0", "--expect-workers", "2") as master:
+    place = ("--master-bind", "127.0.0.2", "--master-port", "0")
+    with Program("load", *arguments, "--master", *place, "--expect-workers", "2") as master:
         master.wait_err("1 of 2 workers there")
         port = next(line for line in master.err if "may join" in line).rpartition(" ")[2]
-        with Program("load", "--worker", "--master-port", port) as worker:
+        with Program("load", "--worker", "--master-host", "127.0.0.2", "--master-port", port) as worker:
             wait_until(lambda: master.process.poll() is not None)
             assert master.finish().code == 0
             wait_until(lambda: worker.process.poll() is not None)

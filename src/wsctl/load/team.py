@@ -131,7 +131,8 @@ class Master(Part):
             start_new_session=True,
         )
         self._children[child.pid] = child
-        child.stdin.write(messages.encode(LoadPlan(role="worker", port=port)))
+        host = "127.0.0.1" if self.plan.bind in ("*", "0.0.0.0") else self.plan.bind  # noqa: S104 - a name for it
+        child.stdin.write(messages.encode(LoadPlan(role="worker", host=host, port=port)))
         child.stdin.flush()
         self.spawn(partial(self._wait_for, child))
 
