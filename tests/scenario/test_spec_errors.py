@@ -108,12 +108,14 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     ),
     "two commands": (
         HEAD + STEP + "    emit: {event: x}\n",
-        "5:5: the step has both subscribe and emit; expected one of subscribe, ordering-check, emit, record, replay, parallel",
+        "5:5: the step has both subscribe and emit; expected one of subscribe, ordering-check, emit, "
+        "record, replay, parallel",
         None,
     ),
     "command and parallel": (
         HEAD + STEP + "    parallel: [{name: t, emit: {event: x}}]\n",
-        "5:5: the step has both subscribe and parallel; expected one of subscribe, ordering-check, emit, record, replay, parallel",
+        "5:5: the step has both subscribe and parallel; expected one of subscribe, ordering-check, emit, "
+        "record, replay, parallel",
         None,
     ),
     "no command": (

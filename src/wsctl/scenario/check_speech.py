@@ -10,7 +10,7 @@ from wsctl.errors import UsageError
 from wsctl.model.metrics import is_platforms_own
 from wsctl.scenario.slugs import unique_slugs
 from wsctl.scenario.spec import EmitSpec, ListenSpec, PlaySpec, ScenarioSpec, StepSpec, SubscribeSpec
-from wsctl.scenario.speech import beside, dialect_for, dialect_of, raw_dialect
+from wsctl.scenario.speech import dialect_for, dialect_of, own_dialect, raw_dialect
 from wsctl.spec.document import Document, Path
 from wsctl.watch.wanted import Wanted
 from wsctl.wire.dialect import Dialect
@@ -63,7 +63,7 @@ def check_speech(
 ) -> None:
     """What a step asks of its feed. `aimed` is the dialect of a --url, which takes the place of services."""
     command, options = step.command
-    own = beside(folder, options.dialect) if isinstance(options, ListenSpec) and options.dialect is not None else None
+    own = own_dialect(options, folder)
     at = (*path, command)
     if own is not None:
         _placed(document, (*at, "dialect"), lambda: spoken(own))
