@@ -15,8 +15,8 @@ from tests.cli.program import Program, Result, Server, command, environment, wai
 from tests.cli.test_table import Terminal
 from tests.peers.background import Background
 from tests.peers.liar import Liar
-from tests.tape.tapes import read
-from wsctl.tape.format import TapeFrame
+from tests.tape.tapes import read, write
+from wsctl.tape.format import Header, TapeFrame
 from wsctl.tape.reader import LINE_CUT, STREAM_CUT, TapeReader
 from wsctl.tape.source import open_source
 
@@ -372,3 +372,25 @@ def test_progress(feed: Server, tmp_path: Path) -> None:
     for line in lines:
         assert re.fullmatch(rf"\d s  \d+ frames  \d+/s  [\d.]+ KB in {path}", line), line
     assert SUMMARY.fullmatch(last.strip())
+
+
+def test_a_raw_feed(tmp_path: Path) -> None:
+    """A feed of another dialect: its own requests and answers, and every frame as the exchange sent it."""
+    trade = '{"stream":"bnbbtc@trade","data":{"e":"trade","E":1,"s":"BNBBTC","t":NUMBER,"p":"0.35210000","q":"1.0"}}'
+    messages = [trade.replace("NUMBER", str(number)) for number in range(1, 21)]
+    source, path, ready = tmp_path / "source.jsonl", tmp_path / "t.jsonl.zst", tmp_path / "ready.json"
+    opened = TapeFrame(0, "c1", "open", url="wss://stream.binance.com:9443/stream")
+    frames = [TapeFrame(number * 10_000_000, "c1", "in", text) for number, text in enumerate(messages, 1)]
+    write(source, [opened, *frames], Header(started_ns=0, dialect="binance", url=opened.url))
+    with Program("replay", str(source), "--port", "0", "--ready-file", str(ready)) as replay:
+        wait_until(lambda: ready.exists() or replay.process.poll() is not None)
+        url = json.loads(ready.read_text())["url"] + "/stream"
+        options = ("--url", url, "--dialect", "binance", "--channel", "bnbbtc@trade", "-o", str(path))
+        result = wsctl("record", *options, "--count", "21")
+    assert result.code == 0, result
+    with open_source(path) as lines:
+        assert TapeReader(lines).header.dialect == "binance"
+    said = [(frame.direction, frame.frame) for frame in read(path)[0] if frame.frame is not None]
+    assert said[0] == ("out", '{"method":"SUBSCRIBE","params":["bnbbtc@trade"],"id":1}')
+    assert said[1] == ("in", '{"result":null,"id":1}')
+    assert said[2:] == [("in", text) for text in messages]
