@@ -280,7 +280,7 @@ class _Session:
         if packet.namespace not in self.joined:
             raise WireError(f"{packet.type.name} for namespace {packet.namespace!r}, which was not joined")
         if packet.type is EVENT:
-            return EventReceived(packet.namespace, packet.data[0], packet.data[1:], packet.id)
+            return _event(packet)
         if packet.type is ACK:
             assert packet.id is not None  # _checked saw to it
             return AckReceived(packet.namespace, packet.id, packet.data)
@@ -288,6 +288,10 @@ class _Session:
             self.joined.discard(packet.namespace)
             return Left(packet.namespace)
         raise WireError(f"unexpected Socket.IO packet {packet.type.name}")
+
+
+def _event(packet: Packet) -> EventReceived:
+    return EventReceived(packet.namespace, packet.data[0], packet.data[1:], packet.id)
 
 
 class ServerSession(_Session):
@@ -317,12 +321,21 @@ class ServerSession(_Session):
 
 
 class ClientSession(_Session):
-    """The client's side."""
+    """The client's side.
 
-    __slots__ = ()
+    Events are taken from when a namespace is asked for: python-socketio's servers send what their connect handler emits
+    before they let the client in.
+    """
+
+    __slots__ = ("_asked",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: set[str] = set()
 
     def connect(self, namespace: str = "/", auth: dict[str, Any] | None = None) -> list[Frame]:
         """The request to join a namespace."""
+        self._asked.add(namespace)
         return encode(Packet(CONNECT, namespace, auth))
 
     def receive(self, frame: Frame) -> Joined | Refused | EventReceived | AckReceived | Left | None:
@@ -331,8 +344,12 @@ class ClientSession(_Session):
         if packet is None:
             return None
         if packet.type is CONNECT:
+            self._asked.discard(packet.namespace)
             self.joined.add(packet.namespace)
             return Joined(packet.namespace, packet.data or {})
         if packet.type is CONNECT_ERROR:
+            self._asked.discard(packet.namespace)
             return Refused(packet.namespace, packet.data)
+        if packet.type is EVENT and packet.namespace in self._asked:
+            return _event(packet)
         return self._receive_joined(packet)
