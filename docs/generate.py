@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ["COLUMNS"] = "100"  # the help's width, whatever terminal this runs in
 os.environ.pop("WSCTL_JWT_SECRET", None)
 
+from dialect_reference import dialect_reference
 from example_tape import example_tape
 from scenario_reference import scenario_reference
 from typer.main import get_command
@@ -41,6 +42,7 @@ def main() -> None:
     written = {
         HERE / "cli.md": command_reference().encode(),
         HERE / "scenarios.md": scenario_reference(EXAMPLE.read_text()).encode(),
+        HERE / "dialects.md": dialect_reference().encode(),
         SCENARIOS / "tapes" / "binance.jsonl": example_tape(),
     }
     for file, data in written.items():

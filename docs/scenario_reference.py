@@ -73,16 +73,17 @@ def scenario_reference(example: str) -> str:
     """The page; `example` is the YAML of a scenario."""
     parts = [_HEAD.format(example=example)]
     for title, kind in _SECTIONS:
-        parts.append(f"## {title}\n\n{kind.__doc__}\n\n{_keys(kind)}")
+        parts.append(f"## {title}\n\n{kind.__doc__}\n\n{keys(kind)}")
     parts.append(f"## Bounds\n\n{_units()}")
     parts.append(f"## Metrics\n\n{_metrics()}")
     parts.append(
-        "## Verdicts\n\n" + _table(("verdict", "means"), ((f"`{one}`", text) for one, text in _VERDICTS.items()))
+        "## Verdicts\n\n" + table(("verdict", "means"), ((f"`{one}`", text) for one, text in _VERDICTS.items()))
     )
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _keys(kind: type[Struct]) -> str:
+def keys(kind: type[Struct]) -> str:
+    """A table of a struct's keys."""
     described = mi.type_info(kind)
     assert isinstance(described, mi.StructType)
     rows = [
@@ -90,7 +91,7 @@ def _keys(kind: type[Struct]) -> str:
         for field in described.fields
         if field.encode_name not in _LEFT_OUT
     ]
-    return _table(("key", "is", "default", "means"), rows)
+    return table(("key", "is", "default", "means"), rows)
 
 
 def _kind(kind: mi.Type) -> str:
@@ -121,15 +122,16 @@ def _units() -> str:
         "`>= 99.8 %`, `0`. Several bounds of one metric stand in a list.\n\n"
     )
     rows = ((unit.value, ", ".join(f"`{name}`" if name else "none" for name in UNITS[unit])) for unit in Unit)
-    return intro + _table(("in", "units"), rows)
+    return intro + table(("in", "units"), rows)
 
 
 def _metrics() -> str:
     rows = ((f"`{metric.name}`", metric.unit.value, metric.meaning) for metric in METRICS.values())
-    return _table(("metric", "in", "means"), rows)
+    return table(("metric", "in", "means"), rows)
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
     names = tuple(head)
     lines = [names, tuple("---" for _ in names), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
