@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.peers.markets import depth, now_ms, trade
 from tests.server.served import run, until
 from tests.swarm.raw_feeds import RawFeed, raw_feed
 from tests.swarm.strangers import Line, stranger
@@ -22,7 +23,7 @@ from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.remote import RemoteSwarm
 from wsctl.wire.dialects import dialect_named
 
-DEPTH, TRADES, TICKER = "btcusdt@depth@100ms", "btcusdt@aggTrade", "btcusdt@ticker"
+DEPTH, TRADES, TICKER = "btcusdt@depth@100ms", "btcusdt@trade", "btcusdt@ticker"
 """of the schemes range, monotonic and none"""
 
 
@@ -41,19 +42,6 @@ async def feed_and_swarm(*channels: str, **given: Any) -> AsyncIterator[tuple[Ra
         RemoteSwarm(raw(feed, *channels, **given)) as swarm,
     ):
         yield feed, swarm
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-def depth(first: int, last: int) -> dict[str, Any]:
-    bids = [["100.0", str(last)]]
-    return {"e": "depthUpdate", "E": now_ms(), "s": "BTCUSDT", "U": first, "u": last, "b": bids, "a": []}
-
-
-def trade(id: int) -> dict[str, Any]:
-    return {"e": "aggTrade", "E": now_ms(), "s": "BTCUSDT", "a": id, "p": "100.5", "q": "1", "T": now_ms(), "m": True}
 
 
 def ticker(price: str) -> dict[str, Any]:
@@ -284,7 +272,7 @@ def test_a_feed_that_lets_nobody_in(status: int) -> None:
         ({"target": {"dialect": "binanse"}}, "unknown dialect 'binanse'"),
         ({"target": {"token": "t"}}, "binance takes no token"),
         ({"tokens": ("t",), "users": ("ann",)}, "binance takes no token"),
-        ({"dialect": "kraken-v1"}, "kraken-v1 has no channel 'btcusdt@aggTrade'"),
+        ({"dialect": "kraken-v1"}, "kraken-v1 has no channel 'btcusdt@trade'"),
     ],
 )
 def test_what_cannot_be_done(given: dict[str, Any], message: str) -> None:
