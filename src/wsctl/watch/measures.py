@@ -1,5 +1,6 @@
 """Measures: everything that one watched client says about its feed, as metrics of the vocabulary."""
 
+from wsctl.checks.freshness import Had
 from wsctl.checks.inversion import InversionCheck
 from wsctl.checks.latency import Histogram, LatencyCheck
 from wsctl.checks.reconnection import HOLD, ReconnectionCheck
@@ -58,8 +59,10 @@ class Measures:
         self._transport: str | None = None
         self._heard = False
         """a message came since the latest subscription"""
-        self._positions: dict[str, tuple[str | None, int]] = {}
-        """epoch and highest seq in it, by channel"""
+        self._heard_on: dict[str, str] = {}
+        """by channel: the connection that it spoke on last"""
+        self._had: dict[str, Had] = {}
+        """by channel: what it said before the connection was lost, until it goes beyond that"""
         self._objections: dict[str, None] = {}
         """what the server said of subscriptions that are not as asked for"""
 
@@ -148,6 +151,7 @@ class Measures:
         self._counts["denied"] += sum(code in ACCESS for code in codes)
 
     def _add_observation(self, seen: Observation) -> None:
+        self._note_connection(seen)
         self._keep(self.ordering.add(seen))
         self.latency.add(seen)
         for check in self._times:
@@ -160,12 +164,26 @@ class Measures:
         self._received += 1
         self._heard = True
         self._add_source_latency(seen)
+        self.reconnection.heard(CLIENT, name_of(seen), seen.received_at, self._is_news(seen))
+
+    def _note_connection(self, seen: Observation) -> None:
+        """Keep what a channel said on the former connection, before it says something on this one."""
         name = name_of(seen)
-        before = self._positions.get(name)
-        moved = before is None or seen.seq is None or before[0] != seen.epoch or before[1] < seen.seq
-        if moved and seen.seq is not None:  # what comes again after a loss does not lower what must be passed
-            self._positions[name] = (seen.epoch, seen.seq)
-        self.reconnection.heard(CLIENT, name, seen.received_at, moved or seen.kind is Kind.SNAPSHOT)
+        former = self._heard_on.get(name)
+        if former == seen.conn:
+            return
+        self._heard_on[name] = seen.conn
+        lane = None if former is None else self.ordering.lane(former, name)
+        if lane is not None:
+            self._had[name] = Had.of(lane)
+
+    def _is_news(self, seen: Observation) -> bool:
+        """Whether it goes beyond what the client had when it lost a connection."""
+        had = self._had.get(name_of(seen))
+        if had is None or seen.kind is Kind.SNAPSHOT or had.is_passed_by(seen):
+            self._had.pop(name_of(seen), None)
+            return True
+        return False
 
     def _add_source_latency(self, seen: Observation) -> None:
         """Received − sourceTime, by the clocks' difference that the latency was corrected by."""
