@@ -12,10 +12,10 @@ from typing import Any
 from picows import WSError
 
 from wsctl.client import clock_offset
-from wsctl.client.causes import SOCKETIO, raw_speech
 from wsctl.client.clock_offset import ClockOffset
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.route import find_proxy, tls_context
+from wsctl.client.speech import SOCKETIO, raw_speech
 from wsctl.clock import SystemClock
 from wsctl.spec.units import format_duration
 from wsctl.swarm.client import Client
