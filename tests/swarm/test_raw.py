@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.peers.background import Background
+from tests.peers.bourse import DIALECT as BOURSE
+from tests.peers.bourse import Bourse, tick
 from tests.peers.markets import depth, now_ms, trade
 from tests.server.served import run, until
 from tests.swarm.raw_feeds import RawFeed, raw_feed
@@ -244,6 +247,30 @@ def test_a_frame_that_is_not_of_the_dialect_ends_the_connection() -> None:
         assert any("it sent a frame that is not binance: " in note for note in done.notes)
 
     run(test)
+
+
+def test_a_dialect_that_socketio_carries(background: Background, tmp_path: Path) -> None:
+    """Its events are read by its file, and their order judged by its schemes."""
+    file = tmp_path / "bourse.yaml"
+    file.write_text(BOURSE)
+    asked = Subscription("listen", ("ticks.BTCUSDT",), ({"pairs": ["BTCUSDT"]}, 2))
+
+    async def test(url: str) -> None:
+        given = {"target": {"dialect": str(file)}, "subscriptions": (asked,)}
+        async with RemoteSwarm(options(url, clients=1, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.until(lambda metrics: metrics["messages.received"] == 4)
+            done = await watched.stop()
+        assert done.channels == {"ticks.BTCUSDT": 4}
+        assert (done.metrics["ordering.gaps"], done.metrics["ordering.missing"]) == (1, 2)
+        assert done.metrics["acks.ok"] == done.metrics["connections.subscribed"] == 1
+        assert [finding.message for finding in done.findings] == [
+            "seqs 3 to 4 never came on ticks.BTCUSDT; expected between 2 and 5"
+        ]
+
+    with Bourse(background, [[("tick", tick(number)) for number in (1, 2, 5, 6)]]) as bourse:
+        run(lambda: test(bourse.url))
+        assert bourse.asked == [("listen", ({"pairs": ["BTCUSDT"]}, 2))]
 
 
 @pytest.mark.parametrize("status", [401, 403])
