@@ -32,6 +32,11 @@ Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `
   matrix; `$${{` is a plain `${{`.
 - A step whose clients were lost for good fails, unless an expectation is about that, such as `connections.receiving`.
   One that received nothing and expects nothing is `unverifiable`.
+- Tapes and dialects that a scenario names stand beside it; dialects better in a folder of their own, as
+  `wsctl run FOLDER` takes every YAML file in it for a scenario. What a `record` step writes stays in the run's
+  `--out`, and a later `replay` step finds it by its name.
+- A service that replays is heard as its tape speaks; a step's own `dialect` wins. With `--url`, steps about a recorded
+  feed are skipped.
 - `defaults` go to every step whose command knows the option and was not given it.
 """
 
