@@ -146,4 +146,5 @@ class Player:
         # even when late, one turn of the loop per frame: a crowd of frames must not starve who receives them
         await asyncio.sleep(0)
         while (early := due - self._clock.monotonic()) > 0:  # noqa: ASYNC110 - time is what is waited for
-            await asyncio.sleep(early + TIMER_STEP / 2)  # the loop's timers round to the nearest step
+            # timers round to the nearest step: at most half a step late, or a few turns of the loop early
+            await asyncio.sleep(early if early > TIMER_STEP / 2 else 0)
