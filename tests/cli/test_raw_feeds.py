@@ -230,3 +230,10 @@ def test_a_product_that_there_is_not(background: Background) -> None:
     assert result.err == (
         "wsctl: error: Failed to subscribe: NO-PE is not a valid product\n  hint: asked for: ticker:NO-PE\n"
     )
+
+
+def test_a_raw_feed_without_a_dialect() -> None:
+    """Taken for Socket.IO, which does not know its path: the hint is what is missing."""
+    result = wsctl("subscribe", "BTC/USDT", "--url", "ws://127.0.0.1:1/v2")
+    assert result.code == 2
+    assert "\n  hint: --dialect says how a raw WebSocket feed is spoken to; --namespace /v2 " in result.err
