@@ -127,6 +127,22 @@ def test_each_gets_what_it_asked_for() -> None:
     run(scene())
 
 
+def test_a_channel_that_several_clients_heard_is_played_once() -> None:
+    """By the one who heard it first, until that one leaves."""
+    heard = [("c1", 1), ("c2", 1), ("c1", 2), ("c2", 2), ("c2", 3), ("c2", 4)]
+    frames = [TapeFrame(0, conn, "in", trade(number, "A")) for conn, number in heard]
+    frames.insert(4, TapeFrame(0, "c1", "close"))
+
+    async def scene() -> None:
+        stage = Stage("binance", frames)
+        async with stage.open() as url, connect(f"{url}/ws") as client:
+            await ask(client, "a@trade")
+            await stage.play()
+            assert [json.loads(await client.recv())["t"] for _ in range(4)] == [1, 2, 3, 4]
+
+    run(scene())
+
+
 def test_it_begins_with_the_first_subscription() -> None:
     """Not with a connection; and who asks in several frames misses nothing."""
 
