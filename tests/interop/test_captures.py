@@ -1,7 +1,7 @@
 """Real exchange sessions, checked by the program: docs/captures.md is what it finds, and what is planted is found."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +25,39 @@ def check(path: Path, *more: str) -> dict[str, Any]:
     return report
 
 
-def rows() -> dict[tuple[str, str], tuple[int, int, int]]:
-    """The table of the page: by capture and scheme, channels, messages and findings."""
+def rows() -> dict[tuple[str, str], tuple[int, int, str, str, int]]:
+    """The table of the page: by capture and scheme, channels, messages, shares verified and clean, and findings."""
     found = {}
     for line in PAGE.read_text().splitlines():
         cells = [cell.strip(" `").replace(",", "") for cell in line.strip("|").split("|")]
-        if len(cells) == 8 and cells[3].isdigit():
-            found[cells[0], cells[2]] = (int(cells[3]), int(cells[4]), int(cells[7]))
+        if len(cells) == 9 and cells[3].isdigit():
+            found[cells[0], cells[2]] = (int(cells[3]), int(cells[4]), cells[6], cells[7], int(cells[8]))
     return found
+
+
+def share(percents: set[float | None]) -> str:
+    """What all channels of a scheme have in common, as the page writes it."""
+    [percent] = percents
+    return "–" if percent is None else f"{percent:g} %"
 
 
 def test_the_page_is_what_the_program_finds() -> None:
     """Each capture, by the schemes of its channels; none is verified as a whole, and none has a finding."""
-    found: dict[tuple[str, str], tuple[int, int, int]] = {}
+    found: dict[tuple[str, str], tuple[int, int, str, str, int]] = {}
     for capture in sorted(CAPTURES.glob("*.ws.*")):
         report = check(capture)
         assert report["verdict"] == "unverifiable", capture.name
         channels, messages, findings = Counter(), Counter(), Counter()  # type: ignore[var-annotated]
+        verified, clean = defaultdict(set), defaultdict(set)  # type: ignore[var-annotated]
         for channel in report["channels"].values():
             channels[channel["scheme"]] += 1
             messages[channel["scheme"]] += channel["messages"]
             findings[channel["scheme"]] += len(channel["findings"])
+            verified[channel["scheme"]].add(channel["verified_percent"])
+            clean[channel["scheme"]].add(channel["clean_percent"])
         for scheme in channels:
-            found[capture.name, scheme] = (channels[scheme], messages[scheme], findings[scheme])
+            shares = share(verified[scheme]), share(clean[scheme])
+            found[capture.name, scheme] = (channels[scheme], messages[scheme], *shares, findings[scheme])
     assert found == rows()
 
 
