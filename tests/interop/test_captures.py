@@ -48,7 +48,7 @@ def test_the_page_is_what_the_program_finds() -> None:
         report = check(capture)
         assert report["verdict"] == "unverifiable", capture.name
         channels, messages, findings = Counter(), Counter(), Counter()  # type: ignore[var-annotated]
-        verified, clean = defaultdict(set), defaultdict(set)  # type: ignore[var-annotated]
+        verified, clean = defaultdict(set), defaultdict(set)
         for channel in report["channels"].values():
             channels[channel["scheme"]] += 1
             messages[channel["scheme"]] += channel["messages"]
