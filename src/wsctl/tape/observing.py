@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from wsctl.errors import WireError
 from wsctl.model.event import Event
 from wsctl.model.observation import Observation
 from wsctl.tape.reading import Reading
@@ -22,10 +23,15 @@ class Observing:
 
     def __iter__(self) -> Iterator[Observation]:
         for frame in self.recording:
-            events = self.reading.events(frame, self.recording.place)
+            try:
+                events = self.reading.read(frame)
+            except WireError as error:
+                self.reading.note(error, self.recording.place)
+                continue
             if events:
                 at = self.recording.header.unix_seconds(frame.at_ns)
-                yield from (observed(event, frame.conn, at) for event in events)
+                for event in events:
+                    yield observed(event, frame.conn, at)
 
 
 def observed(event: Event, conn: str, at: float) -> Observation:
