@@ -63,6 +63,7 @@ bench: $(STAMP) $(NODE_MODULES) ## measure against peers in one run and print ra
 	$(BIN)/python -m bench.transport
 	$(BIN)/python -m bench.forms
 	$(BIN)/python -m bench.ordering
+	$(BIN)/python -m bench.tapes
 	$(BIN)/python -m bench.startup
 
 clean: ## remove everything the other targets made
