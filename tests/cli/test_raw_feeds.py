@@ -160,9 +160,9 @@ def test_expectations_by_the_dialects_schemes(background: Background) -> None:
 def test_a_silent_channel_is_named(background: Background) -> None:
     """Binance takes any name; what never speaks ends it with --max-silence."""
     with exchange(background, "binance", *trades(1), channels=["nosuch@trade"]) as peer:
-        result = subscribe(peer, "binance", "--channel", f"{TRADES},nosuch@trade", "--max-silence", "300ms")
+        result = subscribe(peer, "binance", "--channel", f"{TRADES},nosuch@trade", "--max-silence", "1s")
     assert result.code == 1
-    assert f"nothing came on {TRADES}, nosuch@trade for 300 ms" in result.err
+    assert re.search(f"nothing came on ({TRADES}, )?nosuch@trade for 1 s", result.err)
 
 
 def test_trace_shows_frames_without_secrets(background: Background, tmp_path: Path) -> None:
