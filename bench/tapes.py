@@ -34,7 +34,7 @@ RECORDERS = {
     "zstd": "wsctl record -o t.jsonl.zst",
 }
 SUFFIXES = {"lines": ".txt", "plain": ".jsonl", "gzip": ".jsonl.gz", "zstd": ".jsonl.zst"}
-JUDGED = 500_000
+JUDGED = 1_000_000
 CHANNELS = 20
 JUDGED_TARGET = 200_000
 SCHEDULE_TARGET_MS = 2.0
@@ -217,14 +217,18 @@ def play(tape: Path, seconds: float) -> tuple[float, float, float]:
 
 def write_tape(path: Path, messages: int, rate: int) -> None:
     """Prices of several channels in turn, evenly spaced."""
-    frames = [TapeFrame(0, "c1", "open", url="http://feed.example/socket.io/?EIO=4&transport=websocket")]
-    for number in range(messages):
-        symbol = f"S{number % CHANNELS}/USDT"
-        price = payload(number // CHANNELS + 1, 0.0) | {"symbol": symbol, "channel": f"symbol:{symbol}:ticker"}
-        text = "42" + json.dumps([EVENT, price], separators=(",", ":"))
-        frames.append(TapeFrame((number + 1) * 1_000_000_000 // rate, "c1", "in", text))
     with TapeWriter(path, Header(started_ns=time.time_ns(), dialect="socketio", url="http://feed.example")) as tape:
-        tape.write_all(frames)
+        tape.write(TapeFrame(0, "c1", "open", url="http://feed.example/socket.io/?EIO=4&transport=websocket"))
+        for first in range(0, messages, CHANNELS):
+            tape.write_all([frame(number, rate) for number in range(first, first + CHANNELS)])
+
+
+def frame(number: int, rate: int) -> TapeFrame:
+    """One price, so many a second."""
+    symbol = f"S{number % CHANNELS}/USDT"
+    price = payload(number // CHANNELS + 1, 0.0) | {"symbol": symbol, "channel": f"symbol:{symbol}:ticker"}
+    text = "42" + json.dumps([EVENT, price], separators=(",", ":"))
+    return TapeFrame((number + 1) * 1_000_000_000 // rate, "c1", "in", text)
 
 
 if __name__ == "__main__":
