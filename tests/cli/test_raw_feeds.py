@@ -65,7 +65,9 @@ def test_a_symbol_is_its_ticker(background: Background, tmp_path: Path, dialect:
         result = subscribe(peer, name, symbol, "--count", count)
     assert result.code == 0
     seen = result.observations[-1]
-    assert list(seen) == ["received_at", "conn", "channel", "event", "epoch", "seq", "sent_at", "latency_ms", "data"]
+    *platforms, dialects = seen
+    assert platforms == ["received_at", "conn", "channel", "event", "epoch", "seq", "sent_at", "latency_ms", "data"]
+    assert (dialects, seen["dialect"]) == ("dialect", name)
     assert [seen[key] for key in ("conn", "channel", "event", "epoch", "data")] == ["c1", channel, event, None, said]
     assert seen["seq"] == (7 if dialect in ("coinbase", "nobody") else None)
 
@@ -138,10 +140,10 @@ def test_a_greeting_is_no_channel(background: Background, tmp_path: Path) -> Non
 
 
 def test_lines_are_judged_as_the_feed_is(background: Background) -> None:
-    """Through a pipe as well, where the dialect is said again: a line does not say it."""
+    """Through a pipe as well: a line says what it was spoken in."""
     with exchange(background, "binance", *trades(1, 5, 9)) as peer:
         lines = subscribe(peer, "binance", "--channel", TRADES, "--count", "3").out.encode()
-    result = wsctl("ordering-check", "-", "--dialect", "binance", "--format", "json", stdin=lines)
+    result = wsctl("ordering-check", "-", "--format", "json", stdin=lines)
     report = json.loads(result.out)["channels"][TRADES]
     assert (result.code, report["scheme"], report["verdict"]) == (1, "monotonic", "unverifiable")
 

@@ -1,6 +1,7 @@
 """What ordering-check does around the check: a live feed or recorded Observations, and the report."""
 
 from collections.abc import Iterable
+from itertools import chain, islice
 from pathlib import Path
 
 from wsctl.checks.ordering import OrderingCheck
@@ -72,9 +73,11 @@ def check_tape(path: Path, dialect: str | None, *, as_json: bool) -> ExitCode:
 
 def _check(source: Source, dialect: str | None, *, as_json: bool) -> OrderingCheck:
     if kind_of(source) is Kind.OBSERVATIONS:
-        check = ordering_check(dialects.spoken(dialect))
         lines = Lines(source, source.name)
-        _judge(check, lines, as_json=as_json)
+        observations = iter(lines)
+        began = list(islice(observations, 1))  # which says how all were spoken
+        check = ordering_check(dialects.spoken(dialect or (began[0].dialect if began else None)))
+        _judge(check, chain(began, observations), as_json=as_json)
         tell_cut("the last line was cut off; left out" if lines.truncated else None)
         return check
     recording = frames_of(source)

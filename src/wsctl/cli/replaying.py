@@ -46,6 +46,8 @@ class Prepared(Struct, frozen=True):
 
     options: ReplayOptions
     dialect: Dialect | None
+    named: str | None
+    """the dialect as it was asked for, or as the tape says; None: Socket.IO"""
     contents: Contents
 
 
@@ -55,12 +57,13 @@ def prepare(options: ReplayOptions) -> Prepared:
         raise UsageError("a tape is read more than once, so that stdin will not do; expected a file")
     with opened(options.tapes) as recording:
         dialect = dialect_on(recording, options.dialect)
+        named = None if dialect is None else options.dialect or recording.header.dialect
         contents = contents_of(recording, dialect)
         tell_cut(recording.truncated)
     tell_malformed(contents.reading, dialect)
     if options.since > contents.seconds:
         raise UsageError(f"--from is after the end: the tape is {contents.seconds:.1f} s long")
-    return Prepared(options, dialect, contents)
+    return Prepared(options, dialect, named, contents)
 
 
 async def replay_it(prepared: Prepared) -> ExitCode:
@@ -79,15 +82,15 @@ async def replay_it(prepared: Prepared) -> ExitCode:
     if options.to is not None:
         work = _play_to(options.to, player, prepared.dialect)
     else:
-        work = _print(player) if options.printing else _serve(player, prepared)
+        work = _print(player, prepared.named) if options.printing else _serve(player, prepared)
     await until_terminated(work, or_stdin_ends=options.until_stdin_ends)
     return ExitCode.PASSED
 
 
-async def _print(player: Player) -> None:
+async def _print(player: Player, dialect: str | None) -> None:
     lines = LineOutput(sys.stdout.fileno())
     try:
-        printing = Printing(lines)
+        printing = Printing(lines, dialect)
         await _play(player, printing)
         await printing.close()
     finally:

@@ -34,6 +34,8 @@ class Observing:
                     yield observed(event, frame.conn, at)
 
 
-def observed(event: Event, conn: str, at: float) -> Observation:
+def observed(event: Event, conn: str, at: float, dialect: str | None = None) -> Observation:
     """A recorded Event as an Observation. Its latency is absent: whose clocks wrote the times, a tape cannot say."""
-    return Observation(at, conn, event.channel, event.name, event.epoch, event.seq, event.sent_at, None, event.data)
+    return Observation(
+        at, conn, event.channel, event.name, event.epoch, event.seq, event.sent_at, None, event.data, dialect
+    )
