@@ -39,8 +39,8 @@ wsctl subscribe BTC/USDT --url wss://prices.example/v1 --dialect my-feed.yaml
   messages.
 - Where nothing came for 15 seconds the server is pinged; without a pong, or anything else, in half as many the
   connection is over, and another is made. So it is after a message that is not of the dialect.
-- Lines of `subscribe` and `replay --print` say in `dialect` what they were spoken in, so that `wsctl ordering-check -` judges them
-  as the live feed is judged.
+- Lines of `subscribe` and `replay --print` say in `dialect` what they were spoken in, so that `wsctl ordering-check -`
+  judges them as the live feed is judged.
 
 ## Known ones
 """
