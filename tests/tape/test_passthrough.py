@@ -425,7 +425,8 @@ def test_http(tmp_path: Path) -> None:
     assert headers["Accept-Encoding"] == "identity"
     assert "X-Hop" not in headers
     assert asked[2][2]["Origin"] == "https://page.example"
-    first, away, _head = it.tape
+    first, away, head = it.tape
+    assert [frame.method for frame in (first, away, head)] == ["POST", "GET", "HEAD"]
     assert (first.direction, first.conn, first.status, first.frame) == ("http", "", 201, '{"lastUpdateId":7}')
     assert first.url == f"{upstream}/api/v3/depth?symbol=BNB%2FBTC"
     assert ("Set-Cookie", "redacted") in first.headers

@@ -92,10 +92,12 @@ class Deck:
         self.sent += 1
         self._spool.put(TapeFrame(self._now(), conn, "out", frame))
 
-    def answer(self, url: str, status: int, headers: Headers, body: str | bytes) -> None:
+    def answer(self, method: str, url: str, status: int, headers: Headers, body: str | bytes) -> None:
         """A server answered an HTTP request."""
         self.answers += 1
-        self._spool.put(TapeFrame(self._now(), "", "http", body, url=url, status=status, headers=headers))
+        self._spool.put(
+            TapeFrame(self._now(), "", "http", body, url=url, status=status, headers=headers, method=method)
+        )
 
     def end(self, conn: str, code: int, reason: str) -> None:
         """A connection is over."""

@@ -57,6 +57,8 @@ class TapeFrame(Struct, frozen=True):
     """of `http`; None where nobody noted it"""
     headers: tuple[tuple[str, str], ...] = ()
     """of the handshake's request (`open`) or of the answer (`http`)"""
+    method: str = "GET"
+    """of the request that was answered (`http`)"""
 
 
 class _Line(Struct, kw_only=True, omit_defaults=True):
@@ -72,6 +74,7 @@ class _Line(Struct, kw_only=True, omit_defaults=True):
     reason: str | None = None
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
 
 
 class _HeaderLine(Struct, kw_only=True):
@@ -168,7 +171,9 @@ def decode_frame(line: bytes) -> TapeFrame | None:
     if frame is None and direction in _WITH_FRAME:
         raise msgspec.ValidationError(f"`{direction}` without `text` or `base64`")
     kind = cast("Direction", direction)
-    return TapeFrame(read.at, read.conn, kind, frame, read.url, read.code, read.reason, read.status, read.headers)
+    return TapeFrame(
+        read.at, read.conn, kind, frame, read.url, read.code, read.reason, read.status, read.headers, read.method
+    )
 
 
 def _to_line(frame: TapeFrame) -> _Line:
@@ -184,6 +189,7 @@ def _to_line(frame: TapeFrame) -> _Line:
         reason=frame.reason,
         status=frame.status,
         headers=frame.headers,
+        method=frame.method,
     )
 
 

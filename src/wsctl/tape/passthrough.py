@@ -272,7 +272,7 @@ class PassThrough:
                     f"{request.path}: an answer of more than {MAX_BODY >> 20} MiB was passed on, and is not on tape"
                 )
             else:
-                self._deck.answer(url, answer.status, _plain(headers), body)
+                self._deck.answer(request.method, url, answer.status, _plain(headers), body)
             await response.write_eof()
             return response
 
