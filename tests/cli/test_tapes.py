@@ -45,6 +45,13 @@ def test_two_recordings(tape: Path) -> None:
     assert result == (2, "", f"wsctl: error: {message}{HELP}")
 
 
+def test_a_file_is_no_symbol(tape: Path) -> None:
+    """Whoever forgets --tape is told so, and nothing is connected."""
+    result = wsctl("ordering-check", "tape.jsonl", cwd=tape)
+    said = "wsctl: error: tape.jsonl is a file; expected a symbol\n  hint: --tape tape.jsonl checks a recording\n"
+    assert result == (2, "", said)
+
+
 def test_what_is_configured_is_not_given(tape: Path) -> None:
     """A target in the environment or in wsctl.yaml stands in nobody's way."""
     (tape / "wsctl.yaml").write_text("feeds:\n  local: {url: 'http://127.0.0.1:3000'}\n")
