@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 from tests.cli.program import wsctl
+from tests.peers import markets
+from tests.peers.background import Background
+from tests.peers.exchange import Exchange, Say, Send
 from tests.peers.taker import socketio_taker
 from tests.scenario.runs import run
 from tests.scenario.suite import SUITE
+from wsctl.wire.dialects import dialect_named
 
 PASSED, FINDINGS = 0, 1
 
@@ -59,6 +63,24 @@ def test_a_feed_that_ends_while_it_is_recorded(tmp_path: Path) -> None:
     assert (recorded["verdict"], recorded["metrics"]["connections.receiving"]) == ("pass", 0), recorded
     assert recorded["metrics"]["messages.received"] > 10
     assert "is not tried again" in recorded["notes"][-1]
+
+
+def test_what_is_recorded_and_cannot_be_read(tmp_path: Path, background: Background) -> None:
+    """Is an error, and a note says what it was."""
+    text = """\
+name: Garbage on tape
+steps:
+  - name: recorded
+    record: {channels: btcusdt@depth, duration: 300ms, file: session.jsonl}
+    expect: {messages.received: 1, errors: 0}
+"""
+    steps = [Say("btcusdt@depth", markets.depth(1, 2)), Send("<html>")]
+    with Exchange(background, dialect_named("binance"), steps) as peer:
+        done = run(tmp_path, text, "--url", peer.url, "--dialect", "binance")
+    recorded = done.steps["recorded"]
+    assert [judged["verdict"] for judged in recorded["expectations"]] == ["pass", "fail"], recorded
+    assert recorded["metrics"]["errors"] == 1
+    assert recorded["notes"][-1].startswith("1 frame is not binance; left out: ")
 
 
 SERVICE = """\

@@ -1,6 +1,7 @@
 """What ordering-check does around the check: a live feed or recorded Observations, and the report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 
@@ -77,24 +78,31 @@ def _check(source: Source, dialect: str | None, *, as_json: bool) -> OrderingChe
         observations = iter(lines)
         began = list(islice(observations, 1))  # which says how all were spoken
         check = ordering_check(dialects.spoken(dialect or (began[0].dialect if began else None)))
-        _judge(check, chain(began, observations), as_json=as_json)
+        with _told(check, as_json=as_json):
+            for seen in chain(began, observations):
+                check.add(seen)
         tell_cut("the last line was cut off; left out" if lines.truncated else None)
         return check
     recording = frames_of(source)
     speaks = dialect_on(recording, dialect)
     check = ordering_check(speaks)
     observing = Observing(recording, speaks)
-    _judge(check, observing, as_json=as_json)
+    with _told(check, as_json=as_json):
+        try:
+            for seen in observing:
+                check.add(seen)
+        finally:
+            check.malformed = observing.reading.malformed_count
     tell_cut(recording.truncated)
     tell_malformed(observing.reading, speaks)
     return check
 
 
-def _judge(check: OrderingCheck, observations: Iterable[Observation], *, as_json: bool) -> None:
-    """Take them all in; Ctrl-C ends it with what was seen by then."""
+@contextmanager
+def _told(check: OrderingCheck, *, as_json: bool) -> Iterator[None]:
+    """Ctrl-C ends the reading with what was seen by then."""
     try:
-        for observation in observations:
-            check.add(observation)
+        yield
     except KeyboardInterrupt:
         _report(check, as_json=as_json)
         raise

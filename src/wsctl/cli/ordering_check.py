@@ -66,6 +66,6 @@ def ordering_check(
 
 def _no_files(symbols: tuple[str, ...]) -> None:
     """Whoever names a recording means it, and no symbol. Raises UsageError."""
-    file = next(filter(os.path.isfile, symbols), None)  # noqa: PTH113 - Path's raises for what is too long for a name
+    file = next(filter(os.path.isfile, symbols), None)  # Path's raises for what is too long for a name
     if file is not None:
         raise UsageError(f"{file} is a file; expected a symbol", hint=f"--tape {file} checks a recording")

@@ -310,6 +310,8 @@ def _any(check: OrderingCheck, count: Callable[[ChannelReport], int]) -> bool:
 
 
 def _why(check: OrderingCheck) -> str:
+    if check.malformed:
+        return f" ({counted(check.malformed, 'frame')} could not be read)"
     if check.verdict is not Verdict.UNVERIFIABLE:
         return ""
     if not any(report.messages for report in check.channels.values()):

@@ -8,6 +8,7 @@ from wsctl.model.observation import Observation
 from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Recording
 from wsctl.wire.dialect import Dialect
+from wsctl.wire.dialects import SOCKETIO
 
 
 class Observing:
@@ -32,6 +33,15 @@ class Observing:
                 at = self.recording.header.unix_seconds(frame.at_ns)
                 for event in events:
                     yield observed(event, frame.conn, at)
+
+
+def left_out(reading: Reading, dialect: Dialect | None) -> str | None:
+    """How many frames could not be read, and why the first could not, in a sentence; None: all could."""
+    count = reading.malformed_count
+    if not count:
+        return None
+    name = SOCKETIO if dialect is None else dialect.name
+    return f"{count:,} {'frame is' if count == 1 else 'frames are'} not {name}; left out: {reading.malformed[0]}"
 
 
 def observed(event: Event, conn: str, at: float, dialect: str | None = None) -> Observation:

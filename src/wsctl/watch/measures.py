@@ -82,6 +82,11 @@ class Measures:
             self._counts["refused"] += 1
             self._counts["unauthorised"] += AUTHENTICATION_ERROR in error.message
 
+    def malformed(self, frames: int) -> None:
+        """So many could not be read."""
+        self.ordering.malformed += frames
+        self._errors += frames
+
     def close(self) -> None:
         """No more will come."""
         self._ended_at = self._clock.now()
