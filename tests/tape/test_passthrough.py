@@ -56,9 +56,8 @@ class Passing:
 async def passing(path: Path, upstream: str) -> AsyncIterator[Passing]:
     """A pass-through for as long as the block lasts."""
     it = Passing(path, upstream)
-    with it.deck:
-        async with it.proxy:
-            yield it
+    async with it.deck, it.proxy:
+        yield it
 
 
 @asynccontextmanager
