@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import Result, wsctl
+from wsctl.tape.opening import opened
 
 CAPTURES = Path(__file__).parents[3] / "shared" / "captures"
 PAGE = Path(__file__).parents[2] / "docs" / "captures.md"
@@ -25,13 +26,17 @@ def check(path: Path, *more: str) -> dict[str, Any]:
     return report
 
 
-def rows() -> dict[tuple[str, str], tuple[int, int, str, str, int]]:
-    """The table of the page: by capture and scheme, channels, messages, shares verified and clean, and findings."""
+Row = tuple[str, int, int, str, str, int]
+"""dialect, channels, messages, shares verified and clean, and findings"""
+
+
+def rows() -> dict[tuple[str, str], Row]:
+    """The table of the page, by capture and scheme."""
     found = {}
     for line in PAGE.read_text().splitlines():
         cells = [cell.strip(" `").replace(",", "") for cell in line.strip("|").split("|")]
         if len(cells) == 9 and cells[3].isdigit():
-            found[cells[0], cells[2]] = (int(cells[3]), int(cells[4]), cells[6], cells[7], int(cells[8]))
+            found[cells[0], cells[2]] = (cells[1], int(cells[3]), int(cells[4]), cells[6], cells[7], int(cells[8]))
     return found
 
 
@@ -43,8 +48,10 @@ def share(percents: set[float | None]) -> str:
 
 def test_the_page_is_what_the_program_finds() -> None:
     """Each capture, by the schemes of its channels; none is verified as a whole, and none has a finding."""
-    found: dict[tuple[str, str], tuple[int, int, str, str, int]] = {}
-    for capture in sorted(CAPTURES.glob("*.ws.*")):
+    found: dict[tuple[str, str], Row] = {}
+    for capture in sorted({*CAPTURES.iterdir()} - {CAPTURES / "README.md"}):
+        with opened([capture]) as recording:
+            dialect = recording.header.dialect or "–"
         report = check(capture)
         assert report["verdict"] == "unverifiable", capture.name
         channels, messages, findings = Counter(), Counter(), Counter()  # type: ignore[var-annotated]
@@ -57,7 +64,9 @@ def test_the_page_is_what_the_program_finds() -> None:
             clean[channel["scheme"]].add(channel["clean_percent"])
         for scheme in channels:
             shares = share(verified[scheme]), share(clean[scheme])
-            found[capture.name, scheme] = (channels[scheme], messages[scheme], *shares, findings[scheme])
+            found[capture.name, scheme] = (dialect, channels[scheme], messages[scheme], *shares, findings[scheme])
+        if not channels:
+            found[capture.name, "–"] = (dialect, 0, 0, "–", "–", 0)
     assert found == rows()
 
 
