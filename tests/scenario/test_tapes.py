@@ -74,7 +74,7 @@ steps:
     record: {channels: btcusdt@depth, duration: 300ms, file: session.jsonl}
     expect: {messages.received: 1, errors: 0}
 """
-    steps = [Say("btcusdt@depth", markets.depth(1, 2)), Send("<html>")]
+    steps = (Say("btcusdt@depth", markets.depth(1, 2)), Send("<html>"))
     with Exchange(background, dialect_named("binance"), steps) as peer:
         done = run(tmp_path, text, "--url", peer.url, "--dialect", "binance")
     recorded = done.steps["recorded"]

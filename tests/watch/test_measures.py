@@ -89,6 +89,17 @@ def test_the_servers_time() -> None:
     assert not untold.keys() & {"ordering.time_inversions", "staleness.max", "clock.skew.max"}
 
 
+def test_what_is_wrong_with_the_servers_time_is_kept() -> None:
+    """As everything is that was found, up to a hundred."""
+    measures = Measures(HandClock())
+    for second in range(1, 300):
+        measures.add(structs.replace(message(second, second), sent_at=T0 - second))
+    assert [finding.kind for finding in measures.findings[:2]] == ["inversion", "inversion"]
+    assert {finding.kind for finding in measures.findings} == {"inversion", "stale"}
+    assert len(measures.findings) == 100
+    assert measures.metrics()["ordering.time_inversions"] == 298
+
+
 def test_long_polling() -> None:
     """Which way it came is known of connections that receive."""
     polling = stage(0.1, Stage.JOINED, transport="polling")

@@ -59,9 +59,9 @@ def ordering_check(
         raise typer.Exit(run(check_feed(options, expected, as_json=format == "json")))
     if asked:
         raise typer.BadParameter("give symbols to check a feed, or --tape to check a recording, not both")
-    for name in given(context) - {"symbols", "tape", "format", "dialect"}:
+    for name in given(context) - {"symbols", "tape", "format", "dialect", "expect"}:
         raise typer.BadParameter(f"--{name.replace('_', '-')} is about a live feed; a recording is judged as it is")
-    raise typer.Exit(check_tape(tape, found.dialect, as_json=format == "json"))
+    raise typer.Exit(check_tape(tape, found.dialect, expected, as_json=format == "json"))
 
 
 def _no_files(symbols: tuple[str, ...]) -> None:

@@ -1,12 +1,10 @@
 """Measures: everything that one watched client says about its feed, as metrics of the vocabulary."""
 
+from wsctl.checks.channel_report import FINDINGS_KEPT
 from wsctl.checks.freshness import Had
-from wsctl.checks.inversion import InversionCheck
 from wsctl.checks.latency import Histogram, LatencyCheck
 from wsctl.checks.reconnection import HOLD, ReconnectionCheck
 from wsctl.checks.sequence import is_control, name_of
-from wsctl.checks.skew import SkewCheck
-from wsctl.checks.staleness import StalenessCheck
 from wsctl.client.subscription import ACCESS
 from wsctl.clock import Clock
 from wsctl.errors import Denied, Refused, Unserved
@@ -15,7 +13,7 @@ from wsctl.model.finding import Finding
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.metrics import METRICS
 from wsctl.model.observation import Kind, Observation
-from wsctl.watch.judging import ordering_check
+from wsctl.watch.judging import Judging
 from wsctl.wire.dialect import Dialect
 
 CLIENT = "c1"
@@ -37,11 +35,12 @@ class Measures:
     """Feed it what a Watching yields; read `metrics()` at any time. `dialect` is the feed's; None: the platform's."""
 
     def __init__(self, clock: Clock, dialect: Dialect | None = None, *, recovery_hold: float = HOLD) -> None:
-        self.ordering = ordering_check(dialect)
+        self.judging = Judging(dialect, times=True)
+        self.ordering = self.judging.ordering
         self.latency = LatencyCheck()
         self.reconnection = ReconnectionCheck(recovery_hold)
-        self._times = (InversionCheck(), StalenessCheck(), SkewCheck())
         self.findings: list[Finding] = []
+        """the first FINDINGS_KEPT of them"""
         self.longest_silence: float | None = None
         """seconds; None: nobody listened for silence"""
         self._source = Histogram()
@@ -107,7 +106,6 @@ class Measures:
             "connections.closed": counts["closed"],
             "auth.refused": counts["unauthorised"],
             "auth.denied": counts["denied"],
-            "messages.received": self._received,
             "errors": self._errors,
         }
         if self._measured_from is not None:
@@ -116,10 +114,8 @@ class Measures:
                 found["messages.rate"] = (self._received - before) / (now - since)
         if self.longest_silence is not None:
             found["silence.max"] = self.longest_silence
-        for check in self._times:
-            found |= check.metrics()
         found |= self.latency.metrics() | self._source.metrics("latency.source")
-        return found | self.ordering.metrics() | self.reconnection.metrics(now)
+        return found | self.judging.metrics() | self.reconnection.metrics(now)
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the figures should know."""
@@ -157,10 +153,8 @@ class Measures:
 
     def _add_observation(self, seen: Observation) -> None:
         self._note_connection(seen)
-        self._keep(self.ordering.add(seen))
+        self._keep(self.judging.add(seen))
         self.latency.add(seen)
-        for check in self._times:
-            check.add(seen)
         if is_control(seen):
             self._counts["evicted"] += _is_eviction(seen)
             return
@@ -202,7 +196,7 @@ class Measures:
             self._source.record(seconds)
 
     def _keep(self, findings: list[Finding]) -> None:
-        self.findings += findings
+        self.findings += findings[: FINDINGS_KEPT - len(self.findings)]
         for finding in findings:
             if finding.kind == "gap":
                 self.reconnection.lost(CLIENT, finding.at)

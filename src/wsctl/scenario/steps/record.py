@@ -56,13 +56,13 @@ class RecordStep:
             reason = error.message
         except Gone as error:
             reason = error.message
-        size, unread = 0, ()
+        size, unread = 0, list[str]()
         if recorder.deck.records:
             size, unread = await asyncio.to_thread(_read, path, stages, measures)
         return Outcome(
             metrics={**_on_tape(measures), **_tape(recorder.deck), "messages.bytes": size},
             reason=reason,
-            findings=tuple(measures.findings[:100]),
+            findings=tuple(measures.findings),
             notes=(*measures.notes(), *unread),
         )
 
@@ -83,12 +83,13 @@ def _recorder(options: RecordSpec, context: Context) -> tuple[Recorder, Path]:
     return recorder, path
 
 
-def _read(path: Path, stages: list[Lifecycle], measures: Measures) -> tuple[int, tuple[str, ...]]:
+def _read(path: Path, stages: list[Lifecycle], measures: Measures) -> tuple[int, list[str]]:
     """Let what is on the tape, and what became of the connection meanwhile, be measured.
 
     Answers the bytes of data, and notes on what could not be read, which are errors.
     """
-    size, notes = 0, []
+    size = 0
+    notes: list[str] = []
 
     def messages() -> Iterator[tuple[float, Observation]]:
         nonlocal size
@@ -108,7 +109,7 @@ def _read(path: Path, stages: list[Lifecycle], measures: Measures) -> tuple[int,
     for _, item in merge(told, messages(), key=lambda pair: pair[0]):
         measures.add(item)
     measures.close()
-    return size, tuple(notes)
+    return size, notes
 
 
 def _on_tape(measures: Measures) -> dict[str, float]:
