@@ -33,6 +33,8 @@ class Reading:
         self.malformed_count = 0
         self.subscribed: set[str] = set()
         """channels that a server said it would send, though it may never have"""
+        self.namespace = "/"
+        """of Socket.IO, where the latest event came"""
         self._dialect = dialect
         self._header = header
         self._readers: dict[str, Reader] = {}
@@ -66,9 +68,9 @@ class Reading:
 
     def _reader(self, url: str | None) -> Reader:
         if self._dialect is None:
-            return _SocketIO(EventReader())
+            return _SocketIO(EventReader(), self)
         if self._dialect.over == "socketio":
-            return _SocketIO(DialectReader(self._dialect))
+            return _SocketIO(DialectReader(self._dialect), self)
         return _Raw(self._dialect.client(url or self._header.url or ""), self.subscribed)
 
 
@@ -97,9 +99,10 @@ class _Raw:
 class _SocketIO:
     """One connection over Socket.IO. Only its events are looked at: a tape may begin after the handshake."""
 
-    def __init__(self, reader: EventReader | DialectReader) -> None:
+    def __init__(self, reader: EventReader | DialectReader, reading: Reading) -> None:
         self._decoder = socketio.Decoder()
         self._reader = reader
+        self._reading = reading
 
     def __call__(self, frame: TapeFrame) -> list[Event]:
         content = frame.frame
@@ -109,6 +112,7 @@ class _SocketIO:
         if type(content) is str and content.startswith(_EVENT) and not self._decoder.waits:
             # the common path, at some hundred thousand a second
             name, *args = socketio.decode_event(content[len(_EVENT_HEAD) :])
+            self._reading.namespace = "/"
             return [self._reader.read(name, args)]
         packet = engineio.decode(content)
         if packet.type is not engineio.MESSAGE:
@@ -117,4 +121,5 @@ class _SocketIO:
         if decoded is None or decoded.type is not socketio.EVENT:
             return []
         name, *args = decoded.data
+        self._reading.namespace = decoded.namespace
         return [self._reader.read(name, args)]
