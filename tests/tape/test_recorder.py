@@ -250,7 +250,8 @@ def test_a_part_in_the_way(tmp_path: Path) -> None:
 
 def test_a_part_that_cannot_be_begun(tmp_path: Path) -> None:
     """Somebody took its name meanwhile: the tape stays where it is, whole, and that is said once."""
-    path, said = tmp_path / "t.jsonl", []
+    path = tmp_path / "t.jsonl"
+    said: list[str] = []
 
     async def scenario() -> Made:
         made = Made(path, rotation=Rotation(size=1000), tell=said.append)

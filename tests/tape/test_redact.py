@@ -176,8 +176,9 @@ def test_names() -> None:
 )
 def test_urls_in_headers(name: str, value: str, kept: str) -> None:
     """Of a handshake's request and of an answer: where a page came from, or goes on."""
-    for direction in ("open", "http"):
-        record = TapeFrame(0, "", direction, headers=((name, value),))  # type: ignore[arg-type]
+    directions: tuple[Direction, ...] = ("open", "http")
+    for direction in directions:
+        record = TapeFrame(0, "", direction, headers=((name, value),))
         assert redacted(record).headers == ((name, kept),)
 
 

@@ -113,8 +113,8 @@ class Deck:
             TapeFrame(self._now(), "", "http", body, url=url, status=status, headers=headers, method=method)
         )
 
-    def end(self, conn: str, code: int, reason: str) -> None:
-        """A connection is over."""
+    def end(self, conn: str, code: int | None, reason: str) -> None:
+        """A connection is over; None: without a close code."""
         self.closes += 1
         self._spool.put(TapeFrame(self._now(), conn, "close", code=code, reason=reason or None))
 
