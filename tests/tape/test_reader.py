@@ -145,7 +145,7 @@ def test_deep_nesting(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n  \n", gzip.compress(b""), zstd.compress(b"")])
+@pytest.mark.parametrize("data", [b"", b"\n\n  \n", gzip.compress(b"", mtime=0), zstd.compress(b"")])
 def test_empty(data: bytes) -> None:
     """Nothing is no tape."""
     with pytest.raises(UsageError, match=r"^t\.jsonl is empty; expected a recording$"):
