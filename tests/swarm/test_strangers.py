@@ -154,7 +154,9 @@ def test_attachments_and_events_that_want_an_answer() -> None:
         payload = {"channel": "c", "epoch": "e", "seq": 2, "blob": {"_placeholder": True, "num": 0}}
         line.send("451-" + json.dumps(["price:update", payload]), b"blob")
         line.send("427" + price(3)[2:])
-        answers.append(await line.text())
+        while "time:sync" in (said := await line.text()):
+            pass  # the first client asks what time it is, sooner or later
+        answers.append(said)
         line.send(price(4))
         await line.gone()
 
