@@ -91,9 +91,9 @@ BREAKS = (
         "insisting clients only",
         STORM,
         (("user: bob, reconnect: {", "user: bob, reconnect: {always: true, "),),
-        perhaps={"connections.receiving"},  # three are in at most moments of a storm
+        perhaps=frozenset({"connections.receiving"}),  # three are in at most moments of a storm
     ),
-    Broken("eviction-storm", "invite-the-evicted", STORM, perhaps={"connections.receiving"}),
+    Broken("eviction-storm", "invite-the-evicted", STORM, perhaps=frozenset({"connections.receiving"})),
     Broken("fallback", "nothing blocked", {"connections.polling"}, ((", transports: [polling]", ""),)),
     Broken("fallback", "drop", {"ordering.gaps"}),
     Broken("fallback", "repeat", {"ordering.duplicates"}),
@@ -107,7 +107,7 @@ BREAKS = (
     Broken("ordering", "drop", {"ordering.gaps"}),
     Broken("ordering", "repeat", {"ordering.duplicates"}),
     # Who joins between the two hears one that is older than its snapshot.
-    Broken("ordering", "swap", {"ordering.reorders"}, perhaps={"ordering.duplicates"}),
+    Broken("ordering", "swap", {"ordering.reorders"}, perhaps=frozenset({"ordering.duplicates"})),
     Broken("ordering", "fall", {"ordering.regressions"}),
     Broken("ordering", "leave-out", {"ordering.skipped"}),
     # Whoever still listens at the end is excused from the last five seconds.
