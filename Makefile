@@ -72,6 +72,7 @@ bench: $(STAMP) $(NODE_MODULES) $(LOAD_PEERS) ## measure against peers in one ru
 	$(BIN)/python -m bench.transport
 	$(BIN)/python -m bench.forms
 	$(BIN)/python -m bench.ordering
+	$(BIN)/python -m bench.tapes
 	$(BIN)/python -m bench.startup
 
 soak: $(STAMP) ## a feed under a load that comes and goes for MINUTES=10: does memory grow?

@@ -1,4 +1,4 @@
-"""Write the docs that come out of code: commands, scenarios, profiles. `--check` tells whether all is up to date."""
+"""Write what comes out of code: docs and the shipped tape. `--check` only tells whether they are up to date."""
 
 import os
 import sys
@@ -7,6 +7,8 @@ from pathlib import Path
 os.environ["COLUMNS"] = "100"  # the help's width, whatever terminal this runs in
 os.environ.pop("WSCTL_JWT_SECRET", None)
 
+from dialect_reference import dialect_reference
+from example_tape import example_tape
 from load_reference import load_reference
 from scenario_reference import scenario_reference
 from typer.main import get_command
@@ -16,7 +18,8 @@ from wsctl.cli.app import app
 from wsctl.errors import EXIT_MEANINGS
 
 HERE = Path(__file__).parent
-EXAMPLE = HERE.parent / "scenarios" / "reconnection.yaml"
+SCENARIOS = HERE.parent / "scenarios"
+EXAMPLE = SCENARIOS / "reconnection.yaml"
 
 
 def command_reference() -> str:
@@ -37,17 +40,18 @@ def _help(command: list[str]) -> str:
 
 def main() -> None:
     """Write, or check."""
-    pages = {
-        "cli.md": command_reference(),
-        "scenarios.md": scenario_reference(EXAMPLE.read_text()),
-        "load.md": load_reference(),
+    written = {
+        HERE / "cli.md": command_reference().encode(),
+        HERE / "scenarios.md": scenario_reference(EXAMPLE.read_text()).encode(),
+        HERE / "load.md": load_reference().encode(),
+        HERE / "dialects.md": dialect_reference().encode(),
+        SCENARIOS / "tapes" / "binance.jsonl": example_tape(),
     }
-    for name, text in pages.items():
-        page = HERE / name
+    for file, data in written.items():
         if "--check" not in sys.argv:
-            page.write_text(text)
-        elif not page.exists() or page.read_text() != text:
-            sys.exit(f"docs/{name} is not up to date; run: make docs")
+            file.write_bytes(data)
+        elif not file.exists() or file.read_bytes() != data:
+            sys.exit(f"{file.relative_to(HERE.parent)} is not up to date; run: make docs")
 
 
 if __name__ == "__main__":

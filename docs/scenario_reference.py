@@ -32,6 +32,11 @@ Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `
   matrix; `$${{` is a plain `${{`.
 - A step whose clients were lost for good fails, unless an expectation is about that, such as `connections.receiving`.
   One that received nothing and expects nothing is `unverifiable`.
+- Tapes and dialects that a scenario names stand beside it; dialects better in a folder of their own, as
+  `wsctl run FOLDER` takes every YAML file in it for a scenario. What a `record` step writes stays in the run's
+  `--out`, and a later `replay` step finds it by its name.
+- A service that replays is heard as its tape speaks; a step's own `dialect` wins. With `--url`, steps about a recorded
+  feed are skipped.
 - `defaults` go to every step whose command knows the option and was not given it.
 """
 
@@ -39,10 +44,13 @@ _SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("A scenario", spec.ScenarioSpec),
     ("A service", spec.ServiceSpec),
     ("serve", ServeOptions),
+    ("replay as a service", spec.ReplayServiceSpec),
     ("A step", spec.StepSpec),
     ("subscribe", spec.SubscribeSpec),
     ("ordering-check", spec.OrderingCheckSpec),
     ("emit", spec.EmitSpec),
+    ("record", spec.RecordSpec),
+    ("replay", spec.ReplaySpec),
     ("load", spec.LoadStepSpec),
     ("reconnect", spec.ReconnectSpec),
     ("An action of during", spec.ActionSpec),
@@ -75,13 +83,13 @@ def scenario_reference(example: str) -> str:
     parts.append(f"## Bounds\n\n{_units()}")
     parts.append(f"## Metrics\n\n{metrics(METRICS)}")
     parts.append(
-        "## Verdicts\n\n" + _table(("verdict", "means"), ((f"`{one}`", text) for one, text in _VERDICTS.items()))
+        "## Verdicts\n\n" + table(("verdict", "means"), ((f"`{one}`", text) for one, text in _VERDICTS.items()))
     )
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
 def keys(kind: type[Struct]) -> str:
-    """A row for each key of a spec."""
+    """A table of a struct's keys."""
     described = mi.type_info(kind)
     assert isinstance(described, mi.StructType)
     rows = [
@@ -89,7 +97,7 @@ def keys(kind: type[Struct]) -> str:
         for field in described.fields
         if field.encode_name not in _LEFT_OUT
     ]
-    return _table(("key", "is", "default", "means"), rows)
+    return table(("key", "is", "default", "means"), rows)
 
 
 def _kind(kind: mi.Type) -> str:
@@ -120,17 +128,18 @@ def _units() -> str:
         "`>= 99.8 %`, `0`. Several bounds of one metric stand in a list.\n\n"
     )
     rows = ((unit.value, ", ".join(f"`{name}`" if name else "none" for name in UNITS[unit])) for unit in Unit)
-    return intro + _table(("in", "units"), rows)
+    return intro + table(("in", "units"), rows)
 
 
 def metrics(names: Collection[str]) -> str:
     """A row for each of these metrics, in the order of the vocabulary."""
     known = [metric for name, metric in METRICS.items() if name in names]
     rows = ((f"`{metric.name}`", metric.unit.value, metric.meaning) for metric in known)
-    return _table(("metric", "in", "means"), rows)
+    return table(("metric", "in", "means"), rows)
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
     names = tuple(head)
     lines = [names, tuple("---" for _ in names), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -333,6 +333,7 @@ def test_json_has_the_shape_that_scripts_rely_on() -> None:
                 ],
             }
         },
+        "malformed": 0,
     }
 
 
@@ -366,9 +367,18 @@ def test_a_feed_without_channels_is_judged_by_event() -> None:
     assert check.verdict is Verdict.PASS
 
 
+def test_what_could_not_be_read_may_have_been_a_message() -> None:
+    """Then nothing proves that all came; what is known to be wrong is wrong all the same."""
+    check, lossy = judge(updates(1, 2, 3)), judge(updates(1, 3))
+    check.malformed = lossy.malformed = 1
+    assert (check.verdict, check.channels[BTC].verdict) == (Verdict.UNVERIFIABLE, Verdict.PASS)
+    assert (check.as_json()["verdict"], check.as_json()["malformed"]) == ("unverifiable", 1)
+    assert lossy.verdict is Verdict.FAIL
+
+
 def test_nothing_at_all_is_unverifiable() -> None:
     check = judge([])
-    assert check.as_json() == {"verdict": "unverifiable", "channels": {}}
+    assert check.as_json() == {"verdict": "unverifiable", "channels": {}, "malformed": 0}
     assert check.metrics() == {}, "a metric that was not measured is absent, never zero"
 
 

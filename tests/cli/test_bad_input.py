@@ -90,7 +90,11 @@ OPTIONS = {
         "symbol 'A' is no pair; expected one such as BTC/USDT",
         "--channel takes the names that binance uses itself",
     ),
-    "subscribe A/B --dialect bybit-inverse": ("", "bybit-inverse has no channel for ticker", "it has trades, orderbook"),
+    "subscribe A/B --dialect bybit-inverse": (
+        "",
+        "bybit-inverse has no channel for ticker",
+        "it has trades, orderbook",
+    ),
     "subscribe --channel nonsense --dialect okx": (
         "",
         "okx has no channel 'nonsense'",

@@ -1,5 +1,6 @@
 """--expect and --max-silence: what a one-liner in CI says, and how it ends."""
 
+import json
 import re
 import urllib.request
 from pathlib import Path
@@ -105,15 +106,111 @@ def test_what_makes_no_sense(command: str, text: str, message: str, hint: str | 
 
 
 def test_options_that_make_no_sense() -> None:
-    """A silence of no length; expectations of a recording, which has no connection."""
+    """A silence of no length; what a recording cannot tell."""
     result = wsctl("subscribe", "A", "--max-silence", "0")
     assert (result.code, result.err) == (
         USAGE,
         "wsctl: error: --max-silence is 0; expected more\n  hint: wsctl subscribe --help\n",
     )
-    result = wsctl("ordering-check", "--tape", "x", "--expect", "ordering.gaps == 0")
-    message = "--expect is about a live feed; a recording is judged as it is"
-    assert (result.code, result.err) == (USAGE, f"wsctl: error: {message}\n  hint: wsctl ordering-check --help\n")
+    for expected in ("latency.p95 < 1 s", "connections.opened == 1", "silence.max < 1 s"):
+        result = wsctl("ordering-check", "--tape", "x", "--expect", "ordering.gaps == 0", "--expect", expected)
+        message = f"{expected.split()[0]} is not measured on a recording"
+        hint = "ordering.*, messages.received, staleness.max and clock.skew.max are"
+        assert (result.code, result.err) == (USAGE, f"wsctl: error: {message}\n  hint: {hint}\n")
+
+
+def lines(*told: tuple[int, float, float]) -> str:
+    """Observations by number, time of receipt and time of sending."""
+    line = '{"received_at":%s,"conn":"c1","channel":"c","event":"e","epoch":"x","seq":%d,"sent_at":%s,'
+    return "".join((line % (at, seq, sent) + '"latency_ms":null,"data":{}}\n') for seq, at, sent in told)
+
+
+def on_tape(path: Path, *expected: str, more: tuple[str, ...] = ()) -> Result:
+    """A recording with expectations."""
+    options = [option for text in expected for option in ("--expect", text)]
+    return wsctl("ordering-check", "--tape", str(path), *options, *more)
+
+
+def test_what_is_expected_of_a_recording(tmp_path: Path) -> None:
+    """Its times too; what was missed is shown, and weighs no more in the verdict than the times do."""
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text(lines((1, 100.0, 100.0), (2, 101.0, 103.5), (3, 102.0, 101.0), (4, 120.0, 101.0)))
+    result = on_tape(
+        tape, "messages.received == 4", "ordering.gaps == 0", "clock.skew.max < 3 s", "staleness.max > 1 s"
+    )
+    assert (result.code, judged(result)) == (
+        PASSED,
+        [
+            "pass: messages.received == 4: 4",
+            "pass: ordering.gaps == 0: 0",
+            "pass: clock.skew.max < 3 s: 2.50 s",
+            "pass: staleness.max > 1 s: 19.00 s",
+        ],
+    )
+    assert result.out.splitlines()[-5:] == [
+        "",
+        "  note: sent 2.500 s after it came on c; expected before: the clocks differ",
+        "  note: seq 3 was sent 2.500 s before 2 on c; expected after it",
+        "  note: messages came for 19.0 s on c, none newer than the first; expected newer ones",
+        "verdict: pass",
+    ]
+    result = on_tape(tape, "ordering.time_inversions == 0", "ordering.gaps == 0", more=("--format", "json"))
+    assert (result.code, result.err.splitlines()) == (
+        FINDINGS,
+        [
+            "fail: ordering.time_inversions expected == 0, observed 1",
+            "  inversion: seq 3 was sent 2.500 s before 2 on c; expected after it",
+            "pass: ordering.gaps == 0: 0",
+        ],
+    )
+    report = json.loads(result.out)
+    times = report["times"]
+    assert (report["verdict"], [finding["kind"] for finding in times.pop("findings")]) == (
+        "pass",
+        ["skew", "inversion", "stale"],
+    )
+    assert times == {"ordering.time_inversions": 1, "staleness.max": 19.0, "clock.skew.max": 2.5}
+
+
+def test_what_is_expected_of_the_order_on_a_recording(tmp_path: Path) -> None:
+    """The times, at which nobody looked, are not told."""
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text(lines(*((2 * seq, 100.0 + seq, 200.0) for seq in range(6))))
+    result = on_tape(tape, "ordering.gaps == 0", more=("--format", "json"))
+    assert (result.code, result.err.splitlines()) == (
+        FINDINGS,
+        [
+            "fail: ordering.gaps expected == 0, observed 5",
+            *(f"  gap: seq {seq} never came on c; expected between {seq - 1} and {seq + 1}" for seq in (1, 3, 5)),
+        ],
+    )
+    assert "times" not in json.loads(result.out)
+
+
+def test_what_is_expected_of_nothing() -> None:
+    """A feed that said nothing into a pipe."""
+    result = wsctl("ordering-check", "-", "--expect", "staleness.max < 1 s", "--expect", "messages.received == 0")
+    assert (result.code, judged(result)) == (
+        FINDINGS,
+        ["fail: staleness.max expected < 1 s, was not measured", "pass: messages.received == 0: 0"],
+    )
+
+
+@pytest.mark.parametrize("command", ["subscribe", "ordering-check"])
+def test_a_feed_whose_times_are_wrong(background: Background, command: str) -> None:
+    """It is shown why an expectation was missed; a check tells it anyway."""
+    ahead = [("price", {"seq": seq, "timestamp": 4_000_000_000_000 - seq}) for seq in (1, 2)]
+    with Stranger(background, ahead) as stranger:
+        result = expecting(stranger.url, "ordering.time_inversions == 0", "clock.skew.max < 1 s", command=command)
+        missed, inversion, skewed, skew = result.err.splitlines()[-4:]
+        assert (result.code, missed) == (FINDINGS, "fail: ordering.time_inversions expected == 0, observed 1")
+        assert inversion == "  inversion: seq 2 was sent 0.001 s before 1 on price; expected after it"
+        assert skewed.startswith("fail: clock.skew.max expected < 1 s, observed ")
+        assert re.fullmatch(r"  skew: sent \d+\.\d+ s after it came on price; expected before: the clocks differ", skew)
+        if command == "ordering-check":
+            plain = wsctl("ordering-check", "BTC/USDT", "--url", stranger.url, "--duration", "600ms")
+            assert (plain.code, plain.out.splitlines()[-1]) == (PASSED, "verdict: pass")
+            assert "  note: seq 2 was sent 0.001 s before 1 on price; expected after it\n" in plain.out
 
 
 def test_a_check_with_expectations(feed: Server) -> None:

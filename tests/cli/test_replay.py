@@ -17,6 +17,7 @@ from websockets.asyncio.server import serve as listen
 
 from tests.cli.program import WAIT, Program, Result, command, environment, wait_until, wsctl
 from tests.peers.background import Background
+from tests.peers.bourse import DIALECT, tick
 from tests.tape.tapes import CAPTURES, write
 from wsctl.tape.format import Header, TapeFrame
 
@@ -113,6 +114,47 @@ def test_rounds_of_a_server(tape: str, tmp_path: Path) -> None:
             assert got[0] == trade(1, 0).frame
         result = program.signal(signal.SIGTERM)
         assert result.code == 0
+
+
+def test_a_feed_that_a_file_describes(tmp_path: Path) -> None:
+    """Our client gets the pair that it asks for, and no other; what the tape has not is refused."""
+    file = str(tmp_path / "bourse.yaml")
+    Path(file).write_text(DIALECT)
+    events = [("t", tick(n, pair)) for n in range(1, 4) for pair in ("BTCUSDT", "ETHUSDT")]
+    frames = [TapeFrame(n, "c1", "in", "42" + json.dumps(event)) for n, event in enumerate(events)]
+    tape = str(write(tmp_path / "bourse.jsonl", frames, Header(started_ns=0, dialect=file)))
+    with serving(tmp_path, tape, "--loop", "--speed", "10") as (_, url):
+        result = wsctl("subscribe", "BTC/USDT", "--url", url, "--dialect", file, "--count", "6")
+        assert {one["channel"] for one in result.observations} == {"ticks.BTCUSDT"}
+        assert {one["seq"] for one in result.observations} == {1, 2, 3}
+        result = wsctl("subscribe", "XRP/USDT", "--url", url, "--dialect", file)
+        assert (result.code, "the tape has no ticks.XRPUSDT" in result.err) == (2, True)
+
+
+def test_a_namespace(tmp_path: Path) -> None:
+    """What was recorded on one is served there, and it is said which there are."""
+    frame = price(1, 0)
+    assert isinstance(frame.frame, str)
+    text = frame.frame.replace("42", "42/prices,", 1)
+    tape = str(write(tmp_path / "prices.jsonl", [TapeFrame(0, "c1", "in", text)], SOCKETIO))
+    with serving(tmp_path, tape, "--loop") as (program, url):
+        program.wait_err("namespaces: /prices")
+        result = wsctl("subscribe", "A/B", "--url", url, "--namespace", "/prices", "--count", "1")
+        assert [one["seq"] for one in result.observations] == [1]
+        result = wsctl("subscribe", "A/B", "--url", url)
+        assert result.code == 3
+
+
+def test_a_time_that_cannot_be_written(tmp_path: Path) -> None:
+    """Is an error before anything is played, wherever on the tape it is."""
+    frames = [
+        TapeFrame(0, "c1", "in", '[0,["5541.2","0.1","1534614057.3","s","l",""],"trade","XBT/USD"]'),
+        TapeFrame(SECOND, "c1", "in", '[1,{"as":[["1","2","1600000000.5"]],"bs":[]},"book-10","XBT/USD"]'),
+    ]
+    tape = str(write(tmp_path / "kraken.jsonl", frames, Header(started_ns=0, dialect="kraken-v1")))
+    result = wsctl("replay", tape, "--restamp", "--print")
+    assert (result.code, result.out) == (2, "")
+    assert "kraken-v1: the time of book-10:XBT/USD cannot be written, only read" in result.err
 
 
 def test_it_ends_with_who_started_it(tape: str) -> None:
@@ -237,8 +279,8 @@ def bad(folder: Path) -> Iterator[tuple[list[str], str]]:
     (folder / "newer.jsonl").write_text('{"wsctl":"tape","version":2,"started_at":0}\n')
     (folder / "empty.jsonl").write_text("")
     (folder / "seen.jsonl").write_text('{"received_at":1.0}\n')
-    packed = gzip.compress((folder / "good.jsonl").read_bytes() * 500)
-    (folder / "damaged.gz").write_bytes(packed[: len(packed) // 2] + b"\0" * 40 + packed[len(packed) // 2 + 40 :])
+    packed = gzip.compress((folder / "good.jsonl").read_bytes())
+    (folder / "damaged.gz").write_bytes(packed[:-8] + bytes(8))  # its checksum
     yield ["newer.jsonl"], "newer.jsonl:1: a tape of version 2; this wsctl reads up to version 1"
     yield ["empty.jsonl"], "empty.jsonl is empty; expected a recording"
     yield ["nowhere.jsonl"], "cannot read nowhere.jsonl: no such file or directory"
@@ -254,7 +296,7 @@ def bad(folder: Path) -> Iterator[tuple[list[str], str]]:
     yield [good, "--from", "1s", "--until", "1s"], "--until ends before --from begins; expected it to be later"
     yield [good, "--from", "1"], "--from: bad duration '1'; expected a number and a unit"
     yield [good, "--print", "--to", "ws://127.0.0.1:1"], "--to and --print are two ways to play; expected one of them"
-    yield [good, "--to", "ftp://127.0.0.1"], "bad URL scheme 'ftp'; expected http, https, ws, wss"
+    yield [good, "--to", "ftp://127.0.0.1"], "bad URL scheme 'ftp'; expected http, https, ws, wss, redis, rediss"
     yield [good, "--print", "--port", "1"], "--port is about a server; with --to or --print there is none"
     yield [good, "--ready-file", "nowhere/ready.json"], "cannot write the ready file nowhere/ready.json: no such file"
 

@@ -14,9 +14,12 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.cli.program import Server, command, environment, wait_until
+from tests.peers import markets
 from tests.peers.background import Background
+from tests.peers.exchange import Exchange, Say
 from tests.peers.liar import Liar
 from tests.peers.relay import Relay
+from wsctl.wire.dialects import dialect_named
 
 
 class Terminal:
@@ -109,6 +112,21 @@ def test_gaps_and_reconnects(background: Background) -> None:
         assert lines[-1].startswith(f"● connected over websocket  1 reconnect  {liar.url}  ")
         shown.wait_screen(" 300     1")
         assert "\x1b[1;31m   1\x1b[0m" in shown.raw
+
+
+def test_channels_of_an_exchange(background: Background) -> None:
+    """Raw feeds: their own channels, in the order asked for, those that never speak as well."""
+    depth, trade = "btcusdt@depth", "btcusdt@trade"
+    steps = [Say(depth, markets.depth(1, 3)), Say(trade, markets.trade(7, "64000.50000000"))]
+    with ExitStack() as stack:
+        peer = stack.enter_context(Exchange(background, dialect_named("binance"), steps, channels=["nosuch@ticker"]))
+        watch = ("subscribe", "NO/SUCH", "--channel", f"{depth},{trade}", "--url", peer.url, "--dialect", "binance")
+        shown = stack.enter_context(terminal(*watch, columns=80))
+        lines = shown.wait_screen("64,000.5")
+        assert lines[0].split() == ["channel", "price", "change", "msg/s", "latency", "seq", "gaps"]
+        assert [line.split()[0] for line in lines[1:4]] == ["nosuch@ticker", depth, trade]
+        assert lines[1].split()[1:] == ["0.0", "?"]
+        assert lines[4].startswith(f"● connected over websocket  {peer.url}  ")
 
 
 def test_ordering_report(background: Background) -> None:

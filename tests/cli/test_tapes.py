@@ -1,5 +1,6 @@
 """A recording is judged as it is: options about a live feed make no sense with it."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,6 +44,34 @@ def test_two_recordings(tape: Path) -> None:
     result = wsctl("ordering-check", "-", "--tape", "tape.jsonl", cwd=tape)
     message = "give symbols to check a feed, or --tape to check a recording, not both"
     assert result == (2, "", f"wsctl: error: {message}{HELP}")
+
+
+def test_a_file_is_no_symbol(tape: Path) -> None:
+    """Whoever forgets --tape is told so, and nothing is connected."""
+    result = wsctl("ordering-check", "tape.jsonl", cwd=tape)
+    said = "wsctl: error: tape.jsonl is a file; expected a symbol\n  hint: --tape tape.jsonl checks a recording\n"
+    assert result == (2, "", said)
+
+
+FRAME = '{"at":%d,"conn":"c1","dir":"in","text":"42[\\"price:update\\",{\\"channel\\":\\"c\\",\\"seq\\":%s"}\n'
+
+
+@pytest.mark.parametrize(
+    ("count", "how_many", "left_out"), [(1, "1 frame", "1 frame is"), (100, "100 frames", "100 frames are")]
+)
+@pytest.mark.parametrize(("lost", "verdict"), [(0, "unverifiable"), (1, "fail")])
+def test_frames_that_cannot_be_read(
+    tmp_path: Path, lost: int, verdict: str, count: int, how_many: str, left_out: str
+) -> None:
+    """Each may have been a message, so that nothing passes; what else is wrong stays so."""
+    header = '{"wsctl":"tape","version":1,"dialect":"socketio","url":null,"started_at":1.0,"clock":"monotonic"}\n'
+    whole = [FRAME % (seq, f"{seq + lost * (seq > 1)}}}]") for seq in (1, 2, 3)]
+    (tmp_path / "tape.jsonl").write_text(header + "".join(whole + [FRAME % (4, "4 broken")] * count))
+    result = wsctl("ordering-check", "--tape", "tape.jsonl", cwd=tmp_path)
+    assert (result.code, result.out.splitlines()[-1]) == (1, f"verdict: {verdict} ({how_many} could not be read)")
+    assert result.err.startswith(f"{left_out} not socketio; left out: tape.jsonl:5: ")
+    told = json.loads(wsctl("ordering-check", "--tape", "tape.jsonl", "--format", "json", cwd=tmp_path).out)
+    assert (told["verdict"], told["malformed"], told["channels"]["c"]["messages"]) == (verdict, count, 3)
 
 
 def test_what_is_configured_is_not_given(tape: Path) -> None:

@@ -44,15 +44,15 @@ def test_refused(feed: Server, options: tuple[str, ...]) -> None:
 def test_trace_never_shows_it(feed: Server) -> None:
     """--trace prints the frames of both directions, the handshake included, and no secret of it."""
     token = mint()
-    secret = '{"api_key": "' + SECRET + '", "format": "compact"}'
+    secret = '{"api_key": "' + SECRET + '", "whatever": "' + SECRET + '", "format": "compact"}'
     result = watch(feed, "--token", token, "--auth", secret, "--header", f"X-Key: {SECRET}", "--trace")
     assert result.code == 0
     assert token not in result.err + result.out
     assert SECRET not in result.err + result.out
     frames = [line for line in result.err.splitlines() if line[:2] in ("> ", "< ")]
     assert frames[0].startswith('< 0{"sid":')
-    assert frames[1].startswith('> 40{"token":"…","client":"')
-    assert '"api_key":"…"' in frames[1]
+    assert frames[1].startswith('> 40{"token":"redacted","client":"')
+    assert '"api_key":"redacted","whatever":"…"' in frames[1]
     assert '"format":"compact"' in frames[1]
     assert frames[2].startswith("< 40")
     assert any(frame.startswith("> 42") and "price:subscribe" in frame for frame in frames)

@@ -113,6 +113,8 @@ def test_clocks_that_agree_as_far_as_can_be_seen() -> None:
         (10.010, 5.0, ClockOffset(-5.0, 0.001), 10.0),  # server behind
         (10.010, 10.0, ClockOffset(0.001, 0.002), 10.0),  # within the bound: not corrected
         (10.0, 15.1, ClockOffset(5.0, 0.001), None),
+        (3609.0, 10.0, None, 3_599_000.0),
+        (3610.0, 10.0, None, None),  # recorded, not sent
     ],
 )
 def test_latencies(received: float, sent: float, offset: ClockOffset | None, expected: float | None) -> None:

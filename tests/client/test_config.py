@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from wsctl.client.config import Found, TargetOptions, find_target
+from wsctl.client.target import Target
 from wsctl.errors import UsageError
 
 FEEDS = """\
@@ -92,9 +93,62 @@ def test_a_single_feed_is_the_default(tmp_path: Path) -> None:
         assert not find(tmp_path).configured
 
 
+DIALECTS = [
+    ({"url": "wss://stream.binance.com:9443/ws"}, "binance"),
+    ({"url": "wss://stream.binance.com:9443/ws", "dialect": "socketio"}, "socketio"),
+    ({"url": "ws://10.0.0.1/ws", "dialect": "okx"}, "okx"),
+    ({"url": "ws://10.0.0.1/ws"}, "socketio"),
+    ({"feed": "named"}, "coinbase"),
+    ({"feed": "named", "dialect": "okx"}, "okx"),
+    ({"feed": "host"}, "kraken-v1"),
+]
+
+
+@pytest.mark.parametrize(("options", "dialect"), DIALECTS)
+def test_dialects(tmp_path: Path, options: dict[str, Any], dialect: str) -> None:
+    """An option beats the file, which beats what is known of the host. Nobody's token goes to an exchange."""
+    feeds = "named: {url: 'ws://10.0.0.2', dialect: coinbase}, host: {url: 'wss://ws.kraken.com/'}"
+    (tmp_path / "wsctl.yaml").write_text(f"feeds: {{{feeds}}}")
+    target = find(tmp_path, {"WSCTL_TOKEN": "secret"}, **options).target
+    assert target.dialect == dialect
+    assert target.token == ("secret" if dialect == "socketio" else None)
+
+
+def test_a_dialects_file_lies_beside_the_configuration(tmp_path: Path) -> None:
+    """As certificates and tokens do; on the command line it is relative to where one stands."""
+    text = "name: mine\nsubscribe: {frame: '{channel}'}\nmessage: {channel: '{c}'}\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    (tmp_path / "wsctl.yaml").write_text("feeds: {a: {url: x, dialect: mine.yaml}}")
+    assert find(tmp_path).target.dialect == str(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    with pytest.raises(UsageError, match="'subscribe'"):
+        find(tmp_path)
+
+
+def test_the_urls_of_a_raw_feed() -> None:
+    """Its scheme is WebSocket's, the rest as it is."""
+    for url, found in (
+        ("http://x/ws/a@b", "ws://x/ws/a@b"),
+        ("https://x:1/stream?streams=a%40b", "wss://x:1/stream?streams=a%40b"),
+        ("wss://x", "wss://x"),
+    ):
+        assert Target(url=url).websocket_url == found
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
+        (
+            "feeds: {a: {url: x, dialect: binanse}}",
+            {},
+            "wsctl.yaml:1:30: dialect: unknown dialect 'binanse'\nhint: did you mean binance?",
+        ),
+        (
+            "feeds: {a: {url: x, dialect: okx, token: t}}",
+            {},
+            "token of feed a is about Socket.IO, and okx is a raw WebSocket dialect\n"
+            "hint: raw feeds take credentials by --header, or in the dialect file",
+        ),
         (
             "feed: {}",
             {},

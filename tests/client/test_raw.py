@@ -152,6 +152,9 @@ def test_what_the_url_asks_for(background: Background, run: Run) -> None:
         async with make(f"{peer.url}{path}", "binance", "btcusdt@trade", "bnbusdt@trade") as feed:
             items = await until(feed, messages(2))
             assert [one.channel for one in observed(items)] == ["ethusdt@trade", "bnbusdt@trade"]
+            if not any(map(stage(Stage.SUBSCRIBED), items)):
+                items += await until(feed, stage(Stage.SUBSCRIBED))
+            assert reason_of(items, Stage.SUBSCRIBED) is None
 
     with exchange(
         background, "binance", Say("ethusdt@trade", markets.trade(1)), Say("bnbusdt@trade", markets.trade(1))

@@ -17,7 +17,7 @@ import pytest
 from tests.cli.program import Program, Server, command, wait_until
 from tests.peers.background import Background
 from wsctl.client.target import Reconnect
-from wsctl.server import limits, platform, websocket
+from wsctl.server import endpoint, limits, websocket
 from wsctl.server.app import MockFeed
 from wsctl.server.auth import mint
 from wsctl.server.defaults import JWT_SECRET, MAX_PER_USER
@@ -278,7 +278,7 @@ def sleep(stack: ExitStack, patience: float) -> Scene:
     patch.setattr(limits, "WRITE_LIMIT", 32 * 1024)
     patch.setattr(limits, "STALL_LIMIT", 0.2)
     patch.setattr(websocket, "CLOSE_TIMEOUT", patience)
-    patch.setattr(platform, "FAREWELL", patience)
+    patch.setattr(endpoint, "FAREWELL", patience)
     feed = stack.enter_context(background_feed(rate=FLOOD))
     scene = Scene(feed.url, {})
     scene.control("pause")

@@ -47,9 +47,7 @@ class Stranger:
         self._server = socketio.AsyncServer(
             async_mode="aiohttp", monitor_clients=False, transports=self._transports, engineio_logger=_silent
         )
-        self._server.on("price:subscribe", self._subscribe)
-        self._server.on("ask", self._ask)
-        self._server.on("*", self._acknowledge)
+        self._listen()
         app = web.Application()
         self._server.attach(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -63,6 +61,11 @@ class Stranger:
             if connection.transport is not None:
                 connection.transport.abort()
         await self._runner.cleanup()
+
+    def _listen(self) -> None:
+        self._server.on("price:subscribe", self._subscribe)
+        self._server.on("ask", self._ask)
+        self._server.on("*", self._acknowledge)
 
     async def _subscribe(self, sid: str, symbols: list[str]) -> dict[str, Any]:
         await self._tell(sid)

@@ -13,6 +13,7 @@ from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
 from wsctl.report.terminal import LiveTable, OrderingReport, live_view, stage_line, summary
 from wsctl.watch.tally import Tally
+from wsctl.wire.dialects import dialect_named
 
 URL = "http://127.0.0.1:3000"
 
@@ -92,6 +93,41 @@ def test_live_table(tally: Tally, width: int) -> None:
         "BTC-USD-220527  123,456,789.5   +0.000%     0.0    1.0 ms       1     0",
         f"● connected over websocket  {URL}  3 s",
     ]
+
+
+def raw(channel: str | None, event: str, seq: int | None, data: Any) -> Observation:
+    return Observation(1000.0, "c1", channel, event, None, seq, 999.999, 1.0, data)
+
+
+def test_channels_of_an_exchange() -> None:
+    """By their own names in the order asked for, before they speak as well; prices where the dialect finds them."""
+    clock = StoppedClock()
+    channels = ("btcusdt@aggTrade", "nosuch@ticker", "btcusdt@depth")
+    tally = Tally(clock, dialect_named("binance"), channels)
+    tally.add(stage(Stage.SUBSCRIBED))
+    tally.add(raw("btcusdt@depth", "depthUpdate", 160, {"e": "depthUpdate", "s": "BTCUSDT", "U": 157, "u": 160}))
+    tally.add(raw("btcusdt@aggTrade", "aggTrade", 7, {"e": "aggTrade", "s": "BTCUSDT", "p": "64000.10000000"}))
+    tally.add(raw("btcusdt@aggTrade", "aggTrade", 9, {"e": "aggTrade", "s": "BTCUSDT", "p": "64000.52000000"}))
+    tally.add(raw(None, "connection:serverShutdown", None, {"e": "serverShutdown"}))
+    assert tally.messages == 3
+    assert draw(live_view(tally, "ws://x"), 80) == [
+        "channel                price    change   msg/s   latency     seq  gaps",
+        "btcusdt@aggTrade   64,000.52   +0.001%     1.0    1.0 ms       9     ?",
+        "nosuch@ticker                              0.0                       ?",
+        "btcusdt@depth                              0.0    1.0 ms     160     0",
+        "● connected over websocket  ws://x  0 s",
+    ]
+
+
+def test_symbols_that_a_channel_does_not_name(tmp_path: Path) -> None:
+    """Each has a row, and the channel that was waited for gives up its own."""
+    file = tmp_path / "all.yaml"
+    file.write_text("name: all\nsubscribe: {frame: '{channel}'}\nmessage: {channel: '{c}', symbol: s, price: p}\n")
+    tally = Tally(StoppedClock(), dialect_named(str(file)), ("prices",))
+    for symbol in ("BTC", "ETH"):
+        tally.add(raw("prices", "message", None, {"c": "prices", "s": symbol, "p": 1.5}))
+    assert [line.split()[0] for line in draw(live_view(tally, "ws://x"), 80)[1:3]] == ["BTC", "ETH"]
+    assert len(tally.rows) == 2
 
 
 def test_nothing_is_cut_where_it_is_narrow(tally: Tally) -> None:

@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ SMALLER: Mapping[str, tuple[Edit, ...]] = {
         ("outage: 3s", "outage: 500ms, within: 2s, hold: 1s"),
         ("< 20 s", "< 2 s"),
     ),
+    "replay": (
+        ("clients: 50", "clients: 10"),
+        ("receiving: 50", "receiving: 10"),
+        ("restamp: true", "restamp: true, speed: 4"),
+        ("duration: 8s", "duration: 3s"),
+    ),
     "slow-reader": (("duration: 12s", "duration: 6s"), ("slow_for: 6s", "slow_for: 4s")),
     "throttle": (("duration: 6s", "duration: 3s"),),
 }
@@ -63,7 +70,18 @@ def smaller(name: str, folder: Path, *edits: Edit) -> Path:
         text = text.replace(old, new)
     path = folder / f"{name}.yaml"
     path.write_text(text)
+    shutil.copytree(SUITE / "tapes", folder / "tapes", dirs_exist_ok=True)
     return path
+
+
+def retape(folder: Path, change: Callable[[list[str]], None]) -> None:
+    """Change the tape of a copy: a list of its lines."""
+    tape = folder / "tapes" / "binance.jsonl"
+    lines = tape.read_text().splitlines()
+    before = list(lines)
+    change(lines)
+    assert lines != before
+    tape.write_text("\n".join(lines) + "\n")
 
 
 def run(*arguments: str, out: Path, **env: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The copies are short (see `suite`), and two run at a time. `harm` is a break of 
 breaks are options, of the server or of the clients. `named` are all expectations that are missed: no other is.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.scenario.suite import SMALLER, SUITE, Edit, missed, python_path, run, smaller
+from tests.scenario.suite import SMALLER, SUITE, Edit, missed, python_path, retape, run, smaller
 
 BROKEN = Path(__file__).parent / "broken"
 
@@ -29,11 +30,38 @@ class Broken(NamedTuple):
     edits: tuple[Edit, ...] = ()
     perhaps: frozenset[str] = frozenset()
     """what may be missed as well, depending on how busy the machine is"""
+    tape: Callable[[list[str]], None] | None = None
+    """the break of the tape that is played"""
 
     @property
     def harm(self) -> str:
         """The break of the server's code; empty where an option is enough."""
         return "" if " " in self.what else self.what
+
+
+def one_book(lines: list[str]) -> int:
+    """Where an update of a book stands in the midst of a tape."""
+    return next(index for index in range(len(lines) // 2, len(lines)) if is_book(lines[index]))
+
+
+def is_book(line: str) -> bool:
+    return "depthUpdate" in line and "BTCUSDT" in line
+
+
+def drop(lines: list[str], at: int) -> None:
+    del lines[at]
+
+
+def double(lines: list[str], at: int) -> None:
+    lines.insert(at + 1, lines[at])
+
+
+def swap(lines: list[str], at: int) -> None:
+    """What two updates of a book say; their times stay."""
+    other = next(index for index in range(at + 1, len(lines)) if is_book(lines[index]))
+    one, two = json.loads(lines[at]), json.loads(lines[other])
+    one["text"], two["text"] = two["text"], one["text"]
+    lines[at], lines[other] = json.dumps(one), json.dumps(two)
 
 
 BREAKS = (
@@ -63,8 +91,9 @@ BREAKS = (
         "insisting clients only",
         STORM,
         (("user: bob, reconnect: {", "user: bob, reconnect: {always: true, "),),
+        perhaps=frozenset({"connections.receiving"}),  # three are in at most moments of a storm
     ),
-    Broken("eviction-storm", "invite-the-evicted", STORM),
+    Broken("eviction-storm", "invite-the-evicted", STORM, perhaps=frozenset({"connections.receiving"})),
     Broken("fallback", "nothing blocked", {"connections.polling"}, ((", transports: [polling]", ""),)),
     Broken("fallback", "drop", {"ordering.gaps"}),
     Broken("fallback", "repeat", {"ordering.duplicates"}),
@@ -77,7 +106,8 @@ BREAKS = (
     Broken("latency", "reset-some", {"errors"}),
     Broken("ordering", "drop", {"ordering.gaps"}),
     Broken("ordering", "repeat", {"ordering.duplicates"}),
-    Broken("ordering", "swap", {"ordering.reorders"}),
+    # Who joins between the two hears one that is older than its snapshot.
+    Broken("ordering", "swap", {"ordering.reorders"}, perhaps=frozenset({"ordering.duplicates"})),
     Broken("ordering", "fall", {"ordering.regressions"}),
     Broken("ordering", "leave-out", {"ordering.skipped"}),
     # Whoever still listens at the end is excused from the last five seconds.
@@ -102,6 +132,11 @@ BREAKS = (
     # What came during the outage is lost without a word, and who has a hole in a channel is not back.
     Broken("reconnection", "no-snapshots", {*LOST, "ordering.gaps"}),
     Broken("reconnection", "repeat", {"ordering.duplicates"}, (("rate: 2", "rate: 20"),)),
+    Broken("replay", "a frame dropped", {"ordering.gaps"}, tape=lambda lines: drop(lines, one_book(lines))),
+    Broken("replay", "a frame doubled", {"ordering.duplicates"}, tape=lambda lines: double(lines, one_book(lines))),
+    Broken("replay", "two frames swapped", {"ordering.reorders"}, tape=lambda lines: swap(lines, one_book(lines))),
+    Broken("replay", "times as recorded", {"latency.p95"}, ((", restamp: true", ""),)),
+    Broken("replay", "half of the tape", {"messages.received"}, (("restamp: true", "restamp: true, until: 3s"),)),
     Broken("slow-reader", "hold-everything", {"ordering.skipped"}),
     Broken("slow-reader", "skip-in-silence", {"ordering.skipped", "ordering.gaps"}),
     # Nothing is sent while the server waits; what it catches up with afterwards is a burst.
@@ -126,6 +161,8 @@ def running(
     def run_one(broken: Broken, folder: Path) -> Result:
         env = {"WSCTL_TEST_BREAK": broken.harm} if broken.harm else {}
         scenario = smaller(broken.scenario, folder, *broken.edits)
+        if broken.tape is not None:
+            retape(folder, broken.tape)
         return run(str(scenario), out=folder, PYTHONPATH=python_path(BROKEN), **env)
 
     wanted = [item.callspec.params["broken"] for item in request.session.items if _is_break(item)]

@@ -92,7 +92,7 @@ def test_a_message_too_big_ends_the_connection() -> None:
     run(test)
 
 
-def test_bytes_known_from_one_connection_mean_nothing_on_another_that_is_not_in_yet() -> None:
+def test_bytes_known_from_one_connection_mean_nothing_on_another_that_is_not_open_yet() -> None:
     async def serve(line: Line) -> None:
         if line.number == 1:
             await line.join()
@@ -100,7 +100,7 @@ def test_bytes_known_from_one_connection_mean_nothing_on_another_that_is_not_in_
                 line.send(price(1))
                 await asyncio.sleep(0.05)
         else:
-            line.send(OPEN, price(1))
+            line.send(price(1))
         await line.gone()
 
     async def test() -> None:
@@ -108,7 +108,7 @@ def test_bytes_known_from_one_connection_mean_nothing_on_another_that_is_not_in_
             watched = Watched(swarm)
             await watched.until(lambda metrics: metrics["errors"] == 1)
             done = await watched.stop()
-        assert any("which was not joined" in note for note in done.notes), done.notes
+        assert any("it sent a packet that is not Socket.IO" in note for note in done.notes), done.notes
         assert done.metrics["connections.opened"] == 1
 
     run(test)
@@ -154,7 +154,9 @@ def test_attachments_and_events_that_want_an_answer() -> None:
         payload = {"channel": "c", "epoch": "e", "seq": 2, "blob": {"_placeholder": True, "num": 0}}
         line.send("451-" + json.dumps(["price:update", payload]), b"blob")
         line.send("427" + price(3)[2:])
-        answers.append(await line.text())
+        while "time:sync" in (said := await line.text()):
+            pass  # the first client asks what time it is, sooner or later
+        answers.append(said)
         line.send(price(4))
         await line.gone()
 

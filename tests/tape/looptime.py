@@ -9,16 +9,20 @@ T = TypeVar("T")
 
 NOON = 1_800_000_000.0
 """unix seconds at which loops begin"""
+PATIENCE, TURN = 20, 1e-5
+"""turns of the loop in which nothing is waited for until each takes some seconds: whoever spins sees time pass"""
 
 
 class _Selector(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.time = 0.0
+        self._spun = 0
 
     def select(self, timeout: float | None = None) -> Any:
         assert timeout is not None, "nothing will ever happen"
-        self.time += timeout
+        self._spun = 0 if timeout else self._spun + 1
+        self.time += timeout or (TURN if self._spun > PATIENCE else 0.0)
         return super().select(0)
 
 

@@ -31,6 +31,7 @@ RECORDS = st.one_of(
         url=st.none() | TEXT,
         status=st.none() | st.integers(100, 599),
         headers=HEADERS,
+        method=st.sampled_from(["GET", "POST"]),
     ),
 )
 
@@ -70,6 +71,13 @@ def test_lines() -> None:
         b'{"at":5000000,"conn":"c1.2","dir":"open"}\n',
         b'{"at":6000000,"conn":"c1.2","dir":"in","text":"{\\"price\\":\\"0.35210000\\"}"}\n',
     ]
+
+
+def test_methods() -> None:
+    """An answer to GET does not say so."""
+    get, post = (TapeFrame(1, "", "http", "", url="http://x/", method=method) for method in ("GET", "POST"))
+    assert encode_frame(get) == b'{"at":1,"dir":"http","text":"","url":"http://x/"}\n'
+    assert encode_frame(post) == b'{"at":1,"dir":"http","text":"","url":"http://x/","method":"POST"}\n'
 
 
 def test_text_that_utf8_cannot_say() -> None:

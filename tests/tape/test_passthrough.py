@@ -56,9 +56,8 @@ class Passing:
 async def passing(path: Path, upstream: str) -> AsyncIterator[Passing]:
     """A pass-through for as long as the block lasts."""
     it = Passing(path, upstream)
-    with it.deck:
-        async with it.proxy:
-            yield it
+    async with it.deck, it.proxy:
+        yield it
 
 
 @asynccontextmanager
@@ -329,18 +328,67 @@ def test_unreachable_upstream(tmp_path: Path) -> None:
 
 
 def test_refused_upgrade(tmp_path: Path) -> None:
-    """The server's own no reaches the client, and is said."""
+    """The server's own no reaches the client, with what it says; it is said, and on tape."""
 
     async def scenario() -> Passing:
         refuse = lambda socket, request: socket.respond(401, "who are you\n")  # noqa: E731
         async with feed(echo, process_request=refuse) as upstream, passing(tmp_path / "t.jsonl", upstream) as it:
             with pytest.raises(InvalidStatus) as caught:
-                async with connect(it.ws):
+                async with connect(f"{it.ws}/feed?token=s3cret"):
                     pass
-            assert caught.value.response.status_code == 401
+            response = caught.value.response
+            assert (response.status_code, response.body) == (401, b"who are you\n")
+            assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
         return it
 
-    assert asyncio.run(scenario()).said[0].endswith("answers 401 Invalid response status")
+    it = asyncio.run(scenario())
+    assert it.said[0].endswith("answers 401 Invalid response status")
+    (answer,) = it.tape
+    assert (answer.direction, answer.status, answer.method, answer.frame) == ("http", 401, "GET", "who are you\n")
+    assert str(answer.url).endswith("/feed?token=redacted")
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_refused_upgrade_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: bool) -> None:
+    """A no that is too long for a tape, or cut short, is still the server's own."""
+    monkeypatch.setattr("wsctl.tape.passthrough.MAX_BODY", 1000)
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(status=503, headers={"Content-Length": "2000"})
+        await response.prepare(request)
+        await response.write(b"x" * (500 if cut else 2000))
+        if cut and request.transport is not None:
+            request.transport.close()
+        return response
+
+    async def scenario() -> Passing:
+        async with site(handler) as upstream, passing(tmp_path / "t.jsonl", upstream) as it:
+            with pytest.raises(InvalidStatus) as caught:
+                async with connect(it.ws):
+                    pass
+            response = caught.value.response
+            assert (response.status_code, response.body) == (503, b"x" * 500 if cut else b"")
+        return it
+
+    it = asyncio.run(scenario())
+    assert it.path.exists() is cut
+    assert [line.endswith("is not on tape") for line in it.said] == ([False] if cut else [False, True])
+
+
+def test_a_fault_of_our_own_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client gets a 500; nobody else would say why."""
+
+    async def scenario() -> Passing:
+        async with (
+            passing(tmp_path / "t.jsonl", "http://127.0.0.1:1") as it,
+            aiohttp.ClientSession() as http,
+        ):
+            monkeypatch.setattr(it.proxy._requests, "run", None)
+            async with http.get(f"{it.url}/x") as answer:
+                assert answer.status == 500
+        return it
+
+    assert asyncio.run(scenario()).said == ["/x: TypeError: 'NoneType' object is not callable"]
 
 
 def test_secrets_are_not_on_tape(tmp_path: Path) -> None:
@@ -425,11 +473,38 @@ def test_http(tmp_path: Path) -> None:
     assert headers["Accept-Encoding"] == "identity"
     assert "X-Hop" not in headers
     assert asked[2][2]["Origin"] == "https://page.example"
-    first, away, _head = it.tape
+    first, away, head = it.tape
+    assert [frame.method for frame in (first, away, head)] == ["POST", "GET", "HEAD"]
     assert (first.direction, first.conn, first.status, first.frame) == ("http", "", 201, '{"lastUpdateId":7}')
     assert first.url == f"{upstream}/api/v3/depth?symbol=BNB%2FBTC"
     assert ("Set-Cookie", "redacted") in first.headers
     assert (away.status, away.frame) == (302, "")
+
+
+def test_answers_pass_as_they_come(tmp_path: Path) -> None:
+    """A stream of events is no answer to be waited for."""
+    heard = asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"data: 1\n\n")
+        await asyncio.wait_for(heard.wait(), WAIT)
+        return response
+
+    async def scenario() -> Passing:
+        async with (
+            site(handler) as upstream,
+            passing(tmp_path / "t.jsonl", upstream) as it,
+            aiohttp.ClientSession() as client,
+            client.get(it.url) as answer,
+        ):
+            assert await asyncio.wait_for(answer.content.readline(), WAIT) == b"data: 1\n"
+            heard.set()
+            await answer.read()
+        return it
+
+    assert [frame.frame for frame in asyncio.run(scenario()).tape] == ["data: 1\n\n"]
 
 
 def test_upstream_that_dies_in_the_middle_of_an_answer(tmp_path: Path) -> None:
@@ -462,7 +537,7 @@ def test_upstream_that_dies_in_the_middle_of_an_answer(tmp_path: Path) -> None:
 
 def test_large_bodies_pass_and_are_not_on_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tape takes so much of one answer; that one is not there is said."""
-    monkeypatch.setattr("wsctl.tape.passthrough.MAX_BODY", 1 << 20)
+    monkeypatch.setattr("wsctl.tape.relay_http.MAX_BODY", 1 << 20)
     body = bytes(range(256)) * 5000
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:

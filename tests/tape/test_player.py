@@ -253,3 +253,36 @@ def test_a_time_that_cannot_be_written() -> None:
     book = '[1,{"as":[["1","2","1600000000.5"]],"bs":[]},"book-10","XBT/USD"]'
     with pytest.raises(UsageError, match=r"^kraken-v1: the time of book-10:XBT/USD cannot be written, only read\n"):
         play([frame(0, book)], dialect=dialect_named("kraken-v1"), restamp=True)
+
+
+class Slow(LoopClock):
+    """A clock on which opening and reading take their time."""
+
+    lost = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.lost
+
+
+@pytest.mark.parametrize("since", [0.0, 5.0])
+def test_opening_is_no_part_of_the_schedule(since: float) -> None:
+    """Time runs from when the first frame is there to be played, in every round: what was before made none late."""
+    clock, times = Slow(), [0, 1, 5, 5.001, 5.5]
+    lines = [encode_header(Header(started_ns=0)), *(encode_frame(frame(at)) for at in times)]
+
+    class Recorded(TapeReader):
+        def __iter__(self) -> Iterator[TapeFrame]:
+            for record in super().__iter__():
+                clock.lost += 0.2 if record.at_ns < since * SECOND else 0.0
+                yield record
+
+    @contextmanager
+    def recording() -> Iterator[TapeReader]:
+        clock.lost += 0.5
+        yield Recorded(source(b"".join(lines)))
+
+    playing = Player(recording, BINANCE, clock=clock, since=since, loop=True)
+    with suppress(Enough):
+        run(playing.play(Seen(rounds=2)))
+    assert playing.frames == 2 * sum(at >= since for at in times)
+    assert playing.schedule.max <= TIMER_STEP

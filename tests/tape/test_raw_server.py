@@ -11,11 +11,13 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
+from tests.server.served import until
 from tests.tape.tapes import CAPTURES, source
 from wsctl.clock import SystemClock
 from wsctl.tape.contents import contents_of
-from wsctl.tape.format import Header, TapeFrame, encode_frame, encode_header
-from wsctl.tape.outputs.raw_server import BEHIND_LIMIT, RawServer
+from wsctl.tape.format import Direction, Header, TapeFrame, encode_frame, encode_header
+from wsctl.tape.outputs import whole_states
+from wsctl.tape.outputs.raw_server import BEHIND_LIMIT, SETTLING, RawServer
 from wsctl.tape.outputs.whole_states import KEPT
 from wsctl.tape.player import Played
 from wsctl.tape.reader import TapeReader
@@ -85,14 +87,52 @@ async def ask(client: ClientConnection, *channels: str) -> Any:
     return json.loads(await client.recv())
 
 
-async def get(url: str, target: str) -> tuple[int, Any]:
-    """Status and JSON of an HTTP answer."""
+async def request(url: str, target: str, method: str = "GET", body: str = "") -> tuple[str, bytes]:
+    """Head and body of an HTTP answer."""
     host, _, port = url.removeprefix("ws://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    for piece in (method[:2], f"{method[2:]} {target} HTTP/1.1\r\nHost: {host}\r\n\r\n", body):
+        writer.write(piece.encode())
+        await writer.drain()
+    head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
+    return head.decode(), answer
+
+
+async def get(url: str, target: str) -> tuple[int, Any]:
+    """Status and JSON of an HTTP answer."""
+    head, body = await request(url, target)
     return int(head.split()[1]), json.loads(body)
+
+
+def test_methods() -> None:
+    """A GET is answered as a GET was, and HEAD by its head; nothing else was recorded for them, and is not allowed."""
+    status = f"{SPOT}status"
+    frames = [
+        came(trade(1)),
+        *(msgspec.structs.replace(answered(status, method), method=method) for method in ("OPTIONS", "POST", "HEAD")),
+        answered(status, "GET"),
+        msgspec.structs.replace(answered(f"{SPOT}order", 1), method="POST"),
+    ]
+
+    async def scene() -> None:
+        stage = Stage("binance", frames)
+        async with stage.open() as url:
+            for _ in range(2):
+                assert await get(url, "/api/v3/status") == (200, "GET")
+                head, body = await request(url, "/api/v3/status", "HEAD")
+                assert head.startswith("HTTP/1.1 200 ")
+                assert "Content-Length: 5" in head
+                assert body == b""
+                assert (await get(url, "/api/v3/order"))[0] == 404
+                for method in ("POST", "OPTIONS", "DELETE", "X"):
+                    head, body = await request(url, "/api/v3/status", method, "x" * 100_000)
+                    assert head.startswith("HTTP/1.1 405 ")
+                    assert "Allow: GET, HEAD" in head.splitlines()
+                    assert json.loads(body) == {"msg": f"wsctl: {method} is not allowed; GET and HEAD are answered"}
+                await stage.play()
+
+    run(scene())
 
 
 def run(work: Any) -> Any:
@@ -127,6 +167,46 @@ def test_each_gets_what_it_asked_for() -> None:
     run(scene())
 
 
+def test_a_channel_that_several_clients_heard_is_played_once() -> None:
+    """By the one who heard it first, until that one leaves."""
+    heard = [("c1", 1), ("c2", 1), ("c1", 2), ("c2", 2), ("c2", 3), ("c2", 4)]
+    frames = [TapeFrame(0, conn, "in", trade(number, "A")) for conn, number in heard]
+    frames.insert(4, TapeFrame(0, "c1", "close"))
+
+    async def scene() -> None:
+        stage = Stage("binance", frames)
+        async with stage.open() as url, connect(f"{url}/ws") as client:
+            await ask(client, "a@trade")
+            await stage.play()
+            assert [json.loads(await client.recv())["t"] for _ in range(4)] == [1, 2, 3, 4]
+
+    run(scene())
+
+
+def test_another_recorded_client_goes_on() -> None:
+    """When the first unsubscribed, though it stays and listens to something else."""
+
+    def say(at: int, conn: str, text: str, direction: Direction = "in") -> TapeFrame:
+        return TapeFrame(at * 1_000_000, conn, direction, text)
+
+    request = '{"method":"%s","params":["a@trade"],"id":1}'
+    frames = [say(0, conn, request % "SUBSCRIBE", "out") for conn in ("c1", "c2")]
+    frames += [say(number, conn, trade(number, "A")) for number in range(1, 6) for conn in ("c1", "c2")]
+    frames += [say(5, "c1", request % "UNSUBSCRIBE", "out"), say(5, "c1", '{"result":null,"id":1}')]
+    frames += [say(number, "c2", trade(number, "A")) for number in range(6, 20)]
+    frames += [say(20, "c1", request % "SUBSCRIBE", "out")]
+    frames += [say(number, conn, trade(number, "A")) for number in range(20, 31) for conn in ("c1", "c2")]
+
+    async def scene() -> None:
+        stage = Stage("binance", frames)
+        async with stage.open() as url, connect(f"{url}/ws") as client:
+            await ask(client, "a@trade")
+            await stage.play()
+            assert [json.loads(await client.recv())["t"] for _ in range(30)] == list(range(1, 31))
+
+    run(scene())
+
+
 def test_it_begins_with_the_first_subscription() -> None:
     """Not with a connection; and who asks in several frames misses nothing."""
 
@@ -137,7 +217,12 @@ def test_it_begins_with_the_first_subscription() -> None:
             await client.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
             assert await client.recv() == '{"result":[],"id":1}'
             assert not ready.done()
-            await ask(client, "a@trade")
+            assert await ask(client, "nothing@trade") == {"result": None, "id": 1}
+            async with connect(f"{url}/ws/btcusdt@trade") as gone:
+                await gone.ping()
+            await gone.wait_closed()
+            await asyncio.sleep(2 * SETTLING)
+            assert not ready.done()
             await ask(client, "btcusdt@trade")
             await ready
             await stage.play()
@@ -279,6 +364,34 @@ def test_too_late_for_a_book() -> None:
             assert await numbers(late, 1) == [KEPT + 1]
             (told,) = stage.told
             assert "asked for level2:BTC-USD more than 5,000 messages after its latest snapshot" in told
+
+    run(scene())
+
+
+def test_who_cannot_catch_up_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More came since the snapshot than is remembered, before a late client had read what was: it must not go on with a
+    hole in its book."""
+    monkeypatch.setattr(whole_states, "KEPT", 50)
+    wide = "x" * 200_000
+    frames = [BOOK[4], *(came({**json.loads(book("l2update", number)), "wide": wide}) for number in range(60))]
+
+    async def scene() -> None:
+        stage = Stage("coinbase", frames)
+        async with stage.open() as url, connect(url, max_queue=1) as late:
+            await stage.play(40)
+            await late.send(SUBSCRIBE)
+            await late.recv()
+            (client,) = stage.server._clients
+            await until(lambda: client.connection.transport.get_write_buffer_size())
+            await stage.play()
+            got = await all_of(late)
+            assert late.close_code == 1008
+            numbers = [json.loads(one)["number"] for one in got]
+            assert numbers == [5, *range(len(numbers) - 1)]
+            (told,) = stage.told
+            assert told.endswith(
+                "fell more than 5,000 messages behind while it caught up on level2:BTC-USD; closed with 1008"
+            )
 
     run(scene())
 

@@ -1,10 +1,12 @@
 """Tapes that somebody was interrupted at, damaged, or joined."""
 
 import gzip
+import hashlib
 import os
 import threading
 import zlib
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -14,7 +16,7 @@ from msgspec import structs
 from tests.tape.tapes import FRAMES, HEADER, read, source, write
 from wsctl.errors import UsageError
 from wsctl.tape.format import TapeFrame, encode_frame, encode_header
-from wsctl.tape.packing import zstd
+from wsctl.tape.packing import packer_for, zstd
 from wsctl.tape.reader import LINE_CUT, STREAM_CUT, TapeReader
 from wsctl.tape.source import Source, open_source
 from wsctl.tape.writer import FLUSH_BYTES, TapeWriter
@@ -98,6 +100,25 @@ def test_flipped_bit(tmp_path: Path, suffix: str) -> None:
             read(path)
 
 
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_what_came_before_the_damage(tmp_path: Path, suffix: str) -> None:
+    """Is read, though it was read from the disk in one piece with it."""
+    path = tmp_path / f"t.jsonl{suffix}"
+    lines = [hashlib.sha256(b"%d" % number).hexdigest().encode() + b"\n" for number in range(400)]
+    packer, packed, ends = packer_for(path), b"", []
+    for line in lines:
+        packed += packer.add(line) + packer.flush()
+        ends.append(len(packed))
+    damaged = bytearray(packed + packer.close())
+    damaged[ends[299] : ends[299] + 8] = bytes(range(0xF8, 0x100))
+    path.write_bytes(damaged)
+    with open_source(path) as file:
+        seen = list(islice(file, 280))
+        with pytest.raises(UsageError, match="damaged after line"):
+            list(file)
+    assert seen == lines[:280]
+
+
 def test_garbage_behind_a_stream(path: Path) -> None:
     """Whatever follows the end is not passed over."""
     write(path)
@@ -124,7 +145,7 @@ def test_deep_nesting(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n  \n", gzip.compress(b""), zstd.compress(b"")])
+@pytest.mark.parametrize("data", [b"", b"\n\n  \n", gzip.compress(b"", mtime=0), zstd.compress(b"")])
 def test_empty(data: bytes) -> None:
     """Nothing is no tape."""
     with pytest.raises(UsageError, match=r"^t\.jsonl is empty; expected a recording$"):

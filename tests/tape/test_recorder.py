@@ -1,6 +1,9 @@
 """What records: nothing is lost between the loop and the file, or it is said how much."""
 
 import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -94,11 +97,75 @@ def test_falling_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             made.spool.close()
         assert caught.value.exit_code is ExitCode.INTERNAL
         kept = read(path)[0]
-        assert kept == [tick(number) for number in range(len(kept))]
-        assert caught.value.message.startswith(f"{path} cannot be written as fast as frames come: the first 5 records")
-        assert made.spool.records == 43  # of some 265 bytes each
+        assert kept == [tick(number) for number in range(43)]  # of some 265 bytes each; the thread wrote on
+        assert made.spool.records == 43
+        assert caught.value.message == (
+            f"{path} cannot be written as fast as frames come: the first 43 records are on tape"
+        )
 
     asyncio.run(scenario())
+
+
+@contextmanager
+def pipe(path: Path) -> Iterator[int]:
+    """A pipe with a name, and the end of it that is read."""
+    os.mkfifo(path)
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+
+
+def test_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second part that takes nothing any more: what is said to be on tape is there, in both of them."""
+    path = tmp_path / "t.jsonl"
+    monkeypatch.setattr(spool_module, "part_path", lambda first, number: tmp_path / "pipe")
+
+    async def scenario() -> str:
+        made = Made(path, rotation=Rotation(size=1000))
+        for number in range(100):
+            made.spool.put(tick(number))
+        await until(lambda: len(made.spool.paths) == 2)
+        for number in range(100, 1000):
+            made.spool.put(TapeFrame(number, "c1", "in", "x" * 1000))
+        with pytest.raises(WsctlError) as caught:
+            made.spool.close(patience=0.2)
+        return caught.value.message
+
+    with pipe(tmp_path / "pipe") as reading:
+        said = asyncio.run(scenario())
+        piped = os.read(reading, 1 << 20)
+        os.set_blocking(reading, True)
+        while os.read(reading, 1 << 20):  # let the thread end
+            pass
+    assert piped.count(b"\n") > 10
+    assert len(read(path)[0]) == 100
+    assert said == (
+        f"{tmp_path}/pipe cannot be written as fast as frames come: at least the first 100 of 1,000 records are on tape"
+    )
+
+
+def test_the_loop_goes_on_while_a_tape_is_closed(tmp_path: Path) -> None:
+    """Who reads a pipe may live on the very loop: nothing is lost, and there is no waiting in vain."""
+
+    async def scenario() -> bytes:
+        got = bytearray()
+        with pipe(tmp_path / "pipe") as reading:
+            deck = Deck(DeckOptions(path=tmp_path / "pipe"), SystemClock(), dialect="x", url=None)
+            for number in range(10_000):
+                deck.receive("c1", f"{number}")
+            closing = asyncio.create_task(deck.close())
+            while not closing.done():
+                await asyncio.sleep(0)
+                with suppress(BlockingIOError):
+                    got += os.read(reading, 1 << 20)
+            await closing
+            with suppress(BlockingIOError):
+                got += os.read(reading, 1 << 20)
+        return bytes(got)
+
+    assert asyncio.run(scenario()).count(b"\n") == 10_001
 
 
 def test_full_disk(tmp_path: Path) -> None:
@@ -165,6 +232,44 @@ def test_rotation(tmp_path: Path) -> None:
         assert [frame for path in paths for frame in read(path)[0]] == [tick(number) for number in range(5000)]
 
 
+def test_a_part_in_the_way(tmp_path: Path) -> None:
+    """Any leftover part is said before anything is recorded; other files are none."""
+    for name in ("t.1.jsonl", "t.02.jsonl", "t.3.jsonl.gz", "x.3.jsonl", "t.x.jsonl"):
+        (tmp_path / name).write_text("mine")
+
+    async def scenario() -> Spool:
+        return Made(tmp_path / "t.jsonl", rotation=Rotation(size=1000)).spool
+
+    asyncio.run(scenario()).close()
+    for name in ("t.30.jsonl", "t.7.jsonl"):
+        (tmp_path / name).touch()
+    with pytest.raises(UsageError, match=r"t\.7\.jsonl exists already; a part of the tape would be written there"):
+        asyncio.run(scenario())
+    assert not (tmp_path / "t.jsonl").exists()
+
+
+def test_a_part_that_cannot_be_begun(tmp_path: Path) -> None:
+    """Somebody took its name meanwhile: the tape stays where it is, whole, and that is said once."""
+    path = tmp_path / "t.jsonl"
+    said: list[str] = []
+
+    async def scenario() -> Made:
+        made = Made(path, rotation=Rotation(size=1000), tell=said.append)
+        (tmp_path / "t.3.jsonl").write_text("mine")
+        for number in range(5000):
+            made.spool.put(tick(number))
+        await until(lambda: bool(said))
+        made.spool.close()
+        return made
+
+    made = asyncio.run(scenario())
+    assert not made.broken.is_set()
+    assert made.spool.paths == [path, tmp_path / "t.2.jsonl"]
+    assert [frame for part in made.spool.paths for frame in read(part)[0]] == [tick(number) for number in range(5000)]
+    assert said == [f"recording stays in {tmp_path}/t.2.jsonl: {tmp_path}/t.3.jsonl exists and is not empty; "
+                    "expected a new file"]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "third"),
     [
@@ -198,7 +303,7 @@ def test_a_deck_counts(tmp_path: Path) -> None:
 
     async def scenario() -> Deck:
         deck = Deck(DeckOptions(path=tmp_path / "t.jsonl", count=2), SystemClock(), dialect="x", url=None)
-        with deck:
+        async with deck:
             tap = ClientTap(deck)
             tap.opened("ws://one/", (("A", "b"),))
             tap.received("1")

@@ -113,6 +113,27 @@ def test_merged() -> None:
     assert merged.truncated is not None
 
 
+def test_parts_of_one_tape() -> None:
+    """Connections go on from one into the next, beside those of another recording."""
+    first = [TapeFrame(10, "c1", "open"), TapeFrame(20, "c1", "in", "a")]
+    second = [TapeFrame(30, "c1", "in", "b"), TapeFrame(40, "c2", "open")]
+    merged = Merged(
+        [
+            read_frames(tape(Header(started_ns=500), [TapeFrame(525, "c1", "in", "x")], "other.jsonl")),
+            read_frames(tape(Header(started_ns=1000), first, "1.jsonl")),
+            read_frames(tape(Header(started_ns=1000, part=2, conns={"c1": "u"}), second, "2.jsonl")),
+        ]
+    )
+    assert [(frame.at_ns, frame.conn) for frame in merged] == [
+        (510, "c1"),
+        (520, "c1"),
+        (525, "c2"),
+        (530, "c1"),
+        (540, "c3"),
+    ]
+    assert merged.header.conns == {"c1": "u"}
+
+
 def test_merged_captures() -> None:
     """Binance's snapshots fall between the updates that they belong to."""
     paths = [CAPTURES / "BINANCE.ws.1.0", CAPTURES / "BINANCE.http.0.0"]

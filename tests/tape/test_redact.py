@@ -1,10 +1,13 @@
 """What is taken out, and what must stay to the byte."""
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsctl.tape.format import TapeFrame
+from wsctl.tape.format import Direction, TapeFrame
 from wsctl.tape.redact import is_secret, redacted, redacted_url
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
@@ -21,9 +24,36 @@ def sent(text: str | bytes) -> str | bytes | None:
         # Socket.IO's CONNECT, with and without a namespace
         ('40{"token":"abc","format":"full"}', '40{"token":"redacted","format":"full"}'),
         ('40/bots,{"token" : "a\\"b"}', '40/bots,{"token" : "redacted"}'),
-        ('0{"auth":{"accessToken":"abc","pin":1234}}', '0{"auth":{"accessToken":"redacted","pin":"redacted"}}'),
-        ('42["login","{\\"password\\":\\"abc\\"}"]', '42["login","{\\"password\\":\\"redacted\\"}"]'),
+        (
+            '0{"data":{"accessToken":"abc","pin":1234},"a":1}',
+            '0{"data":{"accessToken":"redacted","pin":"redacted"},"a":1}',
+        ),
+        ('42["hello", "{\\"password\\":\\"abc\\"}"]', '42["hello", "{\\"password\\":\\"redacted\\"}"]'),
+        (
+            r'42["hello","{\"in\":\"{\\\"token\\\":[\\\"abc\\\"]}\"}"]',
+            r'42["hello","{\"in\":\"{\\\"token\\\":\\\"redacted\\\"}\"}"]',
+        ),
+        # whole values, whatever they are
+        ('40{"token":{"v":"abc"},"format":"full"}', '40{"token":"redacted","format":"full"}'),
+        ('40{"auth":{"who":"abc","pin":1234}}', '40{"auth":"redacted"}'),
+        (
+            '40{"bearer":"abc", "session":"def","user_token":["a", {"b":"c]"}] }',
+            '40{"bearer":"redacted", "session":"redacted","user_token":"redacted" }',
+        ),
+        (
+            '{"authPayload":"AUTH17","apiSign":1.5e3,"X-Otp":123}',
+            '{"authPayload":"redacted","apiSign":"redacted","X-Otp":"redacted"}',
+        ),
+        ('{"a":1,"token":"cut off', '{"a":1,"token":"redacted"'),
+        # a login's arguments
         (f'42["authenticate","{JWT}"]', '42["authenticate","redacted"]'),
+        (
+            '42/bots,17[ "user:Login" , "me", {"pw":["PW"]}, 1234, null ] ',
+            '42/bots,17[ "user:Login","redacted","redacted","redacted","redacted"] ',
+        ),
+        ('451-["signIn",{"_placeholder":true,"num":0}]', '451-["signIn","redacted"]'),
+        ('["logon","user","PW"]', '["logon","redacted","redacted"]'),
+        ('42["login","user","PW"', '42["login","redacted"]'),
         # Coinbase, OKX, Bybit, Bitfinex, Binance, Kraken
         (
             '{"type":"subscribe","channels":["user"],"signature":"s","key":"k","passphrase":"p","timestamp":"1"}',
@@ -66,6 +96,12 @@ def test_what_clients_send(frame: str | bytes, kept: str | bytes) -> None:
         '{"op":"subscribe","args":["orderBookL2_25.BTCUSD"]}',
         '42["price:subscribe",["BTC/USDT"]]',
         '{"tokens":["BTC"],"design":"x","keyboard":"y"}',
+        '{"token":null,"auth":true,"signature":"", "session" : { },"pass":[]}',
+        '42["login"]',
+        '42["auth:state",null,{}]',
+        '42["author:subscribe","PW"]',
+        '42["price:subscribe","login"]',
+        '{"op":"subscribe","text":"say \\"hi\\" to \\u00e9 \\/ the session"}',
         "2probe",
         b"\xff\xfe token",
     ],
@@ -109,6 +145,7 @@ def test_urls(url: str, kept: str) -> None:
 def test_headers() -> None:
     """Of a handshake."""
     names = ["Authorization", "Proxy-Authorization", "Cookie", "X-MBX-APIKEY", "CB-ACCESS-SIGN", "OK-ACCESS-KEY"]
+    names += ["API-Sign", "X-Api-Sign", "KC-API-SIGN", "X-BAPI-SIGN", "X-Custom-Pass", "OK-ACCESS-PASSPHRASE", "KEY"]
     record = TapeFrame(0, "c1", "open", headers=(*((name, "s") for name in names), ("Origin", "o"), ("X-User", JWT)))
     hidden = [(name, "redacted") for name in [*names, "X-User"]]
     assert redacted(record).headers == (*hidden[:-1], ("Origin", "o"), hidden[-1])
@@ -118,8 +155,78 @@ def test_names() -> None:
     """However they are written."""
     for name in ("token", "Token", "access_token", "X-Auth-Token", "apiKey", "API_KEY", "set-cookie", "sig", "jwt"):
         assert is_secret(name), name
+    for name in ("APISign", "apiSign", "OK-ACCESS-SIGN", "bearer", "userSession", "session_id", "authPayload", "PIN"):
+        assert is_secret(name), name
     for name in ("key", "tokens", "symbol", "signal", "design", "channel", "passed", "author", "timestamp"):
         assert not is_secret(name), name
+    for name in ("compass", "X-BAPI-SIGN-TYPE", "sessions", "authNonce", "assign", "Sign-Up", "", "ф"):
+        assert not is_secret(name), name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("Referer", "https://app/?access_token=abc&a=b", "https://app/?access_token=redacted&a=b"),
+        ("Location", "/done?x=1#access_token=abc", "/done?x=1#access_token=redacted"),
+        ("Location", "wss://x/ws/" + "a1B2" * 15, "wss://x/ws/redacted"),
+        ("Origin", "https://u:p@app", "https://redacted@app"),
+        ("ETag", 'W/"' + "a1B2" * 15 + '"', 'W/"' + "a1B2" * 15 + '"'),
+        ("Content-Digest", "sha-256=" + "a1B2" * 15, "sha-256=" + "a1B2" * 15),
+    ],
+)
+def test_urls_in_headers(name: str, value: str, kept: str) -> None:
+    """Of a handshake's request and of an answer: where a page came from, or goes on."""
+    directions: tuple[Direction, ...] = ("open", "http")
+    for direction in directions:
+        record = TapeFrame(0, "", direction, headers=((name, value),))
+        assert redacted(record).headers == ((name, kept),)
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ('{"listenKey":"abc"}', '{"listenKey":"redacted"}'),
+        ('{ "access_token" : "abc", "expires_in":60}', '{ "access_token" : "redacted", "expires_in":60}'),
+        ('{"data":{"user":{"id":1},"apiKey":{"k":1}}}', '{"data":{"user":{"id":1},"apiKey":"redacted"}}'),
+        (f"<p>{JWT}</p>", "<p>redacted</p>"),
+        ('{"lastUpdateId":7,"bids":[["0.1","2"]],"assign":"x"}', None),
+        ('["login","user"]', None),
+        (b'\xff{"token":"abc"}', None),
+    ],
+)
+def test_bodies(body: str | bytes, kept: str | bytes | None) -> None:
+    """Of HTTP answers: there a client is told its token, or the name of its stream."""
+    record = TapeFrame(0, "", "http", body, url="https://x/api/v3/userDataStream", status=200)
+    assert redacted(record).frame == (body if kept is None else kept)
+
+
+PLAIN = st.text(st.characters(codec="utf-8")) | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+NAMES = st.sampled_from(["symbol", "design", "tokens", "params", "passed", "a b", "é"])
+SECRET = st.sampled_from(["token", "X-Api-Sign", "user_token", "password", "session", "authPayload", "listenKey"])
+JSON = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
+HEAD = st.sampled_from(["", "40", "42", "42/bots,", "4217"])
+ENCODED = st.builds(json.dumps, JSON, ensure_ascii=st.booleans(), indent=st.sampled_from([None, 2]))
+
+
+@given(HEAD, ENCODED, st.sampled_from(["out", "http"]))
+def test_what_holds_no_secret_stays(head: str, text: str, direction: Direction) -> None:
+    """To the byte, however it is written."""
+    record = TapeFrame(0, "c1", direction, head + text)
+    assert redacted(record) is record
+
+
+@given(HEAD, st.dictionaries(NAMES, JSON), SECRET, JSON, st.booleans(), st.sampled_from(["out", "http"]))
+def test_what_holds_a_secret(
+    head: str, around: dict[str, Any], name: str, secret: Any, within: bool, direction: Direction
+) -> None:
+    """Loses that value, whatever it is and however deep, and nothing else."""
+
+    def text(value: Any) -> str:
+        inner: Any = {"a": 1, name: [value, "s3cret"] if value is secret else value, "b": [2]}
+        return head + json.dumps({**around, "c": [json.dumps(inner) if within else inner]}, indent=1)
+
+    record = TapeFrame(0, "c1", direction, text(secret))
+    assert redacted(record).frame == text("redacted")
 
 
 @given(st.text(), st.binary())

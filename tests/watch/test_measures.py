@@ -9,6 +9,7 @@ from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.metrics import METRICS
 from wsctl.model.observation import Observation
 from wsctl.watch.measures import MEASURED, Measures
+from wsctl.wire.dialects import dialect_named
 
 CONNECTED = (stage(0, Stage.ATTEMPT), stage(0.1, Stage.JOINED, transport="websocket"), stage(0.2, Stage.SUBSCRIBED))
 
@@ -86,6 +87,17 @@ def test_the_servers_time() -> None:
     assert found["clock.skew.max"] == 0.0
     untold = measured(*CONNECTED, *(structs.replace(one, sent_at=None) for one in told))
     assert not untold.keys() & {"ordering.time_inversions", "staleness.max", "clock.skew.max"}
+
+
+def test_what_is_wrong_with_the_servers_time_is_kept() -> None:
+    """As everything is that was found, up to a hundred."""
+    measures = Measures(HandClock())
+    for second in range(1, 300):
+        measures.add(structs.replace(message(second, second), sent_at=T0 - second))
+    assert [finding.kind for finding in measures.findings[:2]] == ["inversion", "inversion"]
+    assert {finding.kind for finding in measures.findings} == {"inversion", "stale"}
+    assert len(measures.findings) == 100
+    assert measures.metrics()["ordering.time_inversions"] == 298
 
 
 def test_long_polling() -> None:
@@ -180,6 +192,54 @@ def test_what_comes_again_is_no_news(epoch: str, first: int, recovered: int) -> 
     clock.time = 60.0
     measures.close()
     assert measures.metrics()["reconnect.recovered"] == recovered
+
+
+RAW: dict[str, tuple[str, int | None, float, int]] = {
+    "goes on": ("btcusdt@trade", 7, 7.0, 1),
+    "numbered anew": ("btcusdt@trade", 1, 8.0, 1),
+    "what it had, and no more": ("btcusdt@trade", -40, -40.0, 0),
+    "no numbers, later": ("btcusdt@ticker", None, 7.0, 1),
+    "no numbers, earlier": ("btcusdt@ticker", None, -40.0, 0),
+}
+"""a channel, the first seq and second of sending of what comes after a loss behind 7, and whether that is news"""
+
+
+@pytest.mark.parametrize("case", RAW)
+def test_what_is_news_on_a_raw_feed(case: str) -> None:
+    """By numbers where they tell, else by times of sending: exchanges have no epochs."""
+    channel, first, sent_from, recovered = RAW[case]
+
+    def seen(at: float, seq: int | None, sent: float, conn: str) -> Observation:
+        made = message(at, seq, channel=channel, event="x", conn=conn)
+        return structs.replace(made, epoch=None, sent_at=T0 + sent)
+
+    clock = HandClock()
+    measures = Measures(clock, dialect_named("binance"), recovery_hold=1.0)
+    for item in (*CONNECTED, *(seen(0.3, first and seq, float(seq), "c1") for seq in range(1, 8))):
+        measures.add(item)
+    measures.reconnection.fault(T0 + 2, T0 + 2, ["c1"])
+    for item in (
+        stage(2.1, Stage.CUT),
+        stage(2.5, Stage.ATTEMPT, conn="c1.2"),
+        stage(2.6, Stage.JOINED, conn="c1.2"),
+        stage(2.7, Stage.SUBSCRIBED, conn="c1.2"),
+        *(seen(2.8 + n / 10, first and first + n, sent_from + n, "c1.2") for n in range(40)),
+    ):
+        measures.add(item)
+    clock.time = 60.0
+    measures.close()
+    assert measures.metrics()["reconnect.recovered"] == recovered
+
+
+def test_orders_are_judged_by_the_dialect() -> None:
+    """Trades leave numbers out: no gap can be seen, a fall can."""
+    measures = Measures(HandClock(), dialect_named("binance"))
+    for at, seq in enumerate((1, 5, 9, 8)):
+        measures.add(structs.replace(message(at, seq, channel="btcusdt@trade"), epoch=None))
+    measures.close()
+    found = measures.metrics()
+    assert found["ordering.regressions"] == 1
+    assert "ordering.gaps" not in found
 
 
 def test_latency_that_cannot_be_known_is_absent() -> None:

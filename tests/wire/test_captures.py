@@ -225,7 +225,7 @@ FIRST_AND_LAST: list[tuple[str, str, Message, Message]] = [
     (
         "COINBASE.ws.28.0",
         "matches:SKL-USD",
-        ("last_match", 201390042, 1618677817.056746, "0.7904"),
+        ("last_match", 201390042, None, "0.7904"),
         ("match", 201393867, 1618677846.669388, "0.7902"),
     ),
     (

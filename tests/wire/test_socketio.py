@@ -276,6 +276,19 @@ def test_what_a_server_refuses(frame: Frame) -> None:
         server("/in").receive(frame)
 
 
+def test_a_client_takes_events_from_when_it_asked() -> None:
+    """python-socketio's servers send before they let in; nothing else may come that early, nor after a refusal."""
+    session = ClientSession()
+    session.connect("/in")
+    assert session.receive('2/in,["hello",1]') == EventReceived("/in", "hello", [1], None)
+    for early in ('2["hello"]', "3/in,1[]", "1/in,"):
+        with pytest.raises(WireError):
+            session.receive(early)
+    assert session.receive('4/in,{"message":"no"}') == Refused("/in", {"message": "no"})
+    with pytest.raises(WireError):
+        session.receive('2/in,["hello",1]')
+
+
 def test_binary_for_a_namespace_not_joined_is_bounded() -> None:
     """S7: attachments for a namespace not joined end in a WireError, after at most as many as may be announced."""
     session = server("/in")

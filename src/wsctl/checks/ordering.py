@@ -45,6 +45,8 @@ class OrderingCheck:
         window_seconds: float = WINDOW_SECONDS,
     ) -> None:
         self.channels: dict[str, ChannelReport] = {}
+        self.malformed = 0
+        """frames of the server that could not be read, as whoever reads them says: each may have been a message"""
         self._scheme_of = scheme_of
         self._link_of = link_of
         self._window = Window(window_messages, window_seconds)
@@ -102,8 +104,8 @@ class OrderingCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """fail if any channel fails; pass if messages came and every channel proves that none is missing; else
-        unverifiable.
+        """fail if any channel fails; pass if messages came, every channel proves that none is missing and every
+        frame could be read; else unverifiable.
 
         A channel on which only heartbeats or declared skips came has nothing to judge and does not weigh in.
         """
@@ -111,7 +113,7 @@ class OrderingCheck:
         if any(report.objections for report in reports):
             return Verdict.FAIL
         verdicts = {report.verdict for report in reports if report.messages}
-        return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.UNVERIFIABLE
+        return Verdict.PASS if verdicts == {Verdict.PASS} and not self.malformed else Verdict.UNVERIFIABLE
 
     @property
     def findings_left_out(self) -> int:
@@ -132,6 +134,7 @@ class OrderingCheck:
         return {
             "verdict": self.verdict.value,
             "channels": {name: report.as_json() for name, report in self.channels.items()},
+            "malformed": self.malformed,
         }
 
     def _judge(self, observation: Observation) -> list[Finding]:

@@ -32,7 +32,7 @@ def next_seq(heartbeat: Observation) -> int | None:
     return integer(data.get("nextSeq")) if isinstance(data, dict) else None
 
 
-def left_out(skipped: Observation) -> tuple[int, int] | None:
+def left_out(skipped: Observation | event.Event) -> tuple[int, int] | None:
     """The first and last seq that a `channel:skipped` declares left out. None when malformed."""
     data = skipped.data
     if not isinstance(data, dict):

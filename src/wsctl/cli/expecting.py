@@ -1,21 +1,27 @@
 """--expect and --max-silence: what is said of them at the end, and whether they held."""
 
+from itertools import islice
+
 from wsctl.cli.console import say
 from wsctl.clock import Clock
 from wsctl.errors import Refused, TargetError, Unserved, UsageError
 from wsctl.model.expectation import Expectation, parse_expectation
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle
+from wsctl.model.metrics import Metrics
 from wsctl.model.observation import Observation
 from wsctl.report.judged import observed, outcome
 from wsctl.report.words import printable
 from wsctl.spec.units import format_duration
+from wsctl.watch.judging import OF_TIMES, Judging
 from wsctl.watch.measures import MEASURED, Measures
 from wsctl.watch.watching import Watching
 from wsctl.wire.dialect import Dialect
 
 LEFT = (TargetError, Unserved)
 """what a watch ends with when there is nothing to watch, or no longer"""
+FINDINGS_SAID = 3
+"""beneath each expectation that was missed"""
 _FATAL = ("connections.refused", "auth.refused")
 """what ends a watch, so that it is never judged"""
 
@@ -30,6 +36,30 @@ def expectations(texts: list[str]) -> tuple[Expectation, ...]:
                 f"{expectation.metric} is not measured by one client that watches", hint="wsctl run measures it"
             )
     return found
+
+
+def tape_can_tell(expected: tuple[Expectation, ...]) -> None:
+    """Raises UsageError for what is measured of a live feed only."""
+    for expectation in expected:
+        metric = expectation.metric
+        if not metric.startswith("ordering.") and metric not in OF_TIMES and metric != "messages.received":
+            told = "ordering.*, messages.received, staleness.max and clock.skew.max are"
+            raise UsageError(f"{metric} is not measured on a recording", hint=told)
+
+
+def fared(expected: tuple[Expectation, ...], metrics: Metrics, judging: Judging) -> bool:
+    """Say how each expectation fared, and what speaks against those that were missed; whether everything held."""
+    held = True
+    for expectation in expected:
+        judged = expectation.judge(metrics)
+        if judged.verdict is Verdict.PASS:
+            say(f"pass: {judged.metric} {judged.bound}: {observed(judged)}")
+            continue
+        held = False
+        say(f"fail: {judged.metric} {outcome(judged)}")
+        for finding in islice(judging.evidence(judged.metric), FINDINGS_SAID):
+            say(f"  {finding.kind}: {printable(finding.message)}")
+    return held
 
 
 class Expecting:
@@ -62,10 +92,4 @@ class Expecting:
             return held
         self._measures.longest_silence = watching.longest_silence
         self._measures.close()
-        metrics = self._measures.metrics()
-        for expectation in self._expected:
-            judged = expectation.judge(metrics)
-            held &= judged.verdict is Verdict.PASS
-            how = f"{judged.bound}: {observed(judged)}" if judged.verdict is Verdict.PASS else outcome(judged)
-            say(f"{judged.verdict.value}: {judged.metric} {how}")
-        return held
+        return fared(self._expected, self._measures.metrics(), self._measures.judging) and held

@@ -13,7 +13,7 @@ from wsctl.cli.options import by_default, duration, names
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
-    from wsctl.client.target import Reconnect, Target
+    from wsctl.client.target import Reconnect
     from wsctl.model.expectation import Expectation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -98,11 +98,6 @@ def _find(environ: Mapping[str, str], *, header: list[str] | None, **options: An
 
     asked = TargetOptions(headers=tuple(header or ()), **options)
     return find_target(asked, environ=environ, directory=Path.cwd())
-
-
-def live(found: "Found") -> "Target":
-    """The target as something to connect to."""
-    return found.target
 
 
 @functools.wraps(target)  # the same options

@@ -1,5 +1,6 @@
 """wsctl ordering-check: did every message come, once, and in its place?"""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from wsctl.cli.groups import expecting, takes, target, watching
 from wsctl.cli.options import by_default, duration, given, names
+from wsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from wsctl.client.config import Found
@@ -52,10 +54,18 @@ def ordering_check(
     if asked == ("-",) and tape is None:
         asked, tape = (), Path("-")
     if tape is None:
+        _no_files(asked)
         options = WatchOptions(target=found.target, symbols=asked, duration=duration, **watch)
         raise typer.Exit(run(check_feed(options, expected, as_json=format == "json")))
     if asked:
         raise typer.BadParameter("give symbols to check a feed, or --tape to check a recording, not both")
-    for name in given(context) - {"symbols", "tape", "format", "dialect"}:
+    for name in given(context) - {"symbols", "tape", "format", "dialect", "expect"}:
         raise typer.BadParameter(f"--{name.replace('_', '-')} is about a live feed; a recording is judged as it is")
-    raise typer.Exit(check_tape(tape, found.dialect, as_json=format == "json"))
+    raise typer.Exit(check_tape(tape, found.dialect, expected, as_json=format == "json"))
+
+
+def _no_files(symbols: tuple[str, ...]) -> None:
+    """Whoever names a recording means it, and no symbol. Raises UsageError."""
+    file = next(filter(os.path.isfile, symbols), None)  # Path's raises for what is too long for a name
+    if file is not None:
+        raise UsageError(f"{file} is a file; expected a symbol", hint=f"--tape {file} checks a recording")

@@ -37,6 +37,11 @@ def tape_path(target: Target, feed: str | None) -> Path:
 
 async def record_feed(watch: WatchOptions, options: DeckOptions) -> ExitCode:
     """Record until the time or the count is up, SIGTERM, or what Recorder raises."""
+
+    def tell_above(text: str) -> None:
+        line.erase()
+        say(text)
+
     recorder = Recorder(
         watch.target,
         watch.subscriptions(),
@@ -45,11 +50,13 @@ async def record_feed(watch: WatchOptions, options: DeckOptions) -> ExitCode:
         random.Random(),  # noqa: S311 - spreads attempts, protects nothing
         reconnect=watch.reconnect,
         duration=watch.duration,
+        tell=tell_above,
     )
+    line = ProgressLine(Progress(recorder.deck))
 
     async def work() -> None:
         async with recorder:
-            with ProgressLine(Progress(recorder.deck)) as line:
+            with line:
                 async for stage in recorder:
                     line.erase()
                     tell(stage)
@@ -81,16 +88,17 @@ async def record_clients(
     ready: Path | None,
 ) -> ExitCode:
     """Let clients in until the time or the count is up, or SIGTERM. `named` is the dialect that was asked for."""
-    deck = Deck(options, SystemClock(), dialect=named or _spoken_at(upstream), url=upstream.url)
+
+    def tell_above(text: str) -> None:
+        line.erase()
+        say(text)
+
+    deck = Deck(options, SystemClock(), dialect=named or _spoken_at(upstream), url=upstream.url, tell=tell_above)
+    line = ProgressLine(Progress(deck))
 
     async def work() -> None:
-        with deck, ProgressLine(Progress(deck)) as line:
-
-            def tell_above(text: str) -> None:
-                line.erase()
-                say(text)
-
-            async with PassThrough(upstream, deck, *listen, tell_above) as passing:
+        with line:
+            async with deck, PassThrough(upstream, deck, *listen, tell_above) as passing:
                 with announced(ready, passing.url):
                     tell_above(f"passing on what comes to {passing.url} to {upstream.shown}")
                     with suppress(TimeoutError):

@@ -1,6 +1,7 @@
 """What replay does around the player: tapes, where they are played to, the ready file, the summary at every end."""
 
 import math
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,14 +11,17 @@ from msgspec import Struct
 from wsctl.cli.console import say
 from wsctl.cli.loop import until_terminated
 from wsctl.cli.output import LineOutput
-from wsctl.cli.outputs import server_for, target_for
+from wsctl.cli.outputs import server_for
 from wsctl.cli.ready_file import announced
 from wsctl.cli.tapes import dialect_on, tell_cut, tell_malformed
+from wsctl.client.config import TOKEN_VARIABLE
+from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.tape.contents import Contents, contents_of
 from wsctl.tape.opening import opened
 from wsctl.tape.outputs.printing import Printing
+from wsctl.tape.outputs.targets import normalised, target_for
 from wsctl.tape.player import Output, Player
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.dialects import SOCKETIO
@@ -46,6 +50,8 @@ class Prepared(Struct, frozen=True):
 
     options: ReplayOptions
     dialect: Dialect | None
+    named: str | None
+    """the dialect as it was asked for, or as the tape says; None: Socket.IO"""
     contents: Contents
 
 
@@ -55,12 +61,13 @@ def prepare(options: ReplayOptions) -> Prepared:
         raise UsageError("a tape is read more than once, so that stdin will not do; expected a file")
     with opened(options.tapes) as recording:
         dialect = dialect_on(recording, options.dialect)
-        contents = contents_of(recording, dialect)
+        named = None if dialect is None else options.dialect or recording.header.dialect
+        contents = contents_of(recording, dialect, restamp=options.restamp)
         tell_cut(recording.truncated)
     tell_malformed(contents.reading, dialect)
     if options.since > contents.seconds:
         raise UsageError(f"--from is after the end: the tape is {contents.seconds:.1f} s long")
-    return Prepared(options, dialect, contents)
+    return Prepared(options, dialect, named, contents)
 
 
 async def replay_it(prepared: Prepared) -> ExitCode:
@@ -79,15 +86,15 @@ async def replay_it(prepared: Prepared) -> ExitCode:
     if options.to is not None:
         work = _play_to(options.to, player, prepared.dialect)
     else:
-        work = _print(player) if options.printing else _serve(player, prepared)
+        work = _print(player, prepared.named) if options.printing else _serve(player, prepared)
     await until_terminated(work, or_stdin_ends=options.until_stdin_ends)
     return ExitCode.PASSED
 
 
-async def _print(player: Player) -> None:
+async def _print(player: Player, dialect: str | None) -> None:
     lines = LineOutput(sys.stdout.fileno())
     try:
-        printing = Printing(lines)
+        printing = Printing(lines, dialect)
         await _play(player, printing)
         await printing.close()
     finally:
@@ -96,7 +103,8 @@ async def _print(player: Player) -> None:
 
 
 async def _play_to(url: str, player: Player, dialect: Dialect | None) -> None:
-    output = target_for(url, dialect)
+    token = os.environ.get(TOKEN_VARIABLE) or None  # for Socket.IO targets, as everywhere
+    output = target_for(Target(url=normalised(url), token=token), dialect)
     try:
         await output.ready()
         if output.note is not None:
@@ -150,5 +158,8 @@ def _greet(prepared: Prepared, url: str) -> None:
     channels = sorted(contents.channels)
     more = f" and {len(channels) - 8} more" if len(channels) > 8 else ""
     say(f"channels: {', '.join(channels[:8])}{more}")
+    namespaces = sorted({namespace for (namespace, _), _ in contents.messages})
+    if namespaces != ["/"]:
+        say(f"namespaces: {', '.join(namespaces)}")
     say("it begins with the first subscription")
     say("")

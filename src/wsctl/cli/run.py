@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsctl.cli.groups import aimed, live, takes
+from wsctl.cli.groups import aimed, takes
 from wsctl.cli.options import duration
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def run(
         raise typer.Exit(list_scenarios(read_documents(paths or [], tag or [])))
     scenarios = read_scenarios(paths or [], os.environ, tag or [])
     options = RunOptions(
-        target=None if found is None else live(found),
+        target=None if found is None else found.target,
         wait=wait or 0.0,
         out=out,
         timeout=timeout,

@@ -19,6 +19,7 @@ from wsctl.report.result_json import result_json
 from wsctl.report.run_lines import RunLines
 from wsctl.report.run_live import RunLive
 from wsctl.report.run_table import RunTable
+from wsctl.scenario.aiming import check_aimed
 from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.runner import Runner
@@ -102,8 +103,11 @@ async def _redraw(live: RunLive) -> None:
 
 
 def check_services(scenarios: Sequence[Scenario], options: RunOptions) -> None:
-    """Raise UsageError for a scenario that has nothing to aim at, before any other is run."""
+    """Raise UsageError for a scenario that has nothing to aim at, or asks of --url what cannot be said in its
+    dialect, before any other is run."""
     for scenario in scenarios:
+        if options.target is not None:
+            check_aimed(scenario, options.target)
         if options.target is None and not scenario.spec.services:
             raise UsageError(
                 f"{scenario.file} has no services, and there is no --url", hint="it takes one or the other"

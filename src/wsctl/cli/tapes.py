@@ -1,10 +1,11 @@
 """Recordings on the command line: which dialect one is in, and what to say of what could not be read."""
 
 from wsctl.cli.console import say
+from wsctl.tape.observing import left_out
 from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Recording
 from wsctl.wire.dialect import Dialect
-from wsctl.wire.dialects import SOCKETIO, spoken
+from wsctl.wire.dialects import spoken
 
 
 def dialect_on(recording: Recording, asked: str | None) -> Dialect | None:
@@ -14,9 +15,9 @@ def dialect_on(recording: Recording, asked: str | None) -> Dialect | None:
 
 def tell_malformed(reading: Reading, dialect: Dialect | None) -> None:
     """Say how many frames were left out, and why the first was."""
-    if reading.malformed_count:
-        name = SOCKETIO if dialect is None else dialect.name
-        say(f"{reading.malformed_count:,} frames are not {name}; left out: {reading.malformed[0]}")
+    what = left_out(reading, dialect)
+    if what is not None:
+        say(what)
 
 
 def tell_cut(cut: str | None) -> None:

@@ -7,46 +7,13 @@ from typing import Any
 from weakref import WeakSet
 
 import aiohttp
-from msgspec import Struct
 
+from wsctl.client.speech import SOCKETIO, TOKEN_HINT, Speech
 from wsctl.client.target import Target
 from wsctl.errors import Refused, TargetError, Unreachable
 from wsctl.spec.units import format_duration
 
-_TOKEN_HINT = "--token, --token-file or $WSCTL_TOKEN let you in; --auth and --header carry other credentials"  # noqa: S105
 _CREDENTIAL_WORDS = ("auth", "token", "jwt", "credential", "login", "permission")
-
-
-class Speech(Struct, frozen=True):
-    """What was to be spoken, and what helps where it is not."""
-
-    name: str
-    server_hint: str
-    """nothing listens"""
-    place_hint: str
-    """something else listens"""
-    credentials_hint: str
-    raw: bool = False
-    """a WebSocket and nothing else: there is no other transport to try"""
-
-
-SOCKETIO = Speech(
-    "Socket.IO",
-    "is a server running there? wsctl serve starts a mock feed",
-    "is it the right port? --path says where a Socket.IO server listens, if not at /socket.io/",
-    _TOKEN_HINT,
-)
-
-
-def raw_speech(dialect: str) -> Speech:
-    """Of a dialect of raw WebSocket feeds, by its name."""
-    return Speech(
-        dialect,
-        "is a server running there? wsctl replay plays a tape as one",
-        "is it the right URL? a WebSocket is asked for at its very path",
-        "--header carries credentials",
-        raw=True,
-    )
 
 
 class Trail:
@@ -145,7 +112,7 @@ def refused(target: Target, answer: Any) -> Refused:
 def _credential_hint(target: Target, text: str) -> str | None:
     if not any(word in text.lower() for word in _CREDENTIAL_WORDS):
         return None
-    return _TOKEN_HINT if target.token is None else "the token may be expired, or signed with another secret"
+    return TOKEN_HINT if target.token is None else "the token may be expired, or signed with another secret"
 
 
 def _bad_answer(

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from wsctl.checks.latency import LONGEST
 from wsctl.client.losses import AckTimeout, Lost
 from wsctl.clock import Clock
 
@@ -79,9 +80,12 @@ def latency_ms(received_at: float, sent_at: float, offset: ClockOffset | None) -
     """Milliseconds from sending to receiving, corrected by a known offset.
 
     A message cannot arrive before it was sent: below zero by less than the tolerance (or the offset's bound, if
-    that is larger) it was quick, and 0; by more, the clocks cannot be compared, and it is None.
+    that is larger) it was quick, and 0; by more, the clocks cannot be compared, and it is None. So it is where a
+    message would have taken longer than can be measured: it was recorded then.
     """
     latency = received_at - sent_at + (offset.correction if offset else 0.0)
+    if latency >= LONGEST:
+        return None
     if latency >= 0:
         return round(latency * 1000, 3)
     tolerance = max(TOLERANCE, offset.bound) if offset else TOLERANCE

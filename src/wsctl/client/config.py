@@ -258,16 +258,24 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
 def _check_raw(options: TargetOptions, feed: _Feed, dialect: Dialect) -> None:
     """Raise UsageError for what only Socket.IO knows, with a dialect that is frames and nothing else."""
     credentials = "raw feeds take credentials by --header, or in the dialect file"
-    given = {
-        "token": (options.token or options.token_file or feed.token, credentials),
-        "auth": (options.auth or feed.auth, credentials),
-        "namespace": (options.namespace or feed.namespace, None),
-        "path": (options.path or feed.path, "the URL's own path counts"),
-        "transport polling": ("polling" in (options.transport, feed.transport), None),
-    }
-    for name, (value, hint) in given.items():
-        if value:
-            raise UsageError(f"--{name} is about Socket.IO, and {dialect.name} is a raw WebSocket dialect", hint=hint)
+    for name, asked, configured, hint in (
+        ("token", options.token or options.token_file, feed.token, credentials),
+        ("auth", options.auth, feed.auth, credentials),
+        ("namespace", options.namespace, feed.namespace, None),
+        ("path", options.path, feed.path, "the URL's own path counts"),
+        ("transport polling", options.transport == "polling", feed.transport == "polling", None),
+    ):
+        if asked or configured:
+            what = f"--{name}" if asked else f"{name} of feed {feed.name}"
+            raise UsageError(f"{what} is about Socket.IO, and {dialect.name} is a raw WebSocket dialect", hint=hint)
+
+
+def _dialect(value: Any) -> str:
+    """A dialect's name; files are looked for later, when it is known where."""
+    name = _text(value)
+    if not is_file(name):
+        spoken(name)
+    return name
 
 
 _KEYS: Mapping[str, Callable[[Any], Any]] = {
@@ -281,5 +289,5 @@ _KEYS: Mapping[str, Callable[[Any], Any]] = {
     "transport": lambda value: parse_transport(_text(value)),
     "cacert": _text,
     "insecure": _flag,
-    "dialect": _text,
+    "dialect": _dialect,
 }

@@ -25,7 +25,7 @@ from wsctl.model import event as names
 from wsctl.model.event import Event
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Kind, Observation
-from wsctl.wire.dialects import spoken
+from wsctl.wire.dialects import SOCKETIO, spoken
 from wsctl.wire.payload import EventReader
 
 __all__ = ["Feed", "Subscription"]
@@ -112,6 +112,7 @@ class Feed:
         self._subscriptions = tuple(subscriptions)
         self._reconnect = reconnect or Reconnect()
         self._reader = reader or _reader(target.dialect)
+        self._dialect = None if target.dialect == SOCKETIO else target.dialect
         self._clock: Clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 (spreads attempts; protects nothing)
         self._name = client_name
@@ -249,7 +250,16 @@ class Feed:
             self._break(error)
             return
         seen = Observation(
-            received_at, conn, event.channel, event.name, event.epoch, event.seq, event.sent_at, None, event.data
+            received_at,
+            conn,
+            event.channel,
+            event.name,
+            event.epoch,
+            event.seq,
+            event.sent_at,
+            None,
+            event.data,
+            self._dialect,
         )
         if event.sent_at is not None and seen.kind is Kind.UPDATE:  # the others are never latency samples
             latency = latency_ms(received_at, event.sent_at, self.clock_offset)

@@ -9,6 +9,7 @@ from wsctl.client import causes
 from wsctl.client.connection import OnClose, OnEvent
 from wsctl.client.emitting import Emitting
 from wsctl.client.losses import AckTimeout, Lost
+from wsctl.client.speech import SOCKETIO
 from wsctl.client.tap import Tap
 from wsctl.client.target import Target
 from wsctl.client.websocket import WebSocketConnection
@@ -32,7 +33,7 @@ class FramedConnection(WebSocketConnection, Emitting):
         on_close: OnClose,
         tap: Tap,
     ) -> None:
-        super().__init__(target, transport, on_close=on_close, tap=tap, speech=causes.SOCKETIO)
+        super().__init__(target, transport, on_close=on_close, tap=tap, speech=SOCKETIO)
         self._auth = dict(auth)
         self._on_event = on_event
         self._engine = engineio.ClientSession()

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from wsctl.client import causes
 from wsctl.client.asking import Asking
 from wsctl.client.clock_offset import ClockOffset
 from wsctl.client.connection import OnClose, OnEvent
 from wsctl.client.losses import AckTimeout, Lost
+from wsctl.client.speech import PING_EVERY, raw_speech
 from wsctl.client.subscription import Subscription
 from wsctl.client.tap import Frame, Tap
 from wsctl.client.target import Target
@@ -28,8 +28,6 @@ from wsctl.wire.dialect import (
     Unsubscribed,
     as_event,
 )
-
-PING_EVERY: Final = 15.0
 
 
 class RawReader:
@@ -51,7 +49,7 @@ class RawConnection(WebSocketConnection):
     def __init__(
         self, target: Target, transport: str, *, dialect: Dialect, on_event: OnEvent, on_close: OnClose, tap: Tap | None
     ) -> None:
-        super().__init__(target, transport, on_close=on_close, tap=tap, speech=causes.raw_speech(dialect.name))
+        super().__init__(target, transport, on_close=on_close, tap=tap, speech=raw_speech(dialect.name))
         self._dialect = dialect
         self._session = dialect.client(target.url)
         self._on_event = on_event

@@ -1,15 +1,12 @@
 """A WebSocket to send to: what the peer says is read, and of no interest."""
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from wsctl.client import causes
 from wsctl.client.connection import OnClose
+from wsctl.client.speech import PING_EVERY, raw_speech
 from wsctl.client.tap import Frame
 from wsctl.client.target import Target
 from wsctl.client.websocket import WebSocketConnection
-
-PING_EVERY: Final = 15.0
-"""seconds of silence after which the peer is asked whether it is still there"""
 
 
 class SendingConnection(WebSocketConnection):
@@ -18,7 +15,7 @@ class SendingConnection(WebSocketConnection):
     ping_every: ClassVar[float | None] = PING_EVERY
 
     def __init__(self, target: Target, *, on_close: OnClose) -> None:
-        super().__init__(target, "websocket", on_close=on_close, tap=None, speech=causes.raw_speech("WebSocket"))
+        super().__init__(target, "websocket", on_close=on_close, tap=None, speech=raw_speech("WebSocket"))
 
     @property
     def _url(self) -> str:

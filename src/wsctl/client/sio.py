@@ -298,7 +298,7 @@ def _check_url(target: Target) -> None:
     path = urlsplit(target.url).path
     if path.strip("/") in ("", target.path.strip("/")):
         return
-    raise UsageError(
-        f"{target.shown} has a path, which Socket.IO does not know what to do with",
-        hint=f"--namespace {path} joins a namespace; --path {path} says where the server listens",
-    )
+    hint = f"--namespace {path} joins a namespace; --path {path} says where the server listens"
+    if target.url.startswith("ws"):
+        hint = f"--dialect says how a raw WebSocket feed is spoken to; {hint}"
+    raise UsageError(f"{target.shown} has a path, which Socket.IO does not know what to do with", hint=hint)

@@ -63,14 +63,14 @@ class Answer(Struct, frozen=True):
         return str(self.body.get("message") or self.code or "refused") if self.refused else "subscribed"
 
 
-class Asking(Protocol):
+class Askable(Protocol):
     """What can be asked for data: a Connection, or whatever stands for one."""
 
     async def ask(self, subscription: Subscription, *, timeout: float) -> Any:  # noqa: ASYNC109
         """As of Connection. Raises AckTimeout or Lost."""
 
 
-async def subscribe(connection: Asking, subscriptions: Sequence[Subscription]) -> list[Answer] | None:
+async def subscribe(connection: Askable, subscriptions: Sequence[Subscription]) -> list[Answer] | None:
     """Send every subscription and collect the answers, in at most `ACK_TIMEOUT` seconds; None if the connection ended.
 
     They are sent in order and waited for together.
@@ -103,7 +103,7 @@ def refused_codes(answers: Sequence[Answer]) -> tuple[str, ...]:
     return tuple(answer.code for answer in answers if answer.refused)
 
 
-async def _ask(connection: Asking, subscription: Subscription) -> Answer | None:
+async def _ask(connection: Askable, subscription: Subscription) -> Answer | None:
     try:
         body = await connection.ask(subscription, timeout=ACK_TIMEOUT)
     except AckTimeout:

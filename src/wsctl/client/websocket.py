@@ -11,6 +11,7 @@ from wsctl.client import causes
 from wsctl.client.connection import OnClose
 from wsctl.client.losses import Lost
 from wsctl.client.net import open_session
+from wsctl.client.speech import Speech
 from wsctl.client.tap import Frame, Tap
 from wsctl.client.target import Target
 from wsctl.errors import UsageError, WireError
@@ -32,9 +33,7 @@ class WebSocketConnection(ABC):
     ping_every: ClassVar[float | None] = None
     """seconds of silence after which the peer is pinged; half as many later it is dead. None: it pings us"""
 
-    def __init__(
-        self, target: Target, transport: str, *, on_close: OnClose, tap: Tap | None, speech: causes.Speech
-    ) -> None:
+    def __init__(self, target: Target, transport: str, *, on_close: OnClose, tap: Tap | None, speech: Speech) -> None:
         self.transport = transport
         self._target = target
         self._speech = speech

@@ -23,7 +23,7 @@ class Kind(Enum):
     """a range of seqs left out for this connection on purpose"""
 
 
-class Observation(Struct, frozen=True):
+class Observation(Struct, frozen=True, omit_defaults=True):
     """One Event as one connection received it; as JSON, the line that subscribe prints and scripts rely on.
 
     Times are unix seconds. `conn` is `c1` for a client's first connection, `c1.2` for its second, and so on,
@@ -39,6 +39,8 @@ class Observation(Struct, frozen=True):
     sent_at: float | None
     latency_ms: float | None
     data: Any
+    dialect: str | None = None
+    """what it was spoken in, by which its order is judged; left out of JSON where that is the platform's own"""
 
     @property
     def client(self) -> str:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from wsctl.checks.channel_report import ChannelReport, Missing
 from wsctl.checks.ordering import OrderingCheck
+from wsctl.checks.times import TimesCheck
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.report.account import AccountView, notice_line
@@ -123,10 +124,14 @@ def _oddities(metrics: Mapping[str, int]) -> list[str]:
 
 
 class OrderingReport:
-    """The verdict per channel, and the first findings: a table, or sentences where a table is too wide."""
+    """The verdict per channel, and the first findings: a table, or sentences where a table is too wide.
 
-    def __init__(self, check: OrderingCheck) -> None:
+    What was found of the times is a note beneath: it does not weigh in.
+    """
+
+    def __init__(self, check: OrderingCheck, times: TimesCheck | None = None) -> None:
         self._check = check
+        self._times = times
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         check = self._check
@@ -137,6 +142,8 @@ class OrderingReport:
             yield Text()
         for report in check.channels.values():
             yield from _findings(report)
+        if self._times is not None:
+            yield from _notes(self._times)
         yield Text.assemble("verdict: ", verdict_word(check.verdict), _why(check))
 
 
@@ -193,6 +200,14 @@ def _findings(report: ChannelReport) -> Iterator[RenderableType]:
         yield Padding(Text.assemble((finding.kind, "red"), plain(f": {finding.message}")), (0, 0, 0, 2))
     rest = report.objections - min(len(report.findings), FINDINGS_SHOWN)
     if rest:
+        yield Text(f"  … and {rest} more (--format json lists more)", style="dim")
+
+
+def _notes(times: TimesCheck) -> Iterator[RenderableType]:
+    for finding in times.findings[:FINDINGS_SHOWN]:
+        yield Padding(Text.assemble(("note", "yellow"), plain(f": {finding.message}")), (0, 0, 0, 2), expand=False)
+    rest = len(times.findings) + times.findings_left_out - FINDINGS_SHOWN
+    if rest > 0:
         yield Text(f"  … and {rest} more (--format json lists more)", style="dim")
 
 
@@ -310,6 +325,8 @@ def _any(check: OrderingCheck, count: Callable[[ChannelReport], int]) -> bool:
 
 
 def _why(check: OrderingCheck) -> str:
+    if check.malformed:
+        return f" ({counted(check.malformed, 'frame')} could not be read)"
     if check.verdict is not Verdict.UNVERIFIABLE:
         return ""
     if not any(report.messages for report in check.channels.values()):

@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path as File
 from typing import TypeVar
 
-from wsctl.client.target import normalise_url
 from wsctl.errors import UsageError
 from wsctl.model.metrics import is_platforms_own
 from wsctl.scenario.slugs import unique_slugs
-from wsctl.scenario.spec import EmitSpec, ListenSpec, LoadStepSpec, PlaySpec, ScenarioSpec, StepSpec, SubscribeSpec
-from wsctl.scenario.speech import beside, dialect_for, dialect_of, raw_dialect
+from wsctl.scenario.spec import EmitSpec, ListenSpec, PlaySpec, ScenarioSpec, StepSpec, SubscribeSpec
+from wsctl.scenario.speech import dialect_for, dialect_of, own_dialect, raw_dialect
 from wsctl.spec.document import Document, Path
+from wsctl.tape.outputs.targets import SCHEMES, normalised
 from wsctl.watch.wanted import Wanted
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.dialects import spoken
@@ -21,7 +21,6 @@ T = TypeVar("T")
 _CREDENTIALS = ("user", "users", "token")
 _PLATFORMS_OWN = ("bots", "notifications", "format")
 _PATHS = ("seq_path", "time_path", "channel_path")
-_SCHEMES = ("http", "https", "ws", "wss", "redis", "rediss")
 
 
 def check_recording(document: Document, path: Path, options: PlaySpec, folder: File) -> None:
@@ -36,10 +35,10 @@ def check_replay(document: Document, path: Path, step: StepSpec, spec: ScenarioS
     options, recorded = step.replay, {one.record.file for _, one in spec.every_step() if one.record is not None}
     if not set(options.tape) & recorded:
         check_recording(document, path, options, folder)
-    if options.url is not None and options.url.partition("://")[0] not in _SCHEMES:
-        raise document.value_error((*path, "to"), f"to is {options.url}; expected a service, or {', '.join(_SCHEMES)}")
-    if options.url is not None and not options.url.startswith("redis"):
-        _placed(document, (*path, "to"), partial(normalise_url, options.url))
+    if options.url is not None and options.url.partition("://")[0] not in SCHEMES:
+        raise document.value_error((*path, "to"), f"to is {options.url}; expected a service, or {', '.join(SCHEMES)}")
+    if options.url is not None:
+        _placed(document, (*path, "to"), partial(normalised, options.url))
     if options.to is None and not spec.services:
         raise document.value_error(path, "nothing to play to; expected to, a service or a URL")
 
@@ -63,8 +62,7 @@ def check_speech(
 ) -> None:
     """What a step asks of its feed. `aimed` is the dialect of a --url, which takes the place of services."""
     command, options = step.command
-    said = options.dialect if isinstance(options, ListenSpec | LoadStepSpec) else None
-    own = None if said is None else beside(folder, said)
+    own = own_dialect(options, folder)
     at = (*path, command)
     if own is not None:
         _placed(document, (*at, "dialect"), lambda: spoken(own))

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from wsctl.client.probe import speaks_socketio
 from wsctl.clock import Clock
 from wsctl.errors import Unreachable
 from wsctl.model.finding import Verdict
@@ -19,9 +18,11 @@ from wsctl.model.run import (
     overall,
 )
 from wsctl.scenario.options import RunOptions
+from wsctl.scenario.reaching import missing
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.scenario_run import INTERRUPTED, ScenarioRun
 from wsctl.scenario.slugs import unique_slugs
+from wsctl.scenario.speech import dialects_of
 from wsctl.spec.units import write_duration
 
 _PROBE_INTERVAL = 0.5
@@ -53,7 +54,7 @@ class Runner:
         cut_short = _FAILED
         try:
             async with asyncio.timeout(self._options.timeout) as self._limit:
-                await self._wait_for_target()
+                await self._wait_for_target(scenarios)
                 await self._run_all(planned)
             cut_short = _STOPPED_EARLY
         except TimeoutError:
@@ -114,16 +115,17 @@ class Runner:
             for scenario in scenarios:
                 yield scenario, scenario.name if rounds == 1 else f"{scenario.name} [{number} of {rounds}]"
 
-    async def _wait_for_target(self) -> None:
+    async def _wait_for_target(self, scenarios: Sequence[Scenario]) -> None:
         target = self._options.target
         if target is None:
             return
+        dialects = {name for scenario in scenarios for name in dialects_of(scenario.spec, scenario.folder, target)}
         deadline = self._clock.monotonic() + self._options.wait
-        while not await speaks_socketio(target):
+        while (dialect := await missing(target, dialects)) is not None:
             if self._clock.monotonic() >= deadline:
                 waited = f" within {write_duration(self._options.wait)}" if self._options.wait else ""
                 hint = None if self._options.wait else "--wait 30s waits for it to come up"
-                raise Unreachable(f"nothing that speaks Socket.IO answered at {target.shown}{waited}", hint=hint)
+                raise Unreachable(f"nothing that speaks {dialect} answered at {target.shown}{waited}", hint=hint)
             await asyncio.sleep(_PROBE_INTERVAL)
 
     @property

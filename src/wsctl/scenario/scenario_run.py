@@ -31,8 +31,8 @@ from wsctl.scenario.read import Scenario
 from wsctl.scenario.services import Service
 from wsctl.scenario.skipping import skip_reason, users_of
 from wsctl.scenario.slugs import unique_slugs
-from wsctl.scenario.spec import CommandSpec, ListenSpec, LoadStepSpec, ReplaySpec, StepSpec
-from wsctl.scenario.speech import dialect_for
+from wsctl.scenario.spec import CommandSpec, ReplaySpec, StepSpec
+from wsctl.scenario.speech import dialect_for, own_dialect
 from wsctl.scenario.step_run import StepRun
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.kind import Files
@@ -200,10 +200,10 @@ class ScenarioRun:
         if service is None:
             assert self._options.target is not None, "a scenario without services needs --url"
             target = self._options.target
-            own = isinstance(options, ListenSpec | LoadStepSpec) and options.dialect is not None
+            dialect = own_dialect(options, self._scenario.folder)
         else:
-            target, own = Target(url=service.url, direct=True, insecure=True), True
-        dialect = dialect_for(options, self._spec, self._scenario.folder) if own else None
+            target = Target(url=service.url, direct=True, insecure=True)
+            dialect = dialect_for(options, self._spec, self._scenario.folder)
         return target if dialect is None else structs.replace(target, dialect=dialect)
 
     def _token(self, user: str, target: str | None) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsctl.scenario.spec import CommandSpec, ListenSpec, LoadStepSpec, PlaySpec, ScenarioSpec
+from wsctl.client.target import Target
+from wsctl.scenario.spec import CommandSpec, ListenSpec, LoadStepSpec, PlaySpec, ReplaySpec, ScenarioSpec
 from wsctl.tape.opening import opened
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.dialects import SOCKETIO, is_file, spoken
@@ -14,13 +15,26 @@ def dialect_for(options: CommandSpec, spec: ScenarioSpec, folder: Path) -> str |
 
     Raises UsageError for a recording that cannot be read.
     """
-    if isinstance(options, ListenSpec | LoadStepSpec) and options.dialect is not None:
-        return beside(folder, options.dialect)
+    if (own := own_dialect(options, folder)) is not None:
+        return own
     name = spec.service_of(options.target)
     service = None if name is None else spec.services.get(name)
     if service is None:
         return None
     return SOCKETIO if service.replay is None else dialect_of(service.replay, folder)
+
+
+def dialects_of(spec: ScenarioSpec, folder: Path, target: Target) -> set[str]:
+    """What the steps speak to a target that takes the place of the services: their own dialect, or the target's."""
+    options = [step.command[1] for _, step in spec.every_step() if not step.parallel]
+    aimed = [one for one in options if not isinstance(one, ReplaySpec)]
+    return {own_dialect(one, folder) or target.dialect for one in aimed}
+
+
+def own_dialect(options: CommandSpec, folder: Path) -> str | None:
+    """What a step says itself."""
+    named = options.dialect if isinstance(options, ListenSpec | LoadStepSpec) else None
+    return None if named is None else beside(folder, named)
 
 
 def dialect_of(options: PlaySpec, folder: Path, tapes: Sequence[Path] = ()) -> str:

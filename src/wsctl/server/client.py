@@ -100,8 +100,8 @@ class Client:
                 self._join(namespace, auth)
             case socketio.EventReceived(namespace, name, args, id):
                 self._serve(namespace, name, args, id)
-            case socketio.Left():
-                self._connection.end("client left")
+            case socketio.Left(namespace):
+                self._leave(namespace)
 
     def carrier_changing(self) -> None:
         """The new carrier's buffer is empty; it will say so if it fills."""
@@ -140,7 +140,7 @@ class Client:
     # Joining, and what the client asks for
 
     def _join(self, namespace: str, auth: dict[str, Any]) -> None:
-        if namespace != "/":
+        if namespace not in self.platform.namespaces:
             self._refuse(namespace, "Invalid namespace")
             return
         try:
@@ -177,9 +177,17 @@ class Client:
         if not self._allowance.take(self.platform.clock.monotonic()):
             self.dismiss(Closing.LIMIT, retry=False)
             return
-        answer = self.platform.requests.handle(self, name, args, acknowledged=id is not None)
+        answer = self._handle(namespace, name, args, acknowledged=id is not None)
         if id is not None:
             self._send(self._session.ack(namespace, id, [answer]))
+
+    def _handle(self, namespace: str, name: str, args: list[Any], *, acknowledged: bool) -> Any:
+        """What an event is acknowledged with."""
+        return self.platform.requests.handle(self, name, args, acknowledged=acknowledged)
+
+    def _leave(self, namespace: str) -> None:
+        """The client has left a namespace; without one there is nothing to stay for."""
+        self._connection.end("client left")
 
     def subscribe(self, channel: str) -> None:
         """Join a channel; its current state is pushed at once."""
@@ -252,9 +260,10 @@ class Client:
         """
         if self.joined_at is not None:
             notice: Payload = {"reason": reason, "retry": retry}
-            self._connection.send([socketio.encode_event(CLOSING, notice)])
-            if not retry:
-                self._connection.send(self._session.leave("/"))
+            for namespace in tuple(self._session.joined):
+                self._connection.send(self._session.event(namespace, CLOSING, [notice]))
+                if not retry:
+                    self._connection.send(self._session.leave(namespace))
         # a close right behind the DISCONNECT may be handled before it, and then the client comes back
         patience = 0.0 if retry or self.joined_at is None else PATIENCE
         self._connection.end(reason, code=1012 if retry else 1000, patience=patience)

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -57,6 +57,8 @@ class Endpoint:
     """A server without its sockets. What is above it sets `applications`, and `requests` for those that are Clients."""
 
     requests: Requests
+    namespaces: Collection[str] = ("/",)
+    """of Socket.IO, that a client may join"""
 
     def __init__(
         self,

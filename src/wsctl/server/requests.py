@@ -1,6 +1,6 @@
 """The events a client may send, and what each is acknowledged with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -8,7 +8,6 @@ from wsctl.clock import Clock
 from wsctl.model.channel import is_name, symbol_of, ticker
 from wsctl.model.event import BOTS_SUBSCRIBED, ERROR
 from wsctl.server.auth import User
-from wsctl.server.hub import Hub
 from wsctl.server.services.bots import bot_channels, owner_of
 from wsctl.spec.nearest import nearest
 from wsctl.wire.payload import Payload
@@ -47,6 +46,14 @@ class Bots(Owned, Protocol):
         """The ids of a user's."""
 
 
+class Board(Protocol):
+    """Where channels are found."""
+
+    @property
+    def channels(self) -> Mapping[str, object]:
+        """By name."""
+
+
 class Denied(Exception):
     """A request, or one name in it, cannot be served; code and message go to the client."""
 
@@ -65,7 +72,7 @@ class Denied(Exception):
 class Requests:
     """Serves client events against the hub."""
 
-    def __init__(self, hub: Hub, clock: Clock, bots: Bots, notifications: Owned, *, max_subscriptions: int) -> None:
+    def __init__(self, hub: Board, clock: Clock, bots: Bots, notifications: Owned, *, max_subscriptions: int) -> None:
         self._hub = hub
         self._bots = bots
         self._notifications = notifications

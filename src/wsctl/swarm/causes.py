@@ -9,7 +9,7 @@ from typing import Any
 from picows import WSHandshakeError
 from python_socks import ProxyError
 
-from wsctl.client.causes import SOCKETIO, Speech
+from wsctl.client.speech import SOCKETIO, Speech
 from wsctl.client.target import Target
 from wsctl.errors import Refused, TargetError, Unreachable
 

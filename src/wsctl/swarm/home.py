@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from picows import WSError
 
-from wsctl.client.causes import SOCKETIO, raw_speech
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.route import find_proxy, tls_context
+from wsctl.client.speech import SOCKETIO, raw_speech
 from wsctl.client.target import Reconnect, Target
 from wsctl.model.lifecycle import Lifecycle
 from wsctl.swarm.connection import MAX_MESSAGE

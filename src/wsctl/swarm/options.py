@@ -54,6 +54,8 @@ class SwarmOptions(Struct, frozen=True, kw_only=True):
         dialect = spoken(self.target.dialect)
         if dialect is not None and dialect.over == "websocket":
             self._check_raw(dialect)
+        if self.spread and any(one.arguments is not None for one in self.subscriptions):
+            raise UsageError("spread parts lists of names; what is asked for here is no list")
         if self.users and len(self.users) != len(self.tokens):
             raise UsageError(f"{len(self.users)} users for {len(self.tokens)} tokens; expected one for each")
 

@@ -6,7 +6,7 @@ from picows import WSMsgType
 
 from wsctl.checks.lane import Lane
 from wsctl.client.asking import Asking
-from wsctl.client.raw import PING_EVERY
+from wsctl.client.speech import PING_EVERY
 from wsctl.client.subscription import Subscription
 from wsctl.errors import WireError
 from wsctl.model.event import Event

@@ -1,6 +1,7 @@
 """Deck: what everything that records has in common: a tape, its clock, and the count of what is on it."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,10 +30,18 @@ class Deck:
     """Takes what happens, at once and in order; see Spool for how it gets into the files.
 
     `over` is set when the count is reached, after which no frame is taken from servers, or when the tape cannot be
-    written any more; `close` then raises why.
+    written any more; `close` then raises why. `tell` is told what people should know of a rotation, in a sentence.
     """
 
-    def __init__(self, options: DeckOptions, clock: Clock, *, dialect: str | None, url: str | None) -> None:
+    def __init__(
+        self,
+        options: DeckOptions,
+        clock: Clock,
+        *,
+        dialect: str | None,
+        url: str | None,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
         self.received = 0
         self.sent = 0
         self.opens = 0
@@ -44,7 +53,12 @@ class Deck:
         self._began = clock.monotonic()
         self._limit = options.count
         self._spool = Spool(
-            options.path, header, keep_secrets=options.keep_secrets, rotation=options.rotation, on_broken=self._end
+            options.path,
+            header,
+            keep_secrets=options.keep_secrets,
+            rotation=options.rotation,
+            on_broken=self._end,
+            tell=tell,
         )
         self.over = asyncio.Event()
 
@@ -92,27 +106,34 @@ class Deck:
         self.sent += 1
         self._spool.put(TapeFrame(self._now(), conn, "out", frame))
 
-    def answer(self, url: str, status: int, headers: Headers, body: str | bytes) -> None:
+    def answer(self, method: str, url: str, status: int, headers: Headers, body: str | bytes) -> None:
         """A server answered an HTTP request."""
         self.answers += 1
-        self._spool.put(TapeFrame(self._now(), "", "http", body, url=url, status=status, headers=headers))
+        self._spool.put(
+            TapeFrame(self._now(), "", "http", body, url=url, status=status, headers=headers, method=method)
+        )
 
-    def end(self, conn: str, code: int, reason: str) -> None:
-        """A connection is over."""
+    def end(self, conn: str, code: int | None, reason: str) -> None:
+        """A connection is over; None: without a close code."""
         self.closes += 1
         self._spool.put(TapeFrame(self._now(), conn, "close", code=code, reason=reason or None))
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        await self.close()
 
-    def close(self) -> None:
-        """Write what waits. Raises what broke the tape."""
-        self._spool.close()
+    async def close(self) -> None:
+        """Write what waits, while the loop goes on. Raises what broke the tape."""
+        closing = asyncio.ensure_future(asyncio.to_thread(self._spool.close))
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing  # what is taken is written, and what broke is told, also to who is in a hurry
+            raise
 
     def _now(self) -> int:
         return int((self._clock.monotonic() - self._began) * 1_000_000_000)

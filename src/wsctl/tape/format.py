@@ -57,6 +57,8 @@ class TapeFrame(Struct, frozen=True):
     """of `http`; None where nobody noted it"""
     headers: tuple[tuple[str, str], ...] = ()
     """of the handshake's request (`open`) or of the answer (`http`)"""
+    method: str = "GET"
+    """of the request that was answered (`http`)"""
 
 
 class _Line(Struct, kw_only=True, omit_defaults=True):
@@ -72,6 +74,7 @@ class _Line(Struct, kw_only=True, omit_defaults=True):
     reason: str | None = None
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
 
 
 class _HeaderLine(Struct, kw_only=True):
@@ -159,13 +162,18 @@ def encode_frame(frame: TapeFrame) -> bytes:
 def decode_frame(line: bytes) -> TapeFrame | None:
     """A line's TapeFrame; None for a `dir` that this version does not know. Raises msgspec.DecodeError."""
     read = _decode_line(line)
-    if read.dir not in _DIRECTIONS:
+    text, direction = read.text, read.dir
+    if text is not None and (direction == "in" or direction == "out"):  # most lines by far
+        return TapeFrame(read.at, read.conn, cast("Direction", direction), text)
+    if direction not in _DIRECTIONS:
         return None
-    frame = read.base64 if read.text is None else read.text
-    if frame is None and read.dir in _WITH_FRAME:
-        raise msgspec.ValidationError(f"`{read.dir}` without `text` or `base64`")
-    direction = cast("Direction", read.dir)
-    return TapeFrame(read.at, read.conn, direction, frame, read.url, read.code, read.reason, read.status, read.headers)
+    frame = read.base64 if text is None else text
+    if frame is None and direction in _WITH_FRAME:
+        raise msgspec.ValidationError(f"`{direction}` without `text` or `base64`")
+    kind = cast("Direction", direction)
+    return TapeFrame(
+        read.at, read.conn, kind, frame, read.url, read.code, read.reason, read.status, read.headers, read.method
+    )
 
 
 def _to_line(frame: TapeFrame) -> _Line:
@@ -181,6 +189,7 @@ def _to_line(frame: TapeFrame) -> _Line:
         reason=frame.reason,
         status=frame.status,
         headers=frame.headers,
+        method=frame.method,
     )
 
 

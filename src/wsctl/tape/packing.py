@@ -13,6 +13,8 @@ else:
 
 PIECE = 256 * 1024
 """bytes unpacked at a time: a small file that unpacks to gigabytes costs no memory"""
+_SLICE = 512
+"""compressed bytes taken at a time: damage takes along whatever was unpacked together with it"""
 
 
 class Packer(Protocol):
@@ -107,8 +109,7 @@ class Gunzip:
     def __iter__(self) -> Iterator[bytes]:
         unpacker = zlib.decompressobj(wbits=31)
         try:
-            for chunk in self._chunks:
-                rest = chunk
+            for rest in _sliced(self._chunks):
                 while rest:
                     self.cut = True
                     yield unpacker.decompress(rest, PIECE)
@@ -130,8 +131,8 @@ class Unzstd:
     def __iter__(self) -> Iterator[bytes]:
         unpacker = zstd.ZstdDecompressor()
         try:
-            for chunk in self._chunks:
-                rest, more = chunk, True
+            for rest in _sliced(self._chunks):
+                more = True
                 while more:
                     self.cut = True
                     yield unpacker.decompress(rest, PIECE)
@@ -141,6 +142,10 @@ class Unzstd:
                         more = bool(rest)
         except zstd.ZstdError as error:
             raise Damaged(str(error)) from error
+
+
+def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    return (chunk[at : at + _SLICE] for chunk in chunks for at in range(0, len(chunk), _SLICE))
 
 
 UNPACKERS: dict[bytes, type[Gunzip] | type[Unzstd]] = {b"\x1f\x8b": Gunzip, b"\x28\xb5\x2f\xfd": Unzstd}

@@ -1,131 +1,92 @@
-"""PassThrough: somebody else's clients connect here instead of to their server, and what both say is put on tape."""
+"""PassThrough: stands between other people's clients and their server, and puts on tape what they say."""
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import WSMsgType, web
-from msgspec import Struct
+from aiohttp import web
 from multidict import CIMultiDict
-from yarl import URL
 
 from wsctl.client import causes
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.net import open_session
 from wsctl.client.route import find_proxy, tls_context
 from wsctl.client.target import Target
-from wsctl.client.websocket import ABNORMAL, CLOSE_TIMEOUT, MAX_MESSAGE
+from wsctl.client.websocket import MAX_MESSAGE
 from wsctl.errors import TargetError, UsageError
 from wsctl.server.sockets import BACKLOG, bind, dialable
-from wsctl.tape.deck import Deck, Headers
+from wsctl.tape.deck import Deck
+from wsctl.tape.polled import Asked, Polls, Register
+from wsctl.tape.redact import redacted_url
+from wsctl.tape.relay_http import (
+    MAX_BODY,
+    OURS_TO_ANSWER,
+    OURS_TO_ASK,
+    RequestRelay,
+    Unanswered,
+    cut,
+    dialled,
+    passed_headers,
+    plain,
+    record,
+)
+from wsctl.tape.relay_websocket import End, Refusal, relay
 
-MAX_BODY: Final = 16 * 1024 * 1024
-"""bytes of an HTTP answer that a tape takes; longer ones are passed on, and it is said that they are not on tape"""
-NO_STATUS: Final = 1005
-"""what stands for the code of a close frame that has none (RFC 6455, 7.1.5)"""
-GOING_AWAY: Final = 1001
 _LAST_ANSWERS: Final = 0.3
 """seconds for HTTP requests under way at the end"""
 
-_HOP_BY_HOP: Final = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""headers that are between two neighbours (RFC 9110, 7.6.1)"""
-_OURS_TO_ASK: Final = frozenset({"host", "expect", "accept-encoding"})
-"""of a request: each side agrees on these by itself"""
-_OURS_TO_ANSWER: Final = frozenset({"content-encoding", "content-length", "date", "server"})
+_UNHEARD = logging.getLogger("aiohttp")
+"""of requests that it objects to, with what is secret in them; what people should know is told"""
+_UNHEARD.addHandler(logging.NullHandler())
+_UNHEARD.propagate = False
 
 
-class _Socket(Protocol):
-    """What both kinds of aiohttp's WebSockets can do."""
+class _Comings:
+    """A Register: connections are `c1`, `c2`, `c3`, …, as they come."""
 
-    async def receive(self) -> Any: ...
+    def __init__(self, deck: Deck, tell: Callable[[str], None]) -> None:
+        self.deck = deck
+        self.tell = tell
+        self._numbers = itertools.count(1)
 
-    async def send_frame(self, message: bytes, opcode: WSMsgType) -> None: ...
+    def opened(self, asked: Asked) -> str:
+        conn = f"c{next(self._numbers)}"
+        self.deck.open(conn, asked.url, asked.headers)
+        self.tell(f"{conn} opened: {asked.path} ({asked.client})")
+        return conn
+
+    def closed(self, conn: str, code: int | None, reason: str) -> None:
+        self.deck.end(conn, code, reason)
+        with_code = "" if code is None else f" with code {code}"
+        self.tell(f"{conn} closed{with_code}" + (f" ({reason})" if reason else ""))
 
 
-class _Closed(Struct, frozen=True):
-    """How one end of a connection ended: its close code, or 1006 where it broke."""
+class _Direct:
+    """A WebSocket that is a connection of its own; see Candidate for others."""
 
-    code: int
-    reason: str = ""
+    def __init__(self, register: Register, asked: Asked) -> None:
+        self._register = register
+        conn = self._conn = register.opened(asked)
+        self.send = partial(register.deck.send, conn)
+        self.receive = partial(register.deck.receive, conn)
 
-    @property
-    def payload(self) -> bytes:
-        """As it stands in a close frame."""
-        return b"" if self.code == NO_STATUS else self.code.to_bytes(2, "big") + self.reason.encode()
-
-
-class _End(Struct, frozen=True):
-    """One end of a connection that is passed on."""
-
-    socket: _Socket
-    cut: Callable[[], None]
-    """end the connection beneath, once everything is sent"""
-
-    async def pump(self, other: "_End", note: Callable[[str | bytes], None]) -> _Closed:
-        """Hand on what comes until the end. Waits where the other side is slow, and so lets this one wait, too."""
-        while True:
-            message = await self.socket.receive()
-            match message.type:
-                case WSMsgType.TEXT:
-                    note(message.data)
-                    await other.send(message.data.encode(), WSMsgType.TEXT)
-                case WSMsgType.BINARY:
-                    note(message.data)
-                    await other.send(message.data, WSMsgType.BINARY)
-                case WSMsgType.PING | WSMsgType.PONG:
-                    await other.send(bytes(message.data), message.type)
-                case WSMsgType.CLOSE:
-                    return _Closed(message.data or NO_STATUS, message.extra or "")
-                case WSMsgType.ERROR if isinstance(message.data, aiohttp.WebSocketError):
-                    return _Closed(message.data.code, str(message.data))
-                case _:
-                    return _Closed(ABNORMAL)
-
-    async def send(self, data: bytes, kind: WSMsgType) -> None:
-        """Send a frame; where this end is gone its own pump will say so."""
-        try:
-            await self.socket.send_frame(data, kind)
-        except (aiohttp.ClientError, ConnectionError):
-            await asyncio.Event().wait()
-
-    async def close(self, closed: _Closed, *, answered: bool) -> None:
-        """Say good-bye in the same words, wait for the answer if there is none yet, and end the connection."""
-        try:
-            if closed.code != ABNORMAL:
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await self.socket.send_frame(closed.payload, WSMsgType.CLOSE)
-                    while not answered:
-                        message = await self.socket.receive()
-                        answered = message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
-        except (TimeoutError, aiohttp.ClientError, ConnectionError):
-            pass  # not politely, then
-        finally:
-            self.cut()
+    def end(self, code: int, reason: str) -> None:
+        self._register.closed(self._conn, code, reason)
 
 
 class PassThrough:
     """`async with PassThrough(upstream, deck, host, port, tell) as passing: …`; takes clients meanwhile, at `url`.
 
     WebSocket messages go both ways in their order, as do pings; whichever side leaves, the other is left with the same
-    code. HTTP requests are passed on as well, and their answers recorded. Leaving the block closes what is open with
-    1001. `tell` is told of comings and goings, in a line for people.
+    code. HTTP requests are passed on as well: polls of Engine.IO are recorded as the frames that they hold, of other
+    requests the answers. Leaving the block closes what is open with 1001. `tell` is told of comings and goings, in a
+    line for people.
 
     Raises UsageError for an address that cannot be had, and for files and proxies that are no use.
     """
@@ -135,11 +96,11 @@ class PassThrough:
             raise UsageError("the upstream's URL has a query; expected none: clients bring their own")
         self._upstream = upstream
         self._base = upstream.url.rstrip("/")
-        self._deck = deck
         self._tell = tell
+        self._register = _Comings(deck, tell)
+        self._polls = Polls(self._register)
         self._sockets = bind(host, port)
         self.url = f"http://{dialable(*self._sockets[0].getsockname()[:2])}"
-        self._numbers = itertools.count(1)
         self._leaving = asyncio.Event()
         self._relays: set[asyncio.Task[Any]] = set()
         self._runner = web.ServerRunner(
@@ -157,6 +118,7 @@ class PassThrough:
             skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
             proxy=find_proxy(self._upstream),
         )
+        self._requests = RequestRelay(self._http, self._register, self._polls)
         await self._runner.setup()
         for sock in self._sockets:
             await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
@@ -170,32 +132,40 @@ class PassThrough:
             await site.stop()
         if self._relays:
             await asyncio.wait(self._relays)
+        self._polls.close()
         await self._http.close()
         await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            return await self._pass_request(request)
-        task = asyncio.current_task()
-        assert task is not None
-        self._relays.add(task)
+        asked = self._asked(request)
         try:
-            return await self._pass_websocket(request)
-        finally:
-            self._relays.discard(task)
+            if request.headers.get("Upgrade", "").lower() != "websocket":
+                return await self._requests.run(request, asked)
+            task = asyncio.current_task()
+            assert task is not None
+            self._relays.add(task)
+            try:
+                return await self._pass_websocket(request, asked)
+            finally:
+                self._relays.discard(task)
+        except Unanswered as error:
+            return self._unreachable(asked, error.__cause__)
+        except (web.HTTPException, ConnectionError):  # no handshake; a client that has left
+            raise
+        except Exception as error:  # the client gets a 500
+            self._tell(f"{asked.path}: {type(error).__name__}: {error}")
+            raise
 
-    # WebSocket
-
-    async def _pass_websocket(self, request: web.BaseRequest) -> web.StreamResponse:
-        trail = causes.Trail()
+    async def _pass_websocket(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+        trail, refusal = causes.Trail(), Refusal(MAX_BODY)
         session = await open_session(self._upstream, trail)
+        session.trace_configs.append(refusal.trace())
         protocols = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-        url, asked = self._url_of(request), self._request_headers(request)
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
                 upper = await session.ws_connect(
-                    _dialled(url),
-                    headers=asked,
+                    dialled(asked.url),
+                    headers=CIMultiDict(asked.headers),
                     protocols=[name for name in protocols if name],
                     compress=15 if "permessage-deflate" in request.headers.get("Sec-WebSocket-Extensions", "") else 0,
                     autoclose=False,
@@ -203,101 +173,48 @@ class PassThrough:
                     max_msg_size=MAX_MESSAGE,
                 )
         except aiohttp.WSServerHandshakeError as error:
-            self._tell(f"{request.path}: {self._upstream.shown} answers {error.status} {error.message}")
-            return web.Response(status=error.status, headers=_headers(error.headers or {}, _OURS_TO_ANSWER))
+            return self._refused(asked, error, refusal.body)
         except (aiohttp.ClientError, TimeoutError) as error:
-            return self._unreachable(request, error)
+            raise Unanswered from error
         else:
             lower = _accepting(upper, trail)
             await lower.prepare(request)
-            conn = f"c{next(self._numbers)}"
-            self._deck.open(conn, url, _plain(asked))
-            self._tell(f"{conn} opened: {request.path} ({request.remote})")
-            closed = await self._relay(conn, _End(lower, partial(_cut, request)), _End(upper, trail.close))
-            self._deck.end(conn, closed.code, closed.reason)
-            self._tell(f"{conn} closed with code {closed.code}" + (f" ({closed.reason})" if closed.reason else ""))
+            taped = self._polls.candidate(asked.url) or _Direct(self._register, asked)
+            client, server = End(lower, taped.send, partial(cut, request)), End(upper, taped.receive, trail.close)
+            closed = await relay(client, server, self._leaving)
+            taped.end(closed.code, closed.reason)
             return lower
         finally:
             await session.close()
             trail.close()
 
-    async def _relay(self, conn: str, client: _End, server: _End) -> _Closed:
-        """Both directions until one end leaves, or we do; then both ends are closed, with the code that is answered."""
-        up = asyncio.create_task(client.pump(server, partial(self._deck.send, conn)))
-        down = asyncio.create_task(server.pump(client, partial(self._deck.receive, conn)))
-        leaving = asyncio.create_task(self._leaving.wait())
-        tasks = (down, up, leaving)
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            closed = next((task.result() for task in (down, up) if task.done()), _Closed(GOING_AWAY, "recording ends"))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(
-            client.close(closed, answered=not up.cancelled()),
-            server.close(closed, answered=not down.cancelled()),
-        )
-        return closed
-
-    # HTTP
-
-    async def _pass_request(self, request: web.BaseRequest) -> web.StreamResponse:
-        url, asked = self._url_of(request), self._request_headers(request)
-        asked["Accept-Encoding"] = "identity"  # tapes are to be read
-        try:
-            answer = await self._http.request(
-                request.method,
-                _dialled(url),
-                headers=asked,
-                data=request.content if request.can_read_body else None,
-                allow_redirects=False,
-            )
-        except (aiohttp.ClientError, TimeoutError) as error:
-            return self._unreachable(request, error)
-        async with answer:
-            headers = _headers(answer.headers, _OURS_TO_ANSWER)
-            response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
-            if "Content-Encoding" not in answer.headers:
-                response.content_length = answer.content_length
-            await response.prepare(request)
-            try:
-                body = await _pass_body(answer, response)
-            except (aiohttp.ClientError, ConnectionError) as error:
-                self._tell(f"{request.path}: an answer was cut short: {error}")
-                _cut(request)
-                return response
-            if body is None:
-                self._tell(
-                    f"{request.path}: an answer of more than {MAX_BODY >> 20} MiB was passed on, and is not on tape"
-                )
-            else:
-                self._deck.answer(url, answer.status, _plain(headers), body)
-            await response.write_eof()
-            return response
-
-    # Both
-
-    def _url_of(self, request: web.BaseRequest) -> str:
-        """Where a request is meant to go: its own path and query behind the upstream's URL, to the byte."""
-        asked = request.raw_path
-        if not asked.startswith("/"):  # as to a proxy: http://host/path
-            asked = urlsplit(asked)._replace(scheme="", netloc="").geturl() or "/"
-        return self._base + asked
-
-    def _request_headers(self, request: web.BaseRequest) -> CIMultiDict[str]:
-        """What the client says, as if it had come to the upstream itself."""
-        headers = _headers(request.headers, _OURS_TO_ASK)
+    def _asked(self, request: web.BaseRequest) -> Asked:
+        """What a client says, as if it had come to the upstream itself: path and query behind its URL, to the byte."""
+        path = request.raw_path
+        if not path.startswith("/"):  # as to a proxy: http://host/path
+            path = urlsplit(path)._replace(scheme="", netloc="").geturl() or "/"
+        headers = passed_headers(request.headers, OURS_TO_ASK)
         if headers.get("Origin") == f"http://{request.host}":  # a page of this very address: the upstream's own
-            headers["Origin"] = str(_dialled(self._base).origin())
-        return headers
+            headers["Origin"] = str(dialled(self._base).origin())
+        return Asked(
+            request.method, self._base + path, plain(headers), redacted_url(request.path), request.remote or "unknown"
+        )
 
-    def _unreachable(self, request: web.BaseRequest, error: Exception) -> web.Response:
+    def _refused(self, asked: Asked, error: aiohttp.WSServerHandshakeError, body: bytes | None) -> web.Response:
+        """The server's own no, on tape as well."""
+        self._tell(f"{asked.path}: {self._upstream.shown} answers {error.status} {error.message}")
+        headers = passed_headers(error.headers or {}, OURS_TO_ANSWER)
+        record(self._register, asked, error.status, headers, body)
+        return web.Response(status=error.status, headers=headers, body=body)
+
+    def _unreachable(self, asked: Asked, error: BaseException | None) -> web.Response:
+        if self._leaving.is_set():
+            return web.Response(status=503, text="recording ends\n")
         if isinstance(error, aiohttp.ClientError):
             cause: TargetError = causes.handshake_failed(self._upstream, causes.Trail(), error)
         else:
             cause = causes.timed_out(self._upstream, causes.Trail(), OPEN_TIMEOUT, transport="HTTP", opened=False)
-        self._tell(f"{request.path}: {cause.message}")
+        self._tell(f"{asked.path}: {cause.message}")
         return web.Response(status=502, text=f"{cause.message}\n")
 
 
@@ -310,45 +227,5 @@ def _accepting(upper: aiohttp.ClientWebSocketResponse, trail: causes.Trail) -> w
         max_msg_size=MAX_MESSAGE,
     )
     if trail.response is not None:
-        lower.headers.extend(_headers(trail.response.headers, _OURS_TO_ANSWER))
+        lower.headers.extend(passed_headers(trail.response.headers, OURS_TO_ANSWER))
     return lower
-
-
-async def _pass_body(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> str | bytes | None:
-    """Hand on a body as it comes; all of it, or None where it is too long for a tape."""
-    kept: bytearray | None = bytearray()
-    async for piece in answer.content.iter_any():
-        await response.write(piece)
-        if kept is not None:
-            kept += piece
-            kept = kept if len(kept) <= MAX_BODY else None
-    if kept is None:
-        return None
-    try:
-        return kept.decode()
-    except UnicodeDecodeError:
-        return bytes(kept)
-
-
-def _headers(headers: Mapping[str, str], left_out: frozenset[str]) -> CIMultiDict[str]:
-    """Those that are for the other end, WebSocket's own apart."""
-    between = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
-    return CIMultiDict(
-        (name, value)
-        for name, value in headers.items()
-        if not (name.lower() in _HOP_BY_HOP | between | left_out or name.lower().startswith("sec-websocket-"))
-    )
-
-
-def _plain(headers: CIMultiDict[str]) -> Headers:
-    return tuple((str(name), value) for name, value in headers.items())
-
-
-def _dialled(url: str) -> URL:
-    """As HTTP has it on the wire."""
-    return URL(url.replace("ws", "http", 1) if url.startswith("ws") else url, encoded=True)
-
-
-def _cut(request: web.BaseRequest) -> None:
-    if request.transport is not None:
-        request.transport.close()

@@ -2,8 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing
+from itertools import chain
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -21,6 +22,9 @@ from wsctl.wire.dialect import Dialect
 
 TIMER_STEP: Final = 0.001
 """seconds: uvloop's timers know milliseconds"""
+
+Record = tuple[float, TapeFrame, list[Event]]
+"""the seconds since the first, what is on tape, and what it says"""
 
 
 class Played(Struct, frozen=True):
@@ -109,30 +113,35 @@ class Player:
             lap += 1
 
     async def _play_lap(self, lap: int, output: Output) -> None:
-        origin, wall_origin = self._clock.monotonic(), self._clock.now()
         if self.began is None:
-            self.began = origin
-        played_any = False
-        for elapsed, frame, events in self._read():
+            self.began = self._clock.monotonic()
+        with closing(self._read()) as records:
+            first = self._skipped_to(records, lap, output)
+            origin, wall_origin = self._clock.monotonic(), self._clock.now()  # opening and skipping took their time
+            for elapsed, frame, events in chain([first], records):
+                if elapsed > self._until:
+                    break
+                later = (elapsed - self._since) / self._speed
+                await self._wait_for(origin + later)
+                if frame.direction == "in":
+                    self.frames += 1
+                    if self._speed < math.inf:
+                        self.schedule.record(max(0.0, self._clock.monotonic() - origin - later))
+                at = wall_origin + later if self._speed < math.inf else self._clock.now()
+                await output.put(self._played(frame, events, at, lap))
+
+    def _skipped_to(self, records: Iterator[Record], lap: int, output: Output) -> Record:
+        """The first record to be played."""
+        for elapsed, frame, events in records:
             if elapsed > self._until:
                 break
-            if elapsed < self._since:
-                output.skip(self._played(frame, events, wall_origin, lap))
-                continue
-            later = (elapsed - self._since) / self._speed
-            played_any = True
-            await self._wait_for(origin + later)
-            if frame.direction == "in":
-                self.frames += 1
-                if self._speed < math.inf:
-                    self.schedule.record(max(0.0, self._clock.monotonic() - origin - later))
-            at = wall_origin + later if self._speed < math.inf else self._clock.now()
-            await output.put(self._played(frame, events, at, lap))
-        if not played_any:
-            raise UsageError("the tape holds nothing in the time that was asked for", hint="see --from and --until")
+            if elapsed >= self._since:
+                return elapsed, frame, events
+            output.skip(self._played(frame, events, self._clock.now(), lap))
+        raise UsageError("the tape holds nothing in the time that was asked for", hint="see --from and --until")
 
-    def _read(self) -> Iterator[tuple[float, TapeFrame, list[Event]]]:
-        """The records, each with the seconds since the first and what it says."""
+    def _read(self) -> Generator[Record]:
+        """The records."""
         with self._recording() as recording:
             reading = Reading(self._dialect, recording.header)
             for elapsed, frame in timed(recording):
@@ -146,4 +155,5 @@ class Player:
         # even when late, one turn of the loop per frame: a crowd of frames must not starve who receives them
         await asyncio.sleep(0)
         while (early := due - self._clock.monotonic()) > 0:  # noqa: ASYNC110 - time is what is waited for
-            await asyncio.sleep(early + TIMER_STEP / 2)  # the loop's timers round to the nearest step
+            # timers round to the nearest step: at most half a step late, or a few turns of the loop early
+            await asyncio.sleep(early if early > TIMER_STEP / 2 else 0)

@@ -1,7 +1,7 @@
 """Recorder: everything that is said on a client's connections to a target, on tape, across reconnects."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -48,7 +48,7 @@ class Recorder:
 
     Yields what becomes of the connection. Ends when `duration` seconds have passed since the first subscription, or
     the deck is over; raises what Feed raises. Leaving it closes the tape, and raises what broke it. Whatever was on
-    tape by then stays.
+    tape by then stays. `tell`: as Deck has it.
     """
 
     def __init__(
@@ -61,8 +61,9 @@ class Recorder:
         *,
         reconnect: Reconnect | None = None,
         duration: float | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
-        self.deck = Deck(options, clock, dialect=target.dialect, url=target.url)
+        self.deck = Deck(options, clock, dialect=target.dialect, url=target.url, tell=tell)
         self._feed = Feed(
             target,
             subscriptions,
@@ -87,7 +88,7 @@ class Recorder:
         try:
             await self._feed.close()
         finally:
-            self.deck.close()
+            await self.deck.close()
 
     def __aiter__(self) -> Self:
         return self

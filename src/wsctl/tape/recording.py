@@ -80,7 +80,8 @@ def read_frames(source: Source, dialect_of: DialectOf = cryptofeed.dialect_of) -
 class Merged:
     """Several recordings of one time as one: such as an exchange's WebSocket and its HTTP answers.
 
-    In the order of their instants; what is simultaneous in the order given. Connections are numbered anew.
+    In the order of their instants; what is simultaneous in the order given. Connections are numbered anew, except that
+    the parts of one tape go on with those that were open.
     """
 
     def __init__(self, recordings: Sequence[Recording]) -> None:
@@ -88,6 +89,9 @@ class Merged:
         self._latest = recordings[0]
         self._clients: dict[tuple[int, str], str] = {}
         headers = [recording.header for recording in recordings]
+        tapes = {header.started_ns: index for index, header in reversed(list(enumerate(headers)))}
+        self._tapes = [tapes[header.started_ns] if header.part > 1 else index for index, header in enumerate(headers)]
+        """which tape each is a part of, by the place of the first"""
         self.header = Header(
             started_ns=min(header.started_ns for header in headers),
             dialect=next((header.dialect for header in headers if header.dialect), None),
@@ -132,5 +136,5 @@ class Merged:
         client, dot, attempt = conn.partition(".")
         if not client:
             return ""
-        name = self._clients.setdefault((index, client), f"c{len(self._clients) + 1}")
+        name = self._clients.setdefault((self._tapes[index], client), f"c{len(self._clients) + 1}")
         return name + dot + attempt

@@ -56,9 +56,14 @@ def part_path(path: Path, part: int) -> Path:
     """The file of a part: the first is `feed.jsonl.zst`, the second `feed.2.jsonl.zst`."""
     if part == 1:
         return path
+    stem, suffix = _around_number(path)
+    return path.with_name(f"{stem}.{part}{suffix}")
+
+
+def _around_number(path: Path) -> tuple[str, str]:
     packed = path.suffix if path.suffix.lower() in COMPRESSED else ""
     inner = path.with_name(path.name.removesuffix(packed))
-    return path.with_name(f"{inner.stem}.{part}{inner.suffix}{packed}")
+    return inner.stem, inner.suffix + packed
 
 
 class Spool:
@@ -66,7 +71,8 @@ class Spool:
 
     What a compressed tape holds back is flushed within a second, also when nothing more comes. `on_broken` is called
     on the loop, once, when the tape cannot be written any more (the errors of TapeWriter, and WsctlError where more
-    than LIMIT waits); `close` raises why. Made and used in a running loop.
+    than LIMIT waits); `close` raises why. Where a next part cannot be begun, the tape stays in the file that it is in,
+    and `tell` is told so, on the loop, once. Made and used in a running loop.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Spool:
         header: Header,
         *,
         on_broken: Callable[[], None],
+        tell: Callable[[str], None] | None = None,
         keep_secrets: bool = False,
         rotation: Rotation | None = None,
     ) -> None:
@@ -86,17 +93,20 @@ class Spool:
             _check_rotation(path)
         self._writer = TapeWriter(path, header, keep_secrets=keep_secrets)
         self._finished_size = 0
+        self._finished_records = 0
         self._on_broken = on_broken
+        self._tell = tell
         self._rotation = rotation or Rotation()
         self._part_began_ns = 0
         self._frames: deque[TapeFrame] = deque()
         self._taken_bytes = 0
-        """counted by the loop, as are records; the next two by the thread"""
+        """counted by the loop, as are records; the next one by the thread"""
         self._written_bytes = 0
-        self._written = 0
         self._changed = threading.Condition()
         self._woken = False
         self._closing = False
+        self._behind = False
+        """more waited than may"""
         self._error: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write, name="tape", daemon=True)
@@ -105,7 +115,7 @@ class Spool:
     @property
     def broken(self) -> bool:
         """Whether it cannot be written any more."""
-        return self._error is not None
+        return self._behind or self._error is not None
 
     @property
     def size(self) -> int:
@@ -114,25 +124,28 @@ class Spool:
 
     def put(self, frame: TapeFrame) -> None:
         """Take one record; never raises. Nothing more is taken once the tape is broken."""
-        if self._error is not None:
+        if self.broken:
             return
         self.records += 1
         self._frames.append(frame)
         self._taken_bytes += _size_of(frame)
         if self._taken_bytes - self._written_bytes > LIMIT:
-            self._break(self._fell_behind())
+            self._behind = True
+            self._loop.call_soon(self._on_broken)
         elif not self._woken:  # once for all that come in this turn of the loop
             self._woken = True
             self._loop.call_soon(self._wake)
 
     def close(self, patience: float = 5.0) -> None:
-        """Write what waits, for at most `patience` seconds. Raises what broke the tape. A tape without any record is
-        no tape: its file goes, if it was not there before."""
+        """Write what waits; blocks until it is written, or for `patience` seconds. Raises what broke the tape.
+
+        A tape without any record is no tape: its file goes, if it was not there before.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()
         self._thread.join(patience)
-        if self._thread.is_alive() and self._error is None:
+        if (self._behind or self._thread.is_alive()) and self._error is None:
             self._error = self._fell_behind()
         if self._error is not None:
             raise self._error
@@ -149,9 +162,13 @@ class Spool:
 
     def _fell_behind(self) -> WsctlError:
         name = "stdout" if str(self.paths[-1]) == "-" else self.paths[-1]
+        kept = f"{self._finished_records + self._writer.records:,}"
+        stuck = self._thread.is_alive()  # in the middle of a batch, maybe
+        what = (
+            f"at least the first {kept} of {self.records:,} records are" if stuck else f"the first {kept} records are"
+        )
         return WsctlError(
-            f"{name} cannot be written as fast as frames come: the first {self._written:,} records are on "
-            f"tape, {self.records - self._written:,} are not",
+            f"{name} cannot be written as fast as frames come: {what} on tape",
             hint="write to something faster, or record fewer channels",
         )
 
@@ -189,7 +206,6 @@ class Spool:
 
     def _append(self, batch: list[TapeFrame]) -> None:
         self._writer.write_all(batch)
-        self._written += len(batch)
         self._written_bytes += sum(map(_size_of, batch))
         rotation, at_ns = self._rotation, batch[-1].at_ns
         if (rotation.size is not None and self._writer.size >= rotation.size) or (
@@ -200,7 +216,15 @@ class Spool:
 
     def _rotate(self) -> None:
         path = part_path(self.paths[0], len(self.paths) + 1)
-        self._finished_size += self._writer.rotate(path)
+        try:
+            size, records = self._writer.rotate(path)
+        except UsageError as error:
+            self._rotation = Rotation()
+            if self._tell is not None:
+                self._loop.call_soon_threadsafe(self._tell, f"recording stays in {self.paths[-1]}: {error.message}")
+            return
+        self._finished_size += size
+        self._finished_records += records
         self.paths.append(path)
 
 
@@ -208,8 +232,11 @@ def _check_rotation(path: Path) -> None:
     """Find out now rather than hours later."""
     if str(path) == "-":
         raise UsageError("stdout cannot be rotated; expected a file")
-    if (second := part_path(path, 2)).exists():
-        raise UsageError(f"{second} exists already; the tape's second part would be written there")
+    stem, suffix = _around_number(path)
+    number = re.compile(rf"{re.escape(stem)}\.([2-9]|[1-9][0-9]+){re.escape(suffix)}")
+    found = {int(match[1]): file for file in path.parent.glob("*") if (match := number.fullmatch(file.name))}
+    if found:
+        raise UsageError(f"{found[min(found)]} exists already; a part of the tape would be written there")
 
 
 def _size_of(frame: TapeFrame) -> int:

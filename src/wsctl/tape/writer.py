@@ -74,16 +74,17 @@ class TapeWriter:
         """Make everything readable that was written."""
         self._part.flush()
 
-    def rotate(self, path: Path) -> int:
+    def rotate(self, path: Path) -> tuple[int, int]:
         """Go on in another file: its header has the next part number and names the connections that are open.
 
-        Answers the size of the finished one. Should the other not open, the recording is still in the current one.
+        Answers how many bytes and records the finished one has. Should the other not open, which is a UsageError, the
+        recording is still in the current one.
         """
         header = structs.replace(self.header, part=self.header.part + 1, conns=dict(self._conns))
         part = _Part(path, header)
         finished, self._part, self.header = self._part, part, header
         finished.close()
-        return finished.size
+        return finished.size, finished.records
 
     def discard(self) -> None:
         """Leave the file as it was found: there is nothing to tell. Only where nothing was written but the header."""

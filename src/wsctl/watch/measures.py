@@ -1,11 +1,10 @@
 """Measures: everything that one watched client says about its feed, as metrics of the vocabulary."""
 
-from wsctl.checks.inversion import InversionCheck
+from wsctl.checks.channel_report import FINDINGS_KEPT
+from wsctl.checks.freshness import Had
 from wsctl.checks.latency import Histogram, LatencyCheck
 from wsctl.checks.reconnection import HOLD, ReconnectionCheck
 from wsctl.checks.sequence import is_control, name_of
-from wsctl.checks.skew import SkewCheck
-from wsctl.checks.staleness import StalenessCheck
 from wsctl.client.subscription import ACCESS
 from wsctl.clock import Clock
 from wsctl.errors import Denied, Refused, Unserved
@@ -14,7 +13,7 @@ from wsctl.model.finding import Finding
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.metrics import METRICS
 from wsctl.model.observation import Kind, Observation
-from wsctl.watch.judging import ordering_check
+from wsctl.watch.judging import Judging
 from wsctl.wire.dialect import Dialect
 
 CLIENT = "c1"
@@ -36,11 +35,12 @@ class Measures:
     """Feed it what a Watching yields; read `metrics()` at any time. `dialect` is the feed's; None: the platform's."""
 
     def __init__(self, clock: Clock, dialect: Dialect | None = None, *, recovery_hold: float = HOLD) -> None:
-        self.ordering = ordering_check(dialect)
+        self.judging = Judging(dialect, times=True)
+        self.ordering = self.judging.ordering
         self.latency = LatencyCheck()
         self.reconnection = ReconnectionCheck(recovery_hold)
-        self._times = (InversionCheck(), StalenessCheck(), SkewCheck())
         self.findings: list[Finding] = []
+        """the first FINDINGS_KEPT of them"""
         self.longest_silence: float | None = None
         """seconds; None: nobody listened for silence"""
         self._source = Histogram()
@@ -58,8 +58,10 @@ class Measures:
         self._transport: str | None = None
         self._heard = False
         """a message came since the latest subscription"""
-        self._positions: dict[str, tuple[str | None, int]] = {}
-        """epoch and highest seq in it, by channel"""
+        self._heard_on: dict[str, str] = {}
+        """by channel: the connection that it spoke on last"""
+        self._had: dict[str, Had] = {}
+        """by channel: what it said before the connection was lost, until it goes beyond that"""
         self._objections: dict[str, None] = {}
         """what the server said of subscriptions that are not as asked for"""
 
@@ -78,6 +80,11 @@ class Measures:
         else:
             self._counts["refused"] += 1
             self._counts["unauthorised"] += AUTHENTICATION_ERROR in error.message
+
+    def malformed(self, frames: int) -> None:
+        """So many could not be read."""
+        self.ordering.malformed += frames
+        self._errors += frames
 
     def close(self) -> None:
         """No more will come."""
@@ -99,7 +106,6 @@ class Measures:
             "connections.closed": counts["closed"],
             "auth.refused": counts["unauthorised"],
             "auth.denied": counts["denied"],
-            "messages.received": self._received,
             "errors": self._errors,
         }
         if self._measured_from is not None:
@@ -108,10 +114,8 @@ class Measures:
                 found["messages.rate"] = (self._received - before) / (now - since)
         if self.longest_silence is not None:
             found["silence.max"] = self.longest_silence
-        for check in self._times:
-            found |= check.metrics()
         found |= self.latency.metrics() | self._source.metrics("latency.source")
-        return found | self.ordering.metrics() | self.reconnection.metrics(now)
+        return found | self.judging.metrics() | self.reconnection.metrics(now)
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the figures should know."""
@@ -148,10 +152,9 @@ class Measures:
         self._counts["denied"] += sum(code in ACCESS for code in codes)
 
     def _add_observation(self, seen: Observation) -> None:
-        self._keep(self.ordering.add(seen))
+        self._note_connection(seen)
+        self._keep(self.judging.add(seen))
         self.latency.add(seen)
-        for check in self._times:
-            check.add(seen)
         if is_control(seen):
             self._counts["evicted"] += _is_eviction(seen)
             return
@@ -160,12 +163,26 @@ class Measures:
         self._received += 1
         self._heard = True
         self._add_source_latency(seen)
+        self.reconnection.heard(CLIENT, name_of(seen), seen.received_at, self._is_news(seen))
+
+    def _note_connection(self, seen: Observation) -> None:
+        """Keep what a channel said on the former connection, before it says something on this one."""
         name = name_of(seen)
-        before = self._positions.get(name)
-        moved = before is None or seen.seq is None or before[0] != seen.epoch or before[1] < seen.seq
-        if moved and seen.seq is not None:  # what comes again after a loss does not lower what must be passed
-            self._positions[name] = (seen.epoch, seen.seq)
-        self.reconnection.heard(CLIENT, name, seen.received_at, moved or seen.kind is Kind.SNAPSHOT)
+        former = self._heard_on.get(name)
+        if former == seen.conn:
+            return
+        self._heard_on[name] = seen.conn
+        lane = None if former is None else self.ordering.lane(former, name)
+        if lane is not None:
+            self._had[name] = Had.of(lane)
+
+    def _is_news(self, seen: Observation) -> bool:
+        """Whether it goes beyond what the client had when it lost a connection."""
+        had = self._had.get(name_of(seen))
+        if had is None or seen.kind is Kind.SNAPSHOT or had.is_passed_by(seen):
+            self._had.pop(name_of(seen), None)
+            return True
+        return False
 
     def _add_source_latency(self, seen: Observation) -> None:
         """Received − sourceTime, by the clocks' difference that the latency was corrected by."""
@@ -179,7 +196,7 @@ class Measures:
             self._source.record(seconds)
 
     def _keep(self, findings: list[Finding]) -> None:
-        self.findings += findings
+        self.findings += findings[: FINDINGS_KEPT - len(self.findings)]
         for finding in findings:
             if finding.kind == "gap":
                 self.reconnection.lost(CLIENT, finding.at)

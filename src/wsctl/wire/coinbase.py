@@ -310,6 +310,8 @@ def _asked_as(name: str) -> str:
 
 
 def _sent_at(message: dict[str, Any]) -> float | None:
-    """`time` as text; `activate` has unix seconds in `timestamp`."""
+    """`time` as text; `activate` has unix seconds in `timestamp`. The last match of before was made then, not sent."""
+    if message.get("type") == "last_match":
+        return None
     moment = from_iso(message.get("time"))
     return instant(message.get("timestamp"), "s") if moment is None else moment

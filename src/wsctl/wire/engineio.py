@@ -72,10 +72,10 @@ def encode_payload(packets: Iterable[Frame]) -> str:
     )
 
 
-def decode_payload(body: str) -> list[Packet]:
-    """The packets of a polling body. Raises WireError, also for more than MAX_PACKETS_RECEIVED."""
-    if body.count(RECORD_SEPARATOR) >= MAX_PACKETS_RECEIVED:
-        raise WireError(f"more than {MAX_PACKETS_RECEIVED} packets in one payload")
+def decode_payload(body: str, limit: int = MAX_PACKETS_RECEIVED) -> list[Packet]:
+    """The packets of a polling body. Raises WireError, also for more than `limit`."""
+    if body.count(RECORD_SEPARATOR) >= limit:
+        raise WireError(f"more than {limit} packets in one payload")
     return [_decode_polled(part) for part in body.split(RECORD_SEPARATOR)]
 
 

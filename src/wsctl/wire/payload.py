@@ -6,6 +6,7 @@ usually put it, or where the user says (JMESPath).
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import jmespath
@@ -20,6 +21,7 @@ Payload = dict[str, Any]
 
 SEQ_KEYS = ("seq", "q", "sequence")
 TIME_KEYS = ("timestamp", "t", "ts", "time")
+_platform = itemgetter("channel", "epoch", "seq", "timestamp")
 
 
 class Stamp(Struct, frozen=True):
@@ -86,6 +88,7 @@ class EventReader:
         self._seq = _compile(seq_path)
         self._time = _compile(time_path)
         self._channel = _compile(channel_path)
+        self._usual = seq_path is time_path is channel_path is None
 
     def read(self, name: str, args: Sequence[Any]) -> Event:
         """The Event in one Socket.IO event; what is not there stays None."""
@@ -93,7 +96,7 @@ class EventReader:
         data = body if len(args) <= 1 else list(args)
         if not isinstance(body, dict):
             return Event(name=name, data=data)
-        return Event(
+        return (self._usual and _of_platform(name, body, data)) or Event(
             name=name,
             channel=self._find_channel(name, body),
             epoch=_text(body.get("epoch", body.get("e"))),
@@ -112,6 +115,17 @@ class EventReader:
         return None
 
 
+def _of_platform(name: str, body: Payload, data: Any) -> Event | None:
+    """What the platform itself says need not be looked for. Tapes are read at some hundred thousand a second."""
+    try:
+        channel, epoch, seq, time = _platform(body)
+    except KeyError:
+        return None
+    if type(channel) is type(epoch) is str and type(seq) is int and type(time) is float and 1e11 <= time < 1e14:
+        return Event(name=name, channel=channel, epoch=epoch, seq=seq, sent_at=time / 1e3, data=data)
+    return None
+
+
 def source_time(data: Any) -> float | None:
     """When a value was due at its source, unix seconds; None where a payload does not say."""
     return _instant(data.get("sourceTime")) if isinstance(data, dict) else None
@@ -122,7 +136,10 @@ def _milliseconds(seconds: float) -> float:
 
 
 def _first(body: Payload, keys: Sequence[str]) -> Any:
-    return next((body[key] for key in keys if key in body), None)
+    for key in keys:  # a generator would take three times as long
+        if key in body:
+            return body[key]
+    return None
 
 
 def _find_time(body: Payload) -> Any:

@@ -82,6 +82,15 @@ def encode_event(name: str, payload: Any) -> str:
     return "2" + _json_encode([name, payload]).decode()
 
 
+EVENT_HEAD = "2"
+"""what stands before the JSON of the usual packet: an event on `/` that asks for no acknowledgement"""
+
+
+def decode_event(json: str) -> list[Any]:
+    """Name and arguments in such a packet's JSON, at twice a Decoder's pace. Raises WireError."""
+    return _checked_event(_load(json))
+
+
 class Decoder:
     """Engine.IO messages in, packets out; keeps what it has of a packet with attachments."""
 
@@ -91,6 +100,11 @@ class Decoder:
         self._packet: Packet | None = None
         self._attachments: list[bytes] = []
         self._missing = 0
+
+    @property
+    def waits(self) -> bool:
+        """For attachments of a packet that has begun: no other one may come."""
+        return self._packet is not None
 
     def add(self, frame: Frame) -> Packet | None:
         """The packet that a message completes, if it does. Raises WireError for anything malformed."""
@@ -141,7 +155,8 @@ def _load(text: str) -> Any:
         data = _json_decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise WireError(f"the packet's JSON cannot be read: {error}") from error
-    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(data):
+    # what is short cannot be deep: each level takes two characters
+    if len(text) > 2 * MAX_DEPTH and text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(data):
         raise WireError(f"the packet's JSON is nested deeper than {MAX_DEPTH}")
     return data
 
@@ -160,9 +175,7 @@ def _checked(packet: Packet) -> Packet:
     data = packet.data
     match packet.type:
         case PacketType.EVENT:
-            sound = isinstance(data, list) and bool(data) and isinstance(data[0], str)
-            if sound and data[0] in RESERVED_EVENTS:
-                raise WireError(f"{data[0]!r} is reserved and cannot be an event")
+            sound = bool(_checked_event(data))
         case PacketType.ACK:
             sound = isinstance(data, list) and packet.id is not None
         case PacketType.CONNECT:
@@ -174,6 +187,14 @@ def _checked(packet: Packet) -> Packet:
     if not sound:
         raise WireError(f"{packet.type.name} with an invalid payload")
     return packet
+
+
+def _checked_event(data: Any) -> list[Any]:
+    if not (isinstance(data, list) and data and isinstance(data[0], str)):
+        raise WireError("EVENT with an invalid payload")
+    if data[0] in RESERVED_EVENTS:
+        raise WireError(f"{data[0]!r} is reserved and cannot be an event")
+    return data
 
 
 def _holds_bytes(data: Any) -> bool:
@@ -280,7 +301,7 @@ class _Session:
         if packet.namespace not in self.joined:
             raise WireError(f"{packet.type.name} for namespace {packet.namespace!r}, which was not joined")
         if packet.type is EVENT:
-            return EventReceived(packet.namespace, packet.data[0], packet.data[1:], packet.id)
+            return _event(packet)
         if packet.type is ACK:
             assert packet.id is not None  # _checked saw to it
             return AckReceived(packet.namespace, packet.id, packet.data)
@@ -288,6 +309,10 @@ class _Session:
             self.joined.discard(packet.namespace)
             return Left(packet.namespace)
         raise WireError(f"unexpected Socket.IO packet {packet.type.name}")
+
+
+def _event(packet: Packet) -> EventReceived:
+    return EventReceived(packet.namespace, packet.data[0], packet.data[1:], packet.id)
 
 
 class ServerSession(_Session):
@@ -317,12 +342,21 @@ class ServerSession(_Session):
 
 
 class ClientSession(_Session):
-    """The client's side."""
+    """The client's side.
 
-    __slots__ = ()
+    Events are taken from when a namespace is asked for: python-socketio's servers send what their connect handler emits
+    before they let the client in.
+    """
+
+    __slots__ = ("_asked",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: set[str] = set()
 
     def connect(self, namespace: str = "/", auth: dict[str, Any] | None = None) -> list[Frame]:
         """The request to join a namespace."""
+        self._asked.add(namespace)
         return encode(Packet(CONNECT, namespace, auth))
 
     def receive(self, frame: Frame) -> Joined | Refused | EventReceived | AckReceived | Left | None:
@@ -331,8 +365,12 @@ class ClientSession(_Session):
         if packet is None:
             return None
         if packet.type is CONNECT:
+            self._asked.discard(packet.namespace)
             self.joined.add(packet.namespace)
             return Joined(packet.namespace, packet.data or {})
         if packet.type is CONNECT_ERROR:
+            self._asked.discard(packet.namespace)
             return Refused(packet.namespace, packet.data)
+        if packet.type is EVENT and packet.namespace in self._asked:
+            return _event(packet)
         return self._receive_joined(packet)

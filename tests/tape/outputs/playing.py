@@ -22,13 +22,20 @@ from wsctl.tape.reading import Reading
 from wsctl.tape.recording import Recording, read_frames
 from wsctl.tape.retelling import Retelling
 from wsctl.tape.source import open_source
+from wsctl.wire.dialect import Dialect
 
 HEADER = Header(started_ns=1_763_870_000_000_000_000, dialect="socketio", url="http://127.0.0.1:3000")
 
 
-def said(name: str, *args: Any, at_ms: int = 0, conn: str = "c1") -> TapeFrame:
+def said(name: str, *args: Any, at_ms: int = 0, conn: str = "c1", namespace: str = "") -> TapeFrame:
     """An event that a server sent."""
-    return TapeFrame(at_ms * 1_000_000, conn, "in", "42" + json.dumps([name, *args], separators=(",", ":")))
+    head = f"42{namespace}," if namespace else "42"
+    return TapeFrame(at_ms * 1_000_000, conn, "in", head + json.dumps([name, *args], separators=(",", ":")))
+
+
+def asked(name: str, *args: Any, at_ms: int = 0, conn: str = "c1") -> TapeFrame:
+    """An event that a client sent."""
+    return TapeFrame(at_ms * 1_000_000, conn, "out", "421" + json.dumps([name, *args]))
 
 
 def price(seq: int, value: float = 0.0, symbol: str = "BTC/USDT", **more: Any) -> dict[str, Any]:
@@ -56,17 +63,19 @@ def observations(path: Path) -> list[Observation]:
         return list(Observing(recording, None))
 
 
-def plays(frames: Sequence[TapeFrame], lap: int = 1, *, restamp: bool = False) -> list[Played]:
+def plays(
+    frames: Sequence[TapeFrame], lap: int = 1, *, restamp: bool = False, dialect: Dialect | None = None
+) -> list[Played]:
     """The records as a player would put them."""
-    reading, retelling = Reading(None, HEADER), Retelling(None, restamp=restamp)
+    reading, retelling = Reading(dialect, HEADER), Retelling(dialect, restamp=restamp)
     told = ((frame, retelling.tell(reading.events(frame, "tape"), time.time(), lap)) for frame in frames)
     return [Played(frame, events, time.time(), lap, restamped=retelling.changes(lap)) for frame, events in told]
 
 
-def contents(frames: Sequence[TapeFrame]) -> Contents:
+def contents(frames: Sequence[TapeFrame], dialect: Dialect | None = None) -> Contents:
     """What is found on a tape before it is played."""
     lines = b"".join([encode_header(HEADER), *map(encode_frame, frames)])
-    return contents_of(read_frames(tapes.source(lines)), None)
+    return contents_of(read_frames(tapes.source(lines)), dialect)
 
 
 class Serving(SocketIOServer):
@@ -81,16 +90,18 @@ class Serving(SocketIOServer):
 
     async def play(self, frames: Sequence[TapeFrame], lap: int = 1, *, restamp: bool = False) -> None:
         """Put these records, one after the other."""
-        for played in plays(frames, lap, restamp=restamp):
+        for played in plays(frames, lap, restamp=restamp, dialect=self._dialect):
             await self.put(played)
 
 
 @asynccontextmanager
-async def served(held: Sequence[TapeFrame] | Contents, *, hold: bool = False) -> AsyncIterator[Serving]:
+async def served(
+    held: Sequence[TapeFrame] | Contents, *, hold: bool = False, dialect: Dialect | None = None
+) -> AsyncIterator[Serving]:
     """A tape's server on a free port; afterwards nothing of it may be left."""
     told: list[str] = []
-    known = held if isinstance(held, Contents) else contents(held)
-    server = Serving(known, host=None, port=0, hold=hold, clock=SystemClock(), tell=told.append)
+    known = held if isinstance(held, Contents) else contents(held, dialect)
+    server = Serving(dialect, known, host=None, port=0, hold=hold, clock=SystemClock(), tell=told.append)
     server.told = told
     async with server:
         yield server

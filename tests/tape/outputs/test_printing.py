@@ -40,7 +40,7 @@ def test_a_line() -> None:
     reader = SlowReader()
 
     async def scene() -> None:
-        printing = Printing(reader)
+        printing = Printing(reader, None)
         await printing.ready()
         await printing.put(played(7))
         await printing.put(Played(TapeFrame(8, "c1", "close"), (), 1.0, 1, restamped=False))
@@ -66,7 +66,7 @@ def test_a_slow_reader() -> None:
     size, count = FULL // 4, 20
 
     async def scene() -> None:
-        printing = Printing(reader)
+        printing = Printing(reader, None)
         for number in range(count):
             await printing.put(played(number, size))
         await printing.close()

@@ -12,10 +12,12 @@ import pytest
 import socketio
 
 from tests.interop.conftest import node
+from tests.peers.bourse import DIALECT, tick
 from tests.server.client_book import ClientBook
 from tests.server.served import WEBSOCKET, feed, joined, polling, raw_websocket, run, until
 from tests.tape.outputs.playing import (
     HEADER,
+    asked,
     contents,
     observations,
     opened,
@@ -36,6 +38,7 @@ from wsctl.tape.contents import contents_of
 from wsctl.tape.format import TapeFrame
 from wsctl.tape.outputs import socketio_endpoint
 from wsctl.tape.player import Player
+from wsctl.wire.dialects import dialect_named
 
 __all__ = ["node"]
 
@@ -233,14 +236,14 @@ def test_a_feed_of_others() -> None:
         said("trade", trade, 3),
         said("news", ["a", "list"]),
         said("tick", {"channel": "btc-ticks", "seq": 1}),
-        TapeFrame(0, "c1", "in", '42/feed,17["other namespace",1]'),
+        TapeFrame(0, "c1", "in", '4217["asks for an answer",1]'),
         said("nothing"),
         TapeFrame(0, "c1", "in", '451-["picture",{"_placeholder":true,"num":0}]'),
         TapeFrame(0, "c1", "in", b"\x00\xff"),
     ]
 
     async def test() -> None:
-        names = ("trade", "news", "tick", "other namespace", "nothing", "picture")
+        names = ("trade", "news", "tick", "asks for an answer", "nothing", "picture")
         async with served(frames) as server:
             beginning = asyncio.create_task(server.ready())
             async with (
@@ -255,12 +258,132 @@ def test_a_feed_of_others() -> None:
                     ("trade", trade, 3),
                     ("news", ["a", "list"]),
                     ("tick", {"channel": "btc-ticks", "seq": 1}),
-                    ("other namespace", 1),
+                    ("asks for an answer", 1),
                     ("nothing",),
                     ("picture", b"\x00\xff"),
                 ]
                 await until(lambda: len(got) == len(also) == 6)
                 assert got == also == expected
+
+    run(test)
+
+
+def test_a_feed_that_a_file_describes(tmp_path: Path) -> None:
+    """Who asks as the file says gets what it asked for, late or not, and what has no channel; others are refused."""
+    file = tmp_path / "bourse.yaml"
+    file.write_text(DIALECT.replace("px,", "px, snapshot: whole,"))
+    dialect = dialect_named(str(file))
+    frames = [said("welcome", {"hello": 1})]
+    for n in range(1, 5):
+        frames += [said("tick", tick(n, pair, whole=n == 2), "more") for pair in ("BTCUSDT", "ETHUSDT")]
+    btc = [("tick", tick(n, whole=n == 2), "more") for n in range(1, 5)]
+
+    async def test() -> None:
+        async with served(frames, dialect=dialect) as server:
+            beginning = asyncio.create_task(server.ready())
+            events = ("tick", "welcome")
+            async with (
+                stock(server.url, "websocket", *events) as (client, got),
+                stock(server.url, "polling", *events) as (late, also),
+            ):
+                assert await client.call("listen", ({"pairs": ["XRPUSDT"]}, 2)) == {
+                    "ok": False,
+                    "code": "unknown_channel",
+                    "message": "the tape has no ticks.XRPUSDT",
+                    "subscribed": [],
+                    "refused": ["ticks.XRPUSDT"],
+                }
+                assert await client.call("whatever") == {"ok": True}
+                assert not server._endpoint.heard
+                assert await client.call("listen", ({"pairs": ["BTCUSDT"]}, 2)) == {"ok": True}
+                await beginning
+                await server.play(frames[:7])
+                assert await late.call("listen", ({"pairs": ["ETHUSDT"]}, 2)) == {"ok": True}
+                await server.play(frames[7:])
+                await until(lambda: len(got) == 5 and len(also) == 4)
+                assert got == [("welcome", {"hello": 1}), *btc]
+                assert also[0] == ("welcome", {"hello": 1})
+                assert [payload["meta"]["n"] for _, payload, _ in also[1:]] == [2, 3, 4]
+                await server.play([said("tick", tick(5), "more")], restamp=True)
+                await until(lambda: len(got) == 6)
+                assert got[5][1].pop("meta")["at"] > 1_763_870_100_000
+                assert got[5] == ("tick", {"topic": "ticks.BTCUSDT", "px": "100.5"}, "more")
+
+    run(test)
+
+
+def test_answers_of_a_file(tmp_path: Path) -> None:
+    """What it says is the acknowledgement."""
+    file = tmp_path / "bourse.yaml"
+    answers = 'answer: {listening: "{pair}"}, refusal: {unheard: "{pair}"}}'
+    file.write_text(DIALECT.replace('["{pair}"]}, 2]}', '["{pair}"]}, 2], ' + answers))
+    dialect = dialect_named(str(file))
+
+    async def test() -> None:
+        async with served([said("tick", tick(1))], dialect=dialect) as server, joined(server) as peer:
+            assert await peer.emit("listen", {"pairs": ["BTCUSDT"]}, 2) == {"listening": "BTCUSDT"}
+            assert await peer.emit("listen", {"pairs": ["XRPUSDT"]}, 2) == {"unheard": "XRPUSDT"}
+
+    run(test)
+
+
+def test_namespaces() -> None:
+    """Each is served, with what was recorded there: channels, states, and what needs no subscription."""
+    frames = [
+        said("price:update", price(1), namespace="/prices"),
+        said("price:update", price(2), namespace="/prices"),
+        said("news", 1, namespace="/news"),
+        said("news", 2),
+    ]
+
+    async def test() -> None:
+        async with served(frames) as server:
+            client, got = socketio.AsyncClient(reconnection=False, handle_sigint=False), []
+            for namespace in ("/prices", "/news", "/"):
+                for event in ("news", "price:update"):
+                    client.on(event, lambda *said, at=namespace: got.append((at, *said)), namespace=namespace)
+            await client.connect(server.url, transports=["websocket"], namespaces=["/prices", "/news", "/"])
+            assert not (await client.call("price:subscribe", ["BTC/USDT"]))["ok"]
+            assert (await client.call("price:subscribe", ["BTC/USDT"], namespace="/prices"))["ok"]
+            await server.ready()
+            await server.play(frames)
+            await until(lambda: len(got) == 4)
+            assert got == [("/prices", price(1)), ("/prices", price(2)), ("/news", 1), ("/", 2)]
+            await client.disconnect()
+
+            target = Target(url=server.url, namespace="/prices")
+            async with Feed(target, [Subscription("price:subscribe", ("BTC/USDT",))]) as watched:
+                seen = [item async for item in first(watched)]
+            assert [(one.channel, one.data) for one in seen] == [(BTC, price(2, snapshot=True))]
+            with pytest.raises(socketio.exceptions.ConnectionError, match="namespaces failed to connect: /other"):
+                await client.connect(server.url, transports=["websocket"], namespaces=["/other"])
+            await client.disconnect()
+
+    run(test)
+
+
+async def first(watched: Feed) -> AsyncIterator[Observation]:
+    """The first thing heard."""
+    async for item in watched:
+        if isinstance(item, Observation):
+            yield item
+            return
+
+
+def test_a_client_that_leaves_one_namespace() -> None:
+    """Stays in the others, and hears what is said there."""
+    frames = [said("news", 1, namespace="/news"), said("news", 2)]
+
+    async def test() -> None:
+        async with served(frames) as server, joined(server) as peer:
+            await peer.ws.send("40/news,")
+            await until(lambda: server.platform.hub.channels["/news,*"].heard)
+            await peer.ws.send("41/news,")
+            await until(lambda: not server.platform.hub.channels["/news,*"].heard)
+            await server.play(frames)
+            await peer.event("news")
+            assert peer.events == [("news", 2)]
+            assert [packet[:8] for packet in peer.others] == ["40/news,"]
 
     run(test)
 
@@ -376,6 +499,39 @@ def test_two_recorded_clients_are_one_stream() -> None:
             await server.play(frames)
             await peer.event("price:update", lambda payload: payload["seq"] == 5)
             assert peer.of(BTC) == [price(seq) for seq in range(1, 6)]
+
+    run(test)
+
+
+def test_another_recorded_client_goes_on(tmp_path: Path) -> None:
+    """Where the first unsubscribed, for a while or for good: all that any of them heard is served, and judged once."""
+    subscribe, unsubscribe = "price:subscribe", "price:unsubscribe"
+    frames = [
+        *(asked(subscribe, ["BTC/USDT"], conn=conn) for conn in ("c1", "c2")),
+        *sorted([*prices(1, 5), *prices(1, 30, conn="c2"), *prices(25, 40)], key=lambda frame: frame.at_ns),
+    ]
+    at = next(n for n, frame in enumerate(frames) if frame.at_ns > 5_000_000)
+    frames.insert(at, asked(unsubscribe, ["BTC/USDT"], at_ms=5))
+    at = next(n for n, frame in enumerate(frames) if frame.at_ns > 24_000_000)
+    again = said("price:update", price(24, snapshot=True), at_ms=24)
+    frames[at:at] = [asked(subscribe, ["BTC/USDT"], at_ms=24), again]
+    lost = [frame for frame in frames if not (frame.conn == "c2" and '"seq":12,' in str(frame.frame))]
+    on_tape = observations(write(tmp_path / "tape.jsonl", lost, HEADER))
+
+    async def test() -> None:
+        async with served(lost) as server, joined(server) as peer:
+            await peer.emit("price:subscribe", ["BTC/USDT"])
+            await server.play(lost)
+            await peer.event("price:update", lambda payload: payload["seq"] == 40)
+            assert peer.of(BTC) == [price(seq) for seq in range(1, 41) if seq != 12]
+        async with served(lost) as server:
+            watching = asyncio.create_task(watch(server.url, [BTC], 39))
+            await server.ready()
+            await server.play(lost)
+            heard = judged(await watching)
+        of_second = judged([one for one in on_tape if one.client == "c2"])
+        assert heard["findings"] == of_second["findings"] == [("gap", BTC, 12, 12)]
+        assert (heard[BTC][:3], judged(on_tape)[BTC][0]) == ([39, 1, 1], 5 + 29 + 17)
 
     run(test)
 

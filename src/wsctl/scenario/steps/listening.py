@@ -117,7 +117,7 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
         metrics=measures.metrics(),
         verdict=verdict,
         reason=reason,
-        findings=tuple(measures.findings[:100]),
+        findings=tuple(measures.findings),
         notes=measures.notes(),
         observations=tuple(kept),
     )

@@ -14,7 +14,7 @@ from wsctl.scenario.spec import RecordSpec, StepSpec
 from wsctl.scenario.steps.kind import Context, Outcome
 from wsctl.scenario.steps.listening import MEASURED_BY_ONE, reconnect_of, without
 from wsctl.tape.deck import Deck, DeckOptions
-from wsctl.tape.observing import observed
+from wsctl.tape.observing import left_out, observed
 from wsctl.tape.opening import opened
 from wsctl.tape.reading import Reading
 from wsctl.tape.recorder import Recorder
@@ -56,12 +56,14 @@ class RecordStep:
             reason = error.message
         except Gone as error:
             reason = error.message
-        size = await asyncio.to_thread(_read, path, stages, measures) if recorder.deck.records else 0
+        size, unread = 0, list[str]()
+        if recorder.deck.records:
+            size, unread = await asyncio.to_thread(_read, path, stages, measures)
         return Outcome(
             metrics={**_on_tape(measures), **_tape(recorder.deck), "messages.bytes": size},
             reason=reason,
-            findings=tuple(measures.findings[:100]),
-            notes=measures.notes(),
+            findings=tuple(measures.findings),
+            notes=(*measures.notes(), *unread),
         )
 
 
@@ -81,26 +83,33 @@ def _recorder(options: RecordSpec, context: Context) -> tuple[Recorder, Path]:
     return recorder, path
 
 
-def _read(path: Path, stages: list[Lifecycle], measures: Measures) -> int:
-    """Let what is on the tape, and what became of the connection meanwhile, be measured; answers the bytes of data."""
+def _read(path: Path, stages: list[Lifecycle], measures: Measures) -> tuple[int, list[str]]:
+    """Let what is on the tape, and what became of the connection meanwhile, be measured.
+
+    Answers the bytes of data, and notes on what could not be read, which are errors.
+    """
     size = 0
+    notes: list[str] = []
 
     def messages() -> Iterator[tuple[float, Observation]]:
         nonlocal size
         with opened([path]) as recording:
-            reading = Reading(spoken(recording.header.dialect), recording.header)
+            dialect = spoken(recording.header.dialect)
+            reading = Reading(dialect, recording.header)
             for frame in recording:
                 events = reading.events(frame, recording.place)
                 if events and frame.frame is not None:
                     size += len(frame.frame if isinstance(frame.frame, bytes) else frame.frame.encode())
                 at = recording.header.unix_seconds(frame.at_ns)
                 yield from ((at, observed(event, frame.conn, at)) for event in events)
+            measures.malformed(reading.malformed_count + (recording.truncated is not None))
+            notes.extend(note for note in (left_out(reading, dialect), recording.truncated) if note is not None)
 
     told: Iterator[tuple[float, Any]] = ((stage.at, stage) for stage in stages)
     for _, item in merge(told, messages(), key=lambda pair: pair[0]):
         measures.add(item)
     measures.close()
-    return size
+    return size, notes
 
 
 def _on_tape(measures: Measures) -> dict[str, float]:

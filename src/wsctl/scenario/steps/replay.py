@@ -9,8 +9,9 @@ from wsctl.client.target import Target
 from wsctl.scenario.spec import ReplaySpec, StepSpec
 from wsctl.scenario.speech import dialect_of
 from wsctl.scenario.steps.kind import Context, Outcome
+from wsctl.tape.contents import contents_of
 from wsctl.tape.opening import opened
-from wsctl.tape.outputs.into import into
+from wsctl.tape.outputs.targets import normalised, target_for
 from wsctl.tape.player import Player
 from wsctl.wire.dialects import spoken
 
@@ -33,6 +34,9 @@ class ReplayStep:
         options = _options(step)
         tapes = [context.files.find(name) for name in options.tape]
         dialect = spoken(dialect_of(options, context.files.scenario, tapes))
+        if options.restamp:
+            with opened(tapes) as recording:
+                contents_of(recording, dialect, restamp=True)
         player = Player(
             partial(opened, tapes),
             dialect,
@@ -42,7 +46,7 @@ class ReplayStep:
             restamp=options.restamp,
             clock=context.clock,
         )
-        output = into(_target(options, context.target), dialect)
+        output = target_for(_target(options, context.target), dialect)
         context.measuring()
         try:
             await player.play(output)
@@ -53,7 +57,7 @@ class ReplayStep:
 
 
 def _target(options: ReplaySpec, target: Target) -> Target:
-    return target if options.url is None else structs.replace(target, url=options.url)
+    return target if options.url is None else structs.replace(target, url=normalised(options.url))
 
 
 def _options(step: StepSpec) -> ReplaySpec:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from wsctl.tape.contents import Contents
+from wsctl.tape.contents import Contents, answers_get
 from wsctl.tape.format import TapeFrame
 from wsctl.tape.player import Played
 from wsctl.wire.rest import Answer, Rest, as_json, key_of
@@ -22,7 +22,7 @@ class Answers:
 
     def add(self, played: Played) -> None:
         """Take in a record that is played."""
-        if played.frame.direction == "http":
+        if answers_get(played.frame):
             self._record(played.frame)
         if self._rest is not None:
             for event in played.events:

@@ -89,13 +89,13 @@ class ChannelStates:
     def __init__(self) -> None:
         self._channels: dict[str, _Channel] = {}
 
-    def take(self, event: Event) -> None:
-        """Note what was played."""
-        if event.channel is None or event.name not in _STATES or not isinstance(event.data, dict):
+    def take(self, name: str, event: Event) -> None:
+        """Note what was played on a channel."""
+        if event.name not in _STATES or not isinstance(event.data, dict):
             return
-        channel = self._channels.get(event.channel)
+        channel = self._channels.get(name)
         if channel is None or channel.epoch != event.epoch or channel.name != event.name:
-            channel = self._channels[event.channel] = _Channel(event)
+            channel = self._channels[name] = _Channel(event)
         channel.latest = event.data
         channel.state.take(event.data, kind_of(event.name, event.data) is Kind.SNAPSHOT)
 

@@ -1,49 +1,71 @@
 """Emissions: recorded Socket.IO events, argument for argument."""
 
-from collections.abc import Sequence
 from typing import Any, Final
+
+from msgspec import Struct
 
 from wsctl.errors import WireError
 from wsctl.model.event import CONTROL, Event
+from wsctl.tape.format import Direction, TapeFrame
 from wsctl.tape.player import Played
 from wsctl.wire import engineio, socketio
+from wsctl.wire.dialect import Dialect
 
 PLAIN: Final = "42["
 """how an event on namespace `/` begins that asks for no acknowledgement and has no attachments"""
 
 
-class Emissions:
-    """Reads the arguments of played events from their frames: an Event does not tell a list from several arguments.
+class Emission(Struct, frozen=True):
+    """One event as it goes over the wire."""
 
-    To be given every record of a tape, as a frame may be half an event (binary attachments).
-    """
+    namespace: str
+    name: str
+    arguments: list[Any]
+
+
+class Packets:
+    """Reads events from the frames of a tape; to be given every record of it, as a frame may be half an event."""
 
     def __init__(self) -> None:
-        self._decoders: dict[str, socketio.Decoder] = {}
-        """by connection"""
+        self._decoders: dict[tuple[str, Direction], socketio.Decoder] = {}
 
-    def arguments(self, played: Played) -> list[Any]:
-        """Those of the event in a record that has one, as they are told in this round; else nothing of interest."""
-        recorded = self._recorded(played)
-        if not (played.events and played.restamped):
-            return recorded
-        told = played.events[0].data
-        return [told] if len(recorded) == 1 else [*(told or ())]
-
-    def _recorded(self, played: Played) -> list[Any]:
-        frame = played.frame
+    def read(self, frame: TapeFrame) -> Emission | None:
+        """The event that a record completes, whoever sent it."""
         if frame.direction == "open":
-            self._decoders.pop(frame.conn, None)
-        if frame.direction != "in" or frame.frame is None:
-            return []
+            for direction in ("in", "out"):
+                self._decoders.pop((frame.conn, direction), None)
+        if frame.direction not in ("in", "out") or frame.frame is None:
+            return None
         try:
             packet = engineio.decode(frame.frame)
             if packet.type is not engineio.MESSAGE:
-                return []
-            decoded = self._decoders.setdefault(frame.conn, socketio.Decoder()).add(packet.data)
+                return None
+            decoder = self._decoders.setdefault((frame.conn, frame.direction), socketio.Decoder())
+            decoded = decoder.add(packet.data)
         except WireError:
-            return []  # who read the tape counted it, and saw no event in it
-        return decoded.data[1:] if decoded is not None and decoded.type is socketio.EVENT else []
+            return None  # who read the tape counted it, and saw no event in it
+        if decoded is None or decoded.type is not socketio.EVENT:
+            return None
+        name, *arguments = decoded.data
+        return Emission(decoded.namespace, name, arguments)
+
+
+class Emissions:
+    """Reads the wire's side of played events: an Event does not tell a list from several arguments, nor a namespace."""
+
+    def __init__(self, dialect: Dialect | None) -> None:
+        self._packets = Packets()
+        self._dialect = dialect
+
+    def of(self, played: Played) -> Emission | None:
+        """That of the event in a record that has one, as it is told in this round; else nothing of interest."""
+        emission = self._packets.read(played.frame)
+        if emission is None or not (played.events and played.restamped):
+            return emission
+        told, recorded = played.events[0].data, emission.arguments
+        whole = self._dialect is None and len(recorded) != 1  # a dialect's message is the first argument
+        arguments = [*(told or ())] if whole else [told, *recorded[1:]]
+        return Emission(emission.namespace, emission.name, arguments)
 
 
 def is_of_connection(event: Event) -> bool:
@@ -51,7 +73,8 @@ def is_of_connection(event: Event) -> bool:
     return event.channel is None and event.name in CONTROL
 
 
-def encoded(event: Event, arguments: Sequence[Any]) -> list[engineio.Frame]:
-    """An event on namespace `/` as frames."""
-    messages = socketio.encode(socketio.Packet(socketio.EVENT, "/", [event.name, *arguments]))
+def encoded(emission: Emission) -> list[engineio.Frame]:
+    """An event as frames."""
+    data = [emission.name, *emission.arguments]
+    messages = socketio.encode(socketio.Packet(socketio.EVENT, emission.namespace, data))
     return [message if isinstance(message, bytes) else f"4{message}" for message in messages]

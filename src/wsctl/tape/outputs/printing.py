@@ -27,8 +27,10 @@ class Lines(Protocol):
 class Printing(Output):
     """A line for each event that is played, received when it was due."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, dialect: str | None) -> None:
+        """`dialect` is a name or a file, told in each line; None: the platform's own."""
         self._lines = lines
+        self._dialect = dialect
 
     async def ready(self) -> None:
         """At once: whoever reads finds the lines later, too."""
@@ -36,7 +38,7 @@ class Printing(Output):
     async def put(self, played: Played) -> None:
         await self._until_waiting(FULL)
         for event in played.events:
-            self._lines.put(observation.encode(observed(event, played.frame.conn, played.at)))
+            self._lines.put(observation.encode(observed(event, played.frame.conn, played.at, self._dialect)))
 
     async def lap_over(self, lap: int) -> None:
         """Epochs tell."""

@@ -4,14 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from http.client import responses
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
 from msgspec import Raw
 from websockets.asyncio.server import ServerConnection, broadcast, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
@@ -21,7 +19,9 @@ from wsctl.server.sockets import bind
 from wsctl.tape.contents import Contents
 from wsctl.tape.format import TapeFrame
 from wsctl.tape.outputs.answers import Answers
-from wsctl.tape.outputs.one_voice import OneVoice
+from wsctl.tape.outputs.giving_up import RawGivingUp
+from wsctl.tape.outputs.one_voice import OneVoice, Told
+from wsctl.tape.outputs.raw_connection import RawConnection, answer
 from wsctl.tape.outputs.whole_states import KEPT, WholeStates
 from wsctl.tape.player import Output, Played
 from wsctl.wire.dialect import Asked, Dialect, Reply, ServerSession
@@ -102,6 +102,7 @@ class RawServer(Output):
                     self._serve,
                     sock=socket,
                     process_request=self._answer,
+                    create_connection=RawConnection,
                     compression=None,  # would be done anew for each client
                     close_timeout=CLOSE_TIMEOUT,
                     logger=_UNHEARD,
@@ -119,8 +120,10 @@ class RawServer(Output):
         await self._failed
 
     async def ready(self) -> None:
-        await self._asked.wait()
-        await asyncio.sleep(SETTLING)
+        while not self._is_heard():
+            self._asked.clear()
+            await self._asked.wait()
+            await asyncio.sleep(SETTLING)
 
     async def put(self, played: Played) -> None:
         if self._failed.done():
@@ -135,7 +138,6 @@ class RawServer(Output):
 
     async def lap_over(self, lap: int) -> None:
         """Close everybody, with 1012: there is no other way to say that the feed begins anew."""
-        self._asked.clear()
         self._begin()
         clients = tuple(self._clients)
         for client in clients:
@@ -150,21 +152,28 @@ class RawServer(Output):
 
     def _begin(self) -> None:
         """A round: nothing has been played."""
-        self._states = WholeStates()
-        self._voices = OneVoice()
+        self._states: WholeStates[Raw] = WholeStates()
+        self._voices: OneVoice[Raw] = OneVoice(self._contents.messages)
+        self._giving_up = RawGivingUp(self._dialect)
         self._answers = Answers(self._dialect.rest(), self._contents)
 
     def _note(self, played: Played) -> Iterator[tuple[str, Raw]]:
         """Take in a record; the payloads in it, each with its channel."""
         self._answers.add(played)
-        if played.frame.direction == "close":
-            self._voices.end(played.frame.conn)
+        for (_, channel), event, payload in self._told(played):
+            if channel is not None and payload is not None:
+                self._states.add(channel, payload, self._dialect.is_snapshot(channel, event.data))
+                yield channel, payload
+
+    def _told(self, played: Played) -> Iterator[Told[Raw]]:
+        """What is to be said at a record, once for all that were recorded."""
+        frame = played.frame
+        if frame.direction in ("open", "close"):  # nobody may have noted the close before
+            yield from self._voices.end(frame.conn)
+        yield from self._voices.leave(frame.conn, self._giving_up.places(frame))
         for event in played.events:
-            if event.channel is None or event not in self._voices.follow(played.frame, event):
-                continue
-            payload = Raw(msgspec.json.encode(event.data)) if played.restamped else self._recorded(played.frame)
-            self._states.add(event.channel, payload, self._dialect.is_snapshot(event.channel, event.data))
-            yield event.channel, payload
+            payload = Raw(msgspec.json.encode(event.data)) if played.restamped else self._recorded(frame)
+            yield from self._voices.hear(("/", event.channel), frame, event, payload)
 
     def _recorded(self, frame: TapeFrame) -> Raw:
         assert frame.frame is not None
@@ -181,11 +190,14 @@ class RawServer(Output):
             return
         broadcast([connection], frame)
         if connection.transport.get_write_buffer_size() > BEHIND_LIMIT and not client.left:
-            self._leave(client)
-            self._tell(f"client {client.address} is {BEHIND_LIMIT >> 20} MiB behind; closed with 1008")
-            task = asyncio.ensure_future(connection.close(1008, "too slow"))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._close_slow(client, f"is {BEHIND_LIMIT >> 20} MiB behind")
+
+    def _close_slow(self, client: _Client, why: str) -> None:
+        self._leave(client)
+        self._tell(f"client {client.address} {why}; closed with 1008")
+        task = asyncio.ensure_future(client.connection.close(1008, "too slow"))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _serve(self, connection: ServerConnection) -> None:
         try:
@@ -218,7 +230,6 @@ class RawServer(Output):
             if isinstance(each, Reply):
                 await client.connection.send(each.frame)
             elif each.subscribe:
-                self._asked.set()
                 for channel in each.channels:
                     await self._join(client, channel)
             else:
@@ -231,7 +242,10 @@ class RawServer(Output):
         sent = 0
         while True:
             known = self._states.since(channel)
-            if known is not since:  # another whole state came meanwhile
+            if known is not since:  # another whole state came meanwhile, or too much
+                if since is not None and known is None:
+                    self._close_slow(client, f"fell more than {KEPT:,} messages behind while it caught up on {channel}")
+                    return
                 since, sent = known, 0
             if since is None or sent == len(since):
                 break
@@ -246,6 +260,11 @@ class RawServer(Output):
             )
         if not client.left:
             self._listeners.setdefault(channel, {})[client] = None
+            self._asked.set()
+
+    def _is_heard(self) -> bool:
+        """Whether somebody listens to something that is on the tape: exchanges take names of what does not exist."""
+        return any(channel in self._contents.channels for channel in self._listeners)
 
     def _part(self, client: _Client, channel: str) -> None:
         listeners = self._listeners.get(channel, {})
@@ -262,8 +281,11 @@ class RawServer(Output):
         """To plain HTTP, as far as it can be answered; WebSocket handshakes go on."""
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return None
-        answer = self._answers.answer(request.path, self._clock.now())
-        body = answer.body if isinstance(answer.body, bytes) else answer.body.encode()
-        headers = Headers([("Content-Type", answer.content_type), ("Content-Length", str(len(body)))])
-        headers["Connection"] = "close"
-        return Response(answer.status, responses.get(answer.status, ""), headers, body)
+        assert isinstance(connection, RawConnection)
+        said = self._answers.answer(request.path, self._clock.now())
+        response = answer(
+            said.status, said.content_type, said.body if isinstance(said.body, bytes) else said.body.encode()
+        )
+        if connection.method == "HEAD":
+            response.body = b""
+        return response

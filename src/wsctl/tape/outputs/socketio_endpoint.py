@@ -1,12 +1,12 @@
-"""What clients of a played Socket.IO tape talk to: the platform's own sessions and requests, a tape behind them."""
+"""What clients of a played Socket.IO tape talk to: the platform's own sessions, a tape behind them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
 from wsctl.clock import Clock
-from wsctl.model.channel import ANNOUNCEMENT, PRICE_PUBLIC, symbol_of
+from wsctl.model.channel import ANNOUNCEMENT, PRICE_PUBLIC
 from wsctl.model.event import Event
 from wsctl.server import limits
 from wsctl.server.admission import Admission
@@ -18,28 +18,21 @@ from wsctl.server.framing import binary_frame, text_frame
 from wsctl.server.handshake import SOCKETIO_PATH
 from wsctl.server.hub import Channel, Encoding, Hub, Message, Subscriber
 from wsctl.server.options import ServeOptions
-from wsctl.server.requests import Client as Asking
-from wsctl.server.requests import Denied, Requests
-from wsctl.server.services.bots import bot_channels
+from wsctl.tape.contents import Place
 from wsctl.tape.outputs.channel_states import ChannelStates
+from wsctl.tape.outputs.emissions import Emission, encoded
+from wsctl.tape.outputs.socketio_requests import ANYBODY, Room, room
+from wsctl.tape.outputs.whole_states import KEPT, WholeStates
+from wsctl.wire.dialect import Dialect
 from wsctl.wire.engineio import Frame
-from wsctl.wire.payload import Payload
 
-EVERYBODY: Final = "*"
-"""the hub's name for what needs no subscription"""
 BEHIND_LIMIT: Final = 16 * 1024 * 1024
 """bytes that may wait for a client"""
 MAX_EVENTS: Final = 10_000
 """events a second of one client: others' clients may subscribe symbol by symbol"""
 
-_ANYBODY: Final = User("anybody", admin=True)
-
-
-def is_subscribed(channel: str | None) -> bool:
-    """Whether a channel is one of the platform, which its clients ask for; those of other feeds come without asking."""
-    if channel is None:
-        return False
-    return channel in (PRICE_PUBLIC, ANNOUNCEMENT) or channel.startswith(("symbol:", "user:", "bot:"))
+_EVERYBODY: Final = "*"
+"""in the hub's names: what needs no subscription"""
 
 
 class Recorded(Message):
@@ -64,32 +57,54 @@ class Recorded(Message):
 
 
 class TapeHub(Hub):
-    """The channels of a tape, numbered by who was recorded."""
+    """The channels of a tape, numbered by who was recorded. `tell` is told what people should know, in sentences."""
 
-    def __init__(self, clock: Clock, channels: Sequence[str]) -> None:
+    def __init__(self, clock: Clock, places: Sequence[Place], dialect: Dialect | None) -> None:
         super().__init__(clock, epoch="")
-        self._states = ChannelStates()
-        for name in (*channels, EVERYBODY):
-            self.open(name)
+        self._dialect = dialect
+        self._namespaces: dict[str, str] = {}
+        """by the hub's names"""
+        self.begin_anew()
+        for namespace, channel in places:
+            for name in (_hub_name(namespace, channel), _hub_name(namespace, None)):
+                self._namespaces[name] = namespace
+                self.open(name)
 
-    def play(self, event: Event, packets: Sequence[Frame]) -> None:
+    def is_subscribed(self, channel: str | None) -> bool:
+        """Whether clients ask for a channel; what others than the platform send comes without asking, if no file says
+        how that is done."""
+        if channel is None:
+            return False
+        if self._dialect is not None:
+            return True
+        return channel in (PRICE_PUBLIC, ANNOUNCEMENT) or channel.startswith(("symbol:", "user:", "bot:"))
+
+    def play(self, place: Place, event: Event, packets: Sequence[Frame]) -> None:
         """Give an event to who listens."""
-        self.note(event)
-        name = event.channel if event.channel is not None and is_subscribed(event.channel) else EVERYBODY
+        self.note(place, event, packets)
+        namespace, channel = place
+        name = _hub_name(namespace, channel if self.is_subscribed(channel) else None)
         self.deliver(Recorded(self.channels[name], packets))
 
-    def note(self, event: Event) -> None:
+    def note(self, place: Place, event: Event, packets: Sequence[Frame]) -> None:
         """Take an event for known: its state, not its news."""
-        self._states.take(event)
+        if event.channel is None:
+            return
+        name = _hub_name(*place)
+        if self._dialect is None:
+            self._states.take(name, event)
+        else:
+            self._whole.add(name, packets, self._dialect.is_snapshot(event.channel, event.data))
 
     def begin_anew(self) -> None:
         """Nothing has been played."""
         self._states = ChannelStates()
+        self._whole: WholeStates[Sequence[Frame]] = WholeStates()
 
     def push_snapshot(self, subscriber: Subscriber, channel: Channel) -> None:
         """Send what a channel is at by now, if that is known as a whole."""
-        for name, payload in self._states.snapshots(channel.name):
-            subscriber.send_event(name, payload)
+        for packets in tuple(self._snapshots(channel.name)):
+            subscriber.offer(Recorded(channel, packets))
 
     def push_snapshots(self) -> None:
         """Send everybody what their channels are at."""
@@ -97,61 +112,73 @@ class TapeHub(Hub):
             for subscriber in channel.subscribers():
                 self.push_snapshot(subscriber, channel)
 
+    def is_lost(self, name: str) -> bool:
+        """Whether a channel has a whole state, but too far back."""
+        return self._whole.is_lost(name)
+
+    def _snapshots(self, name: str) -> Iterator[Sequence[Frame]]:
+        for event, payload in self._states.snapshots(name):
+            yield encoded(Emission(self._namespaces[name], event, [payload]))
+        yield from self._whole.since(name) or ()
+
+
+def _hub_name(namespace: str, channel: str | None) -> str:
+    """What the hub calls a place."""
+    name = _EVERYBODY if channel is None else channel
+    return name if namespace == "/" else f"{namespace},{name}"
+
 
 class Anybody(Admission):
     """A replay protects nothing: whoever comes is let in, with whatever token."""
 
     def identify(self, token: object) -> User:
         """The one user that there is."""
-        return _ANYBODY
+        return ANYBODY
 
 
-class TapeBots:
-    """Bots, users and whatever is theirs, as far as it is on the tape."""
+class Seat:
+    """A client in one namespace, as its requests see it: channels have the names that the client knows."""
 
-    def __init__(self, channels: Sequence[str]) -> None:
-        ids = [name.split(":")[1] for name in channels if name.startswith("bot:")]
-        self._ids = list(dict.fromkeys(ids))
+    def __init__(self, listener: "Listener", namespace: str, room: Room) -> None:
+        self.user: User | None = ANYBODY
+        self.channels: dict[str, None] = {}
+        self.serve = room(self)
+        self._listener = listener
+        self._namespace = namespace
+        listener.subscribe(_hub_name(namespace, None))
 
-    def ensure(self, user: str) -> None:
-        """What is not on the tape does not come into being."""
+    def subscribe(self, channel: str) -> None:
+        """Join a channel."""
+        self.channels[channel] = None
+        self._listener.subscribe(_hub_name(self._namespace, channel))
 
-    def bots_of(self, user: str) -> list[str]:
-        """All there are, whoever's."""
-        return self._ids
+    def unsubscribe(self, channel: str) -> None:
+        """Leave a channel."""
+        self.channels.pop(channel, None)
+        self._listener.unsubscribe(_hub_name(self._namespace, channel))
 
+    def send_event(self, name: str, payload: Any) -> None:
+        """Send one event to this client only."""
+        for packet in encoded(Emission(self._namespace, name, [payload])):
+            self._listener.send_packet(packet)
 
-class TapeRequests(Requests):
-    """The platform's requests, served from a tape. Every other event a client may send is acknowledged, and no more."""
-
-    def handle(self, client: Asking, name: str, args: list[Any], *, acknowledged: bool) -> Payload:
-        """Serve one event."""
-        if name not in self._handlers:
-            return {"ok": True}
-        return super().handle(client, name, args, acknowledged=acknowledged)
-
-    def _check_owner(self, client: Asking, name: str) -> None:
-        """Nothing is private."""
-
-    def _join_bot(self, client: Asking, id: str, feeds: tuple[str, ...]) -> None:
-        recorded = tuple(feed for feed, channel in bot_channels(id).items() if channel in self._hub.channels)
-        if not recorded:
-            raise Denied("unknown_channel", f"bot {id!r} is not on the tape")
-        super()._join_bot(client, id, tuple(feed for feed in feeds if feed in recorded))
-
-    def _advise(self, symbol: str) -> str:
-        others = [name for name in self._hub.channels if symbol_of(name) == symbol]
-        return f"the tape has of {symbol} only {', '.join(others)}" if others else super()._advise(symbol)
+    def leave(self) -> None:
+        """Hear nothing more."""
+        for channel in tuple(self.channels):
+            self.unsubscribe(channel)
+        self._listener.unsubscribe(_hub_name(self._namespace, None))
 
 
 class Listener(Client):
     """A client of a tape. What it does not take waits, up to BEHIND_LIMIT and STALL_LIMIT: nothing is left out."""
 
-    __slots__ = ("_endpoint",)
+    __slots__ = ("_endpoint", "_seats")
 
     def __init__(self, endpoint: "TapeEndpoint", connection: Connection) -> None:
         super().__init__(endpoint, connection)
         self._endpoint = endpoint
+        self._seats: dict[str, Seat] = {}
+        """by namespace"""
 
     @property
     def most_waiting(self) -> int:
@@ -162,6 +189,27 @@ class Listener(Client):
         """Join a channel; who asks again knows its state."""
         if channel not in self.channels:
             super().subscribe(channel)
+            self._endpoint.note_subscription(self, channel)
+
+    def send_packet(self, packet: Frame) -> None:
+        """Send one encoded packet."""
+        self._connection.send_packet(packet)
+
+    def _join(self, namespace: str, auth: dict[str, Any]) -> None:
+        if self.joined_at is not None and namespace in self._endpoint.namespaces:
+            self._connection.send(self._session.accept(namespace, self._endpoint.new_sid()))
+        else:
+            super()._join(namespace, auth)
+        if namespace in self._session.joined:
+            self._seats[namespace] = Seat(self, namespace, self._endpoint.rooms[namespace])
+
+    def _handle(self, namespace: str, name: str, args: list[Any], *, acknowledged: bool) -> Any:
+        return self._seats[namespace].serve(name, args, acknowledged=acknowledged)
+
+    def _leave(self, namespace: str) -> None:
+        self._seats.pop(namespace).leave()
+        if not self._seats:
+            super()._leave(namespace)
 
     def offer(self, message: Message) -> None:
         """Send what cannot be written at once: to a poll, or to a reader that is behind."""
@@ -202,25 +250,45 @@ class TapeEndpoint(Endpoint):
     hub: TapeHub
 
     def __init__(
-        self, options: ServeOptions, clock: Clock, channels: Sequence[str], tell: Callable[[str], None]
+        self,
+        options: ServeOptions,
+        clock: Clock,
+        places: Sequence[Place],
+        dialect: Dialect | None,
+        tell: Callable[[str], None],
     ) -> None:
-        hub = TapeHub(clock, channels)
         loop = asyncio.get_running_loop()
+        hub = TapeHub(clock, places, dialect)
         super().__init__(options, clock, loop, lambda log: None, hub=hub, admission=Anybody(options))
-        bots = TapeBots(channels)
-        self.requests = TapeRequests(hub, clock, bots, bots, max_subscriptions=options.max_subscriptions)
         self.applications = {SOCKETIO_PATH: partial(Listener, self)}
+        self.namespaces = tuple(dict.fromkeys(namespace for namespace, _ in places))
+        self.rooms = {
+            name: room(dialect, [channel for at, channel in places if at == name and channel is not None], clock)
+            for name in self.namespaces
+        }
         self.flowing = asyncio.Event()
         """while nobody is behind"""
         self.flowing.set()
+        self.arrived = asyncio.Event()
+        """somebody has subscribed, or joined"""
         self._behind: set[Listener] = set()
         self._tell = tell
-        self._waited_for = [name for name in channels if is_subscribed(name)] or [EVERYBODY]
+        asked_for = [_hub_name(*place) for place in places if hub.is_subscribed(place[1])]
+        self._waited_for = asked_for or [_hub_name(namespace, None) for namespace in self.namespaces]
 
     @property
     def heard(self) -> bool:
         """Whether there is somebody to play to."""
         return any(self.hub.channels[name].heard for name in self._waited_for)
+
+    def note_subscription(self, client: Listener, name: str) -> None:
+        """Somebody listens to one more channel, by the hub's name."""
+        self.arrived.set()
+        if self.hub.is_lost(name):
+            self._tell(
+                f"client {client.address} asked for {name} more than {KEPT:,} messages after its latest snapshot; "
+                "it gets what follows"
+            )
 
     def note_behind(self, client: Listener) -> None:
         """Somebody does not keep up."""
@@ -232,12 +300,6 @@ class TapeEndpoint(Endpoint):
         self._behind.discard(client)
         if not self._behind:
             self.flowing.set()
-
-    def joined(self, client: Client) -> None:
-        """A client is in, and hears what needs no subscription."""
-        super().joined(client)
-        client.subscribe(EVERYBODY)
-        self.requests.on_subscription()
 
     def left(self, client: Client, reason: str) -> None:
         """A client is gone."""

@@ -23,7 +23,7 @@ class SocketIOTarget(TargetOutput):
     def __init__(self, target: Target, dialect: Dialect | None) -> None:
         super().__init__(target.shown)
         self._target = target
-        self._emissions = Emissions() if dialect is None or dialect.over == "socketio" else None
+        self._emissions = Emissions(dialect) if dialect is None or dialect.over == "socketio" else None
         self._connection: Connection | None = None
         self._emitting: Emitting
 
@@ -35,13 +35,13 @@ class SocketIOTarget(TargetOutput):
         self._emitting = connection
 
     async def put(self, played: Played) -> None:
-        arguments = None if self._emissions is None else self._emissions.arguments(played)
+        emission = None if self._emissions is None else self._emissions.of(played)
         for event in played.events:
             if is_of_connection(event):
                 self.left_out += 1
             else:
-                said = [event.data] if arguments is None else arguments
-                await self._send(self._emitting.send(event.name, *said))
+                name, said = (event.name, [event.data]) if emission is None else (emission.name, emission.arguments)
+                await self._send(self._emitting.send(name, *said))
 
     async def close(self) -> None:
         if self._connection is not None:

@@ -3,7 +3,6 @@
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.sender import SendingConnection
 from wsctl.client.target import Target
-from wsctl.tape.outputs.emissions import Emissions, encoded
 from wsctl.tape.outputs.target import TargetOutput
 from wsctl.tape.player import Played
 from wsctl.wire.dialect import Dialect, ServerSession
@@ -13,10 +12,9 @@ from wsctl.wire.engineio import Frame
 class WebSocketTarget(TargetOutput):
     """Sends each frame that a recorded server sent, to the byte unless it is told anew (restamped)."""
 
-    def __init__(self, target: Target, dialect: Dialect | None) -> None:
+    def __init__(self, target: Target, dialect: Dialect) -> None:
         super().__init__(target.shown)
-        self._dialect = dialect if dialect is not None and dialect.over == "websocket" else None
-        self._emissions = Emissions()
+        self._dialect = dialect
         self._sessions: dict[str, ServerSession] = {}
         """by recorded connection: its URL may say how payloads are wrapped"""
         self._connection = SendingConnection(target, on_close=lambda reason: None)
@@ -26,19 +24,14 @@ class WebSocketTarget(TargetOutput):
 
     async def put(self, played: Played) -> None:
         frame = played.frame
-        if frame.direction == "open" and self._dialect is not None:
+        if frame.direction == "open":
             self._sessions[frame.conn] = self._dialect.server(frame.url or "")
         for message in self._messages(played):
             await self._send(self._connection.send(message))
 
     def _messages(self, played: Played) -> list[Frame]:
         frame = played.frame
-        told_anew = played.restamped and played.events
-        if self._dialect is None:
-            arguments = self._emissions.arguments(played)
-            if told_anew:
-                return encoded(played.events[0], arguments)
-        elif told_anew:
+        if played.restamped and played.events:
             session = self._sessions.get(frame.conn) or self._dialect.server("")
             return [session.publish(event.channel or "", event.data) for event in played.events]
         return [frame.frame] if frame.direction == "in" and frame.frame is not None else []

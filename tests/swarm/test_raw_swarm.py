@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.peers.background import Background
+from tests.peers.bourse import DIALECT as BOURSE
+from tests.peers.bourse import Bourse, tick
+from tests.peers.markets import depth, now_ms, trade
 from tests.server.served import run, until
 from tests.swarm.raw_feeds import RawFeed, raw_feed
 from tests.swarm.strangers import Line, stranger
@@ -22,7 +26,7 @@ from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.remote import RemoteSwarm
 from wsctl.wire.dialects import dialect_named
 
-DEPTH, TRADES, TICKER = "btcusdt@depth@100ms", "btcusdt@aggTrade", "btcusdt@ticker"
+DEPTH, TRADES, TICKER = "btcusdt@depth@100ms", "btcusdt@trade", "btcusdt@ticker"
 """of the schemes range, monotonic and none"""
 
 
@@ -41,19 +45,6 @@ async def feed_and_swarm(*channels: str, **given: Any) -> AsyncIterator[tuple[Ra
         RemoteSwarm(raw(feed, *channels, **given)) as swarm,
     ):
         yield feed, swarm
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-def depth(first: int, last: int) -> dict[str, Any]:
-    bids = [["100.0", str(last)]]
-    return {"e": "depthUpdate", "E": now_ms(), "s": "BTCUSDT", "U": first, "u": last, "b": bids, "a": []}
-
-
-def trade(id: int) -> dict[str, Any]:
-    return {"e": "aggTrade", "E": now_ms(), "s": "BTCUSDT", "a": id, "p": "100.5", "q": "1", "T": now_ms(), "m": True}
 
 
 def ticker(price: str) -> dict[str, Any]:
@@ -258,6 +249,30 @@ def test_a_frame_that_is_not_of_the_dialect_ends_the_connection() -> None:
     run(test)
 
 
+def test_a_dialect_that_socketio_carries(background: Background, tmp_path: Path) -> None:
+    """Its events are read by its file, and their order judged by its schemes."""
+    file = tmp_path / "bourse.yaml"
+    file.write_text(BOURSE)
+    asked = Subscription("listen", ("ticks.BTCUSDT",), ({"pairs": ["BTCUSDT"]}, 2))
+
+    async def test(url: str) -> None:
+        given = {"target": {"dialect": str(file)}, "subscriptions": (asked,)}
+        async with RemoteSwarm(options(url, clients=1, **given)) as swarm:
+            watched = Watched(swarm)
+            await watched.until(lambda metrics: metrics["messages.received"] == 4)
+            done = await watched.stop()
+        assert done.channels == {"ticks.BTCUSDT": 4}
+        assert (done.metrics["ordering.gaps"], done.metrics["ordering.missing"]) == (1, 2)
+        assert done.metrics["acks.ok"] == done.metrics["connections.subscribed"] == 1
+        assert [finding.message for finding in done.findings] == [
+            "seqs 3 to 4 never came on ticks.BTCUSDT; expected between 2 and 5"
+        ]
+
+    with Bourse(background, [[("tick", tick(number)) for number in (1, 2, 5, 6)]]) as bourse:
+        run(lambda: test(bourse.url))
+        assert bourse.asked == [("listen", ({"pairs": ["BTCUSDT"]}, 2))]
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_feed_that_lets_nobody_in(status: int) -> None:
     async def serve(line: Line) -> None:
@@ -284,7 +299,7 @@ def test_a_feed_that_lets_nobody_in(status: int) -> None:
         ({"target": {"dialect": "binanse"}}, "unknown dialect 'binanse'"),
         ({"target": {"token": "t"}}, "binance takes no token"),
         ({"tokens": ("t",), "users": ("ann",)}, "binance takes no token"),
-        ({"dialect": "kraken-v1"}, "kraken-v1 has no channel 'btcusdt@aggTrade'"),
+        ({"dialect": "kraken-v1"}, "kraken-v1 has no channel 'btcusdt@trade'"),
     ],
 )
 def test_what_cannot_be_done(given: dict[str, Any], message: str) -> None:
