@@ -142,7 +142,7 @@ def follow(process: subprocess.Popen[bytes], server: int, seconds: float) -> lis
 def title(process: psutil.Process) -> str:
     """What a process of the load is."""
     command = " ".join(process.cmdline())
-    known = {"locust_process": "Locust's process", "shard_process": "its shard"}
+    known = {"locust.process": "Locust's process", "shard_process": "its shard"}
     return next((name for part, name in known.items() if part in command), "wsctl load")
 
 

@@ -4,7 +4,7 @@ from msgspec import Struct
 from scenario_reference import keys, metrics
 
 from wsctl.load import profile
-from wsctl.load.verdict import MEASURED
+from wsctl.load.outcome.verdict import MEASURED
 
 _HEAD = """# Load
 

@@ -244,7 +244,7 @@ def test_a_process_of_ours_that_dies_is_exit_4(target: Server, tmp_path: Path) -
     with Program("load", *arguments) as program:
         program.wait_err("10 of 10 open")
         started = children(program)
-        next(one for one in started if "wsctl.load.locust_process" in one.cmdline()).kill()
+        next(one for one in started if "wsctl.load.locust.process" in one.cmdline()).kill()
         wait_until(lambda: program.process.poll() is not None)
         ended = program.finish()
     assert ended.code == 4
@@ -257,7 +257,7 @@ def test_a_lost_worker_is_told_and_its_users_are_lost(target: Server, tmp_path: 
     arguments = ("--url", target.url, "--users", "10", "--workers", "2", *SYMBOLS, "--duration", "12s")
     with Program("load", *arguments, "--out", str(tmp_path)) as program:
         program.wait_err("10 of 10 open")
-        processes = [one for one in children(program) if "wsctl.load.locust_process" in one.cmdline()]
+        processes = [one for one in children(program) if "wsctl.load.locust.process" in one.cmdline()]
         max(processes, key=lambda one: one.pid).kill()
         program.wait_err("is lost, and 5 users with it")
         wait_until(lambda: program.process.poll() is not None)

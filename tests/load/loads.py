@@ -48,7 +48,7 @@ class Load:
 
     def __init__(self, told: LoadPlan) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "wsctl.load.locust_process"],
+            [sys.executable, "-P", "-m", "wsctl.load.locust.process"],
             env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -124,7 +124,7 @@ class Load:
 
     def workers(self) -> list[psutil.Process]:
         """The Locust workers."""
-        return [one for one in self.descendants() if "wsctl.load.locust_process" in one.cmdline()]
+        return [one for one in self.descendants() if "wsctl.load.locust.process" in one.cmdline()]
 
     def end(self) -> int:
         """Its exit code; nothing that it started is left."""

@@ -3,8 +3,8 @@
 import pytest
 from tests.load.seconds import process, second, seconds
 
-from wsctl.load.figures import Figures, warmup_of
 from wsctl.load.messages import Process, WorkerLost
+from wsctl.load.outcome.figures import Figures, warmup_of
 from wsctl.load.profile import StageSpec
 
 RAMP, HOLD = StageSpec(ramp=10, over=2.0), StageSpec(hold=3.0)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from tests.load.seconds import process, second
 
-from wsctl.load.limit import LimitFinder
 from wsctl.load.messages import Second
+from wsctl.load.outcome.limit import LimitFinder
+from wsctl.load.outcome.result import LimitResult
 from wsctl.load.profile import LoadSpec
-from wsctl.load.result import LimitResult
 from wsctl.model.expectation import parse_expectation
 from wsctl.model.finding import Verdict
 

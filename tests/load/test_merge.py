@@ -1,7 +1,7 @@
 """What several processes told, as one."""
 
 from wsctl.checks.latency import Histogram
-from wsctl.load.merge import Merge, Told
+from wsctl.load.locust.merge import Merge, Told
 from wsctl.swarm.delta import Delta
 
 

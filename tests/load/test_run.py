@@ -16,9 +16,9 @@ from wsctl.errors import ExitCode
 from wsctl.load import remote, run
 from wsctl.load.messages import Done, Second, WorkerLost
 from wsctl.load.options import LoadOptions
+from wsctl.load.outcome.result import LoadResult
+from wsctl.load.outcome.verdict import UNFLUSHED
 from wsctl.load.profile import LoadSpec, StageSpec
-from wsctl.load.result import LoadResult
-from wsctl.load.verdict import UNFLUSHED
 from wsctl.model.expectation import parse_expectation
 from wsctl.model.finding import Verdict
 from wsctl.model.run import StepResult
@@ -159,7 +159,7 @@ def test_a_locust_process_that_hangs_at_the_end_is_ended(tmp_path: Path, monkeyp
     def hang(event: run.Event) -> None:
         if isinstance(event, Second) and event.delta.levels.get("open") == 10 and not hanging:
             children = psutil.Process().children(recursive=True)
-            (locust,) = [one for one in children if "wsctl.load.locust_process" in one.cmdline()]
+            (locust,) = [one for one in children if "wsctl.load.locust.process" in one.cmdline()]
             hanging.append(locust)
             locust.send_signal(signal.SIGSTOP)
             made.stop()

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from wsctl.client.target import Target
+from wsctl.load.locust.seats import Dispatcher, Seats
+from wsctl.load.locust.visit import Place
 from wsctl.load.plan import Journey, Work
-from wsctl.load.seats import Dispatcher, Seats
-from wsctl.load.visit import Place
 
 SYMBOLS = ("A", "B", "C", "D", "E")
 

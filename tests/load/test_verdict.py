@@ -5,10 +5,10 @@ from msgspec import structs
 from tests.load.seconds import process, second, seconds
 
 from wsctl.errors import UsageError
-from wsctl.load.figures import Figures
 from wsctl.load.messages import Second, WorkerLost
+from wsctl.load.outcome.figures import Figures
+from wsctl.load.outcome.verdict import Breach, check_measured, conclude, judge
 from wsctl.load.profile import StageSpec
-from wsctl.load.verdict import Breach, check_measured, conclude, judge
 from wsctl.model.expectation import parse_expectation
 from wsctl.model.finding import Verdict
 

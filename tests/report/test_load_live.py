@@ -11,8 +11,8 @@ from tests.report.test_terminal import StoppedClock
 from wsctl.client.target import Target
 from wsctl.load.messages import Ready, WorkerLost
 from wsctl.load.options import LoadOptions
+from wsctl.load.outcome.result import LimitTry
 from wsctl.load.profile import LoadSpec, StageSpec
-from wsctl.load.result import LimitTry
 from wsctl.load.run import LoadRun
 from wsctl.model.expectation import parse_expectation
 from wsctl.report.load_lines import LoadLines

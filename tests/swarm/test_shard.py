@@ -14,6 +14,7 @@ from wsctl.server.options import ServeOptions
 from wsctl.swarm.delta import Sums
 from wsctl.swarm.shard import MOST_SETTING_OUT, Shard
 from wsctl.swarm.shard_messages import (
+    Counted,
     Emit,
     Enter,
     Flush,
@@ -22,7 +23,6 @@ from wsctl.swarm.shard_messages import (
     Report,
     ShardOptions,
     Subscribe,
-    Told,
     Unsubscribe,
 )
 
@@ -52,7 +52,7 @@ class Reported:
                 self.entered.update(entered)
                 self.failed.update(failed)
                 self.answers.update({call: (body, error) for call, body, error in answers})
-            case Told(delta=delta, flush=flush):
+            case Counted(delta=delta, flush=flush):
                 self.sums.add(delta)
                 self.levels = delta.levels
                 self.flushed.add(flush if flush is not None else -1)

@@ -23,13 +23,13 @@ from wsctl.errors import ExitCode, UsageError
 from wsctl.load import preflight
 from wsctl.load.messages import Ready, Second
 from wsctl.load.options import Control, LoadOptions, tokens_of
+from wsctl.load.outcome.result import LoadResult
+from wsctl.load.outcome.verdict import check_measured, check_tried
 from wsctl.load.plan import LoadPlan
 from wsctl.load.profile import AbortSpec, ProfileSpec, TokensSpec
 from wsctl.load.read import read_profile
 from wsctl.load.remote import RemoteLoad
-from wsctl.load.result import LoadResult
 from wsctl.load.run import Event, Listener, LoadRun
-from wsctl.load.verdict import check_measured, check_tried
 from wsctl.model.expectation import Expectation, expect_all, parse_expectation
 from wsctl.model.finding import Verdict
 from wsctl.report.junit import junit

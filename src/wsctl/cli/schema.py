@@ -39,7 +39,7 @@ def _schema(kind: str) -> dict[str, Any]:
         from wsctl.spec.schema import json_schema
 
         return json_schema(ProfileSpec)
-    from wsctl.load.result import LoadResult
+    from wsctl.load.outcome.result import LoadResult
     from wsctl.model.run import RunResult
     from wsctl.report.result_json import result_schema
 

@@ -44,9 +44,9 @@ from locust.env import Environment
 from wsctl.client.subscription import ACK_TIMEOUT, Answer, Subscription
 from wsctl.client.target import DEFAULT_NAMESPACE, DEFAULT_PATH, Reconnect, Target, normalise_url
 from wsctl.errors import TargetError, Unserved, UsageError, WsctlError
-from wsctl.load import rows
-from wsctl.load.link import Client, Link
-from wsctl.load.visit import SUBSCRIBE, UNSUBSCRIBE
+from wsctl.load.locust import rows
+from wsctl.load.locust.link import Link, ShardClient
+from wsctl.load.locust.visit import SUBSCRIBE, UNSUBSCRIBE
 from wsctl.swarm import shard_messages
 from wsctl.swarm.shard_messages import ShardOptions
 from wsctl.wire.dialects import SOCKETIO, spoken
@@ -91,7 +91,7 @@ class FeedUser(User):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self._client: Client | None = None
+        self._client: ShardClient | None = None
 
     def connect(
         self,
@@ -157,7 +157,7 @@ class FeedUser(User):
         dialect = spoken(self.dialect)
         return dialect is None or dialect.over == "socketio"
 
-    def _connected(self) -> Client:
+    def _connected(self) -> ShardClient:
         if self._client is None:
             raise UsageError("not connected", hint="connect() comes first")
         return self._client

@@ -1,6 +1,6 @@
 """What the Locust process and its parent say to each other: one JSON object a line.
 
-`python -P -m wsctl.load.locust_process`: the first line to it is its LoadPlan (which may hold tokens: so no file has
+`python -P -m wsctl.load.locust.process`: the first line to it is its LoadPlan (which may hold tokens: so no file has
 them). After that come SetUsers and Stop; the end of the input ends it at once, with everything that it started. On
 stdout it tells Ready, Second once a second, and last Done; or Failed at any time. Locust's own talk is on stderr.
 """

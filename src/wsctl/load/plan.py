@@ -14,7 +14,7 @@ class Journey(Struct, frozen=True, kw_only=True):
     """What some of the users do. Times in seconds; a pair is a range, evenly drawn from."""
 
     kind: str
-    """a name of `wsctl.load.journeys.KINDS`"""
+    """a name of `wsctl.load.locust.journeys.KINDS`"""
     weight: int = 1
     """its share of the users, beside the others' weights"""
     symbols: int = 1

@@ -23,7 +23,7 @@ class RemoteLoad:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        self._child = Child(["wsctl.load.locust_process"], "load", patience=PATIENCE)
+        self._child = Child(["wsctl.load.locust.process"], "load", patience=PATIENCE)
         self._over = False
 
     async def __aenter__(self) -> Self:

@@ -9,15 +9,15 @@ from typing import Final
 from wsctl.clock import Clock
 from wsctl.errors import TargetError, WsctlError
 from wsctl.load.course import Course
-from wsctl.load.figures import Figures, warmup_of
-from wsctl.load.limit import LimitFinder
 from wsctl.load.messages import Done, Ready, Second, WorkerLost
 from wsctl.load.options import LoadOptions
+from wsctl.load.outcome.figures import Figures, warmup_of
+from wsctl.load.outcome.limit import LimitFinder
+from wsctl.load.outcome.result import LimitTry, LoadResult
+from wsctl.load.outcome.verdict import OF_A_COURSE, UNFLUSHED, Breach, conclude, judge
 from wsctl.load.remote import RemoteLoad
-from wsctl.load.result import LimitTry, LoadResult
 from wsctl.load.scout import scout
 from wsctl.load.target_metrics import TargetMetrics
-from wsctl.load.verdict import OF_A_COURSE, UNFLUSHED, Breach, conclude, judge
 from wsctl.model.finding import Verdict
 from wsctl.model.metrics import Metrics
 

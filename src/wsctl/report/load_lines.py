@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from wsctl.load.figures import describe
 from wsctl.load.messages import Done, Ready, Second, WorkerLost
-from wsctl.load.result import LimitTry
+from wsctl.load.outcome.figures import describe
+from wsctl.load.outcome.result import LimitTry
 from wsctl.load.run import Event, LoadRun
 from wsctl.model.expectation import shown
 from wsctl.report.words import counted, printable

@@ -8,9 +8,9 @@ from rich.live import Live
 from rich.text import Text
 
 from wsctl.clock import Clock
-from wsctl.load.figures import describe
 from wsctl.load.messages import Process, Ready, WorkerLost
-from wsctl.load.result import LimitTry, Row
+from wsctl.load.outcome.figures import describe
+from wsctl.load.outcome.result import LimitTry, Row
 from wsctl.load.run import Event, LoadRun
 from wsctl.model.expectation import shown
 from wsctl.report.words import counted, plain, whole_seconds

@@ -6,8 +6,8 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from wsctl.load.result import LoadResult
-from wsctl.load.verdict import ABOUT_ITSELF
+from wsctl.load.outcome.result import LoadResult
+from wsctl.load.outcome.verdict import ABOUT_ITSELF
 from wsctl.model.expectation import shown
 from wsctl.model.finding import Verdict
 from wsctl.report.judged import outcome

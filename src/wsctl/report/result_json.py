@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wsctl.load.result import LoadResult
+from wsctl.load.outcome.result import LoadResult
 from wsctl.model.run import RunResult, ScenarioResult, StepResult
 
 

@@ -21,6 +21,7 @@ from wsctl.swarm.generator import Generator
 from wsctl.swarm.home import Home
 from wsctl.swarm.shard_messages import (
     Command,
+    Counted,
     Emit,
     Enter,
     Flush,
@@ -29,7 +30,6 @@ from wsctl.swarm.shard_messages import (
     Report,
     ShardOptions,
     Subscribe,
-    Told,
     Unsubscribe,
 )
 
@@ -217,7 +217,7 @@ class Shard(Home):
         tally = self.tally
         tally.fold()
         self._report(
-            Told(
+            Counted(
                 flush=flush,
                 delta=Delta(
                     counts=self._since.changes({"asked": self._asked, **tally.totals()}),

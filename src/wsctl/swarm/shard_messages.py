@@ -78,7 +78,7 @@ class Leave(_Message, frozen=True, kw_only=True):
 
 
 class Flush(_Message, frozen=True, kw_only=True):
-    """Tell what was counted, now; Told with the same number follows."""
+    """Tell what was counted, now; Counted with the same number follows."""
 
     number: int
 
@@ -94,7 +94,7 @@ class Heard(_Message, frozen=True, kw_only=True):
     """call, what it was acknowledged with, and why it was not"""
 
 
-class Told(_Message, frozen=True, kw_only=True):
+class Counted(_Message, frozen=True, kw_only=True):
     """What was counted since the last one."""
 
     delta: Delta
@@ -111,7 +111,7 @@ class Broken(_Message, frozen=True, kw_only=True):
 
 
 Command = Enter | Subscribe | Unsubscribe | Emit | Leave | Flush
-Report = Heard | Told | Broken
+Report = Heard | Counted | Broken
 
 
 def encode(message: Struct) -> bytes:

@@ -4,9 +4,9 @@ from wsctl.load import preflight
 from wsctl.load.course import Course
 from wsctl.load.messages import Done, Second
 from wsctl.load.options import Control, LoadOptions, stages_of, tokens_of
+from wsctl.load.outcome.verdict import MEASURED
 from wsctl.load.run import Event, LoadRun
 from wsctl.load.scout import SAME_HOST
-from wsctl.load.verdict import MEASURED
 from wsctl.model.expectation import expect_all
 from wsctl.model.finding import Verdict
 from wsctl.scenario.skipping import users_of

@@ -16,13 +16,14 @@ from gevent.event import AsyncResult
 from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.subscription import ACK_TIMEOUT, Subscription
 from wsctl.errors import TargetError, UsageError, WsctlError
-from wsctl.load.pipe import LineWriter
+from wsctl.load.locust.line_writer import LineWriter
 from wsctl.spec.units import format_duration
 from wsctl.swarm import shard_messages
 from wsctl.swarm.child import raised
 from wsctl.swarm.delta import Delta
 from wsctl.swarm.shard_messages import (
     Broken,
+    Counted,
     Emit,
     Enter,
     Flush,
@@ -30,7 +31,6 @@ from wsctl.swarm.shard_messages import (
     Leave,
     ShardOptions,
     Subscribe,
-    Told,
     Unsubscribe,
 )
 
@@ -80,9 +80,9 @@ class Link:
         pid: int = self._process.pid
         return pid
 
-    def client(self) -> "Client":
+    def client(self) -> "ShardClient":
         """A client that has not set out."""
-        return Client(self)
+        return ShardClient(self)
 
     def flush(self, within: float = FLUSH_TIMEOUT) -> bool:
         """Have everything told that was counted; False where that did not come in time, or cannot come any more."""
@@ -166,7 +166,7 @@ class Link:
                             asked.set(answer)
                         else:
                             asked.set_exception(Lost(why))
-            case Told(delta=delta, flush=flush):
+            case Counted(delta=delta, flush=flush):
                 self._told(delta)
                 if flush is not None and (told := self._flushes.get(flush)) is not None:
                     told.set(None)
@@ -184,7 +184,7 @@ class Link:
         self._broken(error)
 
 
-class Client:
+class ShardClient:
     """One connection of a shard as its greenlet holds it; across losses, for the shard connects again.
 
     What it is asked raises Lost without a connection at that moment, AckTimeout without an answer, and WsctlError

@@ -7,9 +7,9 @@ from gevent.event import Event
 from gevent.pool import Group
 from locust import User, task
 
-from wsctl.load.holder import Holder
-from wsctl.load.journeys import KINDS
-from wsctl.load.visit import Visit
+from wsctl.load.locust.holder import Holder
+from wsctl.load.locust.journeys import KINDS
+from wsctl.load.locust.visit import Visit
 
 
 class JourneyUser(User):

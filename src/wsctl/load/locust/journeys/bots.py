@@ -1,7 +1,7 @@
 """Watch the bots of whom the token names."""
 
 from wsctl.client.subscription import Subscription
-from wsctl.load.visit import Visit
+from wsctl.load.locust.visit import Visit
 
 
 def bots(visit: Visit) -> None:

@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from wsctl.load.course import Course
-from wsctl.load.measured import counted, timed
 from wsctl.load.messages import Process, Second, WorkerLost
+from wsctl.load.outcome.measured import counted, timed
+from wsctl.load.outcome.result import Row, StageResult, WorkerResult
 from wsctl.load.profile import StageSpec
-from wsctl.load.result import Row, StageResult, WorkerResult
 from wsctl.spec.units import format_duration
 from wsctl.swarm.delta import Delta, Sums
 from wsctl.swarm.generator import MOST_CPU, MOST_LAG, saturation

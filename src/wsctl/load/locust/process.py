@@ -1,4 +1,4 @@
-"""`python -P -m wsctl.load.locust_process`: Locust's own main, run for `wsctl load`. See `messages`."""
+"""`python -P -m wsctl.load.locust.process`: Locust's own main, run for `wsctl load`. See `messages`."""
 
 import os
 import sys
@@ -13,11 +13,11 @@ from locust import argument_parser, runners, stats
 
 from wsctl.errors import ExitCode, TargetError, UsageError, WsctlError
 from wsctl.load import messages
+from wsctl.load.locust.line_writer import LineWriter
+from wsctl.load.locust.part import CSV_EVERY, REPORT_EVERY, Part, Single
+from wsctl.load.locust.team import Master, Worker
 from wsctl.load.messages import Failed
-from wsctl.load.part import CSV_EVERY, REPORT_EVERY, Part, Single
-from wsctl.load.pipe import LineWriter
 from wsctl.load.plan import LoadPlan
-from wsctl.load.team import Master, Worker
 from wsctl.swarm.process import tune_collector
 
 LOCUSTFILE = Path(__file__).parent / "locustfiles" / "wsctl_load.py"

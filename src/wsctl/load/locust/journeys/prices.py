@@ -1,6 +1,6 @@
 """Subscribe to symbols and stay."""
 
-from wsctl.load.visit import Visit
+from wsctl.load.locust.visit import Visit
 
 
 def prices(visit: Visit) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from wsctl.load.journeys.bots import bots
-from wsctl.load.journeys.channels import channels
-from wsctl.load.journeys.churn import churn
-from wsctl.load.journeys.prices import prices
-from wsctl.load.journeys.returning import returning
-from wsctl.load.visit import Visit
+from wsctl.load.locust.journeys.bots import bots
+from wsctl.load.locust.journeys.channels import channels
+from wsctl.load.locust.journeys.churn import churn
+from wsctl.load.locust.journeys.prices import prices
+from wsctl.load.locust.journeys.returning import returning
+from wsctl.load.locust.visit import Visit
 
 KINDS: dict[str, Callable[[Visit], None]] = {
     "prices": prices,

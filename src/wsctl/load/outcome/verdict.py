@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from msgspec import structs
 
 from wsctl.errors import UsageError
-from wsctl.load.figures import Figures
-from wsctl.load.result import Row
+from wsctl.load.outcome.figures import Figures
+from wsctl.load.outcome.result import Row
 from wsctl.model.expectation import Expectation, Judged
 from wsctl.model.finding import Verdict
 from wsctl.model.metrics import METRICS, Metrics

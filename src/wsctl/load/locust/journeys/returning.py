@@ -3,7 +3,7 @@
 import contextlib
 
 from wsctl.errors import TargetError
-from wsctl.load.visit import Visit
+from wsctl.load.locust.visit import Visit
 
 
 def returning(visit: Visit) -> None:

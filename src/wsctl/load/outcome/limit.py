@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from wsctl.load.measured import counted, timed
 from wsctl.load.messages import Second
+from wsctl.load.outcome.measured import counted, timed
+from wsctl.load.outcome.result import LimitResult, LimitTry
+from wsctl.load.outcome.verdict import ABOUT_ITSELF
 from wsctl.load.profile import LoadSpec
-from wsctl.load.result import LimitResult, LimitTry
-from wsctl.load.verdict import ABOUT_ITSELF
 from wsctl.model.expectation import Expectation, shown
 from wsctl.model.finding import Verdict
 from wsctl.model.run import overall

@@ -21,16 +21,17 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from wsctl.errors import UsageError, WsctlError
-from wsctl.load import messages, preflight, rows
-from wsctl.load.holder import Holder
-from wsctl.load.link import FLUSH_TIMEOUT
-from wsctl.load.merge import Told
+from wsctl.load import messages, preflight
+from wsctl.load.locust import rows
+from wsctl.load.locust.holder import Holder
+from wsctl.load.locust.line_writer import LineWriter
+from wsctl.load.locust.link import FLUSH_TIMEOUT
+from wsctl.load.locust.merge import Told
+from wsctl.load.locust.part import Part
+from wsctl.load.locust.seats import Dispatcher
+from wsctl.load.locust.users import JourneyUser
 from wsctl.load.messages import Failed, WorkerLost
-from wsctl.load.part import Part
-from wsctl.load.pipe import LineWriter
 from wsctl.load.plan import LoadPlan, Work
-from wsctl.load.seats import Dispatcher
-from wsctl.load.users import JourneyUser
 from wsctl.swarm.child import raised
 
 READY, WORK, TOLD, FLUSH, FLUSHED, BROKEN = (
@@ -125,7 +126,7 @@ class Master(Part):
 
     def _start_worker(self, port: int) -> None:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "wsctl.load.locust_process"],
+            [sys.executable, "-P", "-m", "wsctl.load.locust.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,

@@ -10,7 +10,7 @@ from wsctl.load.plan import Journey, Work
 from wsctl.wire.dialects import spoken
 
 if TYPE_CHECKING:
-    from wsctl.load.link import Client
+    from wsctl.load.locust.link import ShardClient
 
 SUBSCRIBE, UNSUBSCRIBE = "price:subscribe", "price:unsubscribe"
 
@@ -33,7 +33,7 @@ class Place:
 class Visit:
     """One user's doings; journeys are functions of it."""
 
-    def __init__(self, client: "Client", work: Work, number: int, sleep: Callable[[float], None]) -> None:
+    def __init__(self, client: "ShardClient", work: Work, number: int, sleep: Callable[[float], None]) -> None:
         """`sleep` takes seconds."""
         self.client = client
         self.place = Place(work, number)

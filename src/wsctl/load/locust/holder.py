@@ -9,11 +9,11 @@ import psutil
 from gevent.event import Event
 
 from wsctl.errors import WsctlError
-from wsctl.load.link import Link
-from wsctl.load.merge import Told
+from wsctl.load.locust.link import Link
+from wsctl.load.locust.merge import Told
+from wsctl.load.locust.seats import Seats
+from wsctl.load.locust.visit import Visit
 from wsctl.load.plan import Work
-from wsctl.load.seats import Seats
-from wsctl.load.visit import Visit
 from wsctl.swarm.delta import Delta
 from wsctl.swarm.shard_messages import ShardOptions
 

@@ -18,15 +18,16 @@ from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner
 
 from wsctl.errors import ExitCode, WsctlError
-from wsctl.load import messages, rows
-from wsctl.load.holder import Holder
-from wsctl.load.merge import Merge, Told
+from wsctl.load import messages
+from wsctl.load.locust import rows
+from wsctl.load.locust.holder import Holder
+from wsctl.load.locust.line_writer import LineWriter
+from wsctl.load.locust.merge import Merge, Told
+from wsctl.load.locust.seats import Dispatcher
+from wsctl.load.locust.shape import CourseShape
+from wsctl.load.locust.users import JourneyUser
 from wsctl.load.messages import Done, Failed, Ready, Second, SetUsers, Stop
-from wsctl.load.pipe import LineWriter
 from wsctl.load.plan import LoadPlan
-from wsctl.load.seats import Dispatcher
-from wsctl.load.shape import CourseShape
-from wsctl.load.users import JourneyUser
 
 WEB_UI_WITHIN = 10.0
 """seconds"""

@@ -1,7 +1,7 @@
 """Ask for channels by their names and stay."""
 
 from wsctl.client.subscription import Subscription
-from wsctl.load.visit import Visit
+from wsctl.load.locust.visit import Visit
 
 
 def channels(visit: Visit) -> None:
