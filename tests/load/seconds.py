@@ -5,11 +5,18 @@ from typing import Any
 
 from wsctl.checks.latency import Histogram
 from wsctl.load.messages import Process, Second
+from wsctl.swarm.clocks import SAME_HOST, Basis
 from wsctl.swarm.delta import Delta
 
 
 def process(
-    index: int = 0, *, cpu: float = 0.1, lag: float | None = 0.002, users: int = 10, control_cpu: float = 0.01
+    index: int = 0,
+    *,
+    cpu: float = 0.1,
+    lag: float | None = 0.002,
+    users: int = 10,
+    control_cpu: float = 0.01,
+    clock: Basis | None = SAME_HOST,
 ) -> Process:
     """One that holds connections, at its ease unless told otherwise."""
     return Process(
@@ -23,6 +30,7 @@ def process(
         lag=lag,
         control_cpu=control_cpu,
         control_rss=80_000_000,
+        clock=clock,
     )
 
 

@@ -57,7 +57,7 @@ def check_trader(rows: Rows, users: int) -> None:
     counts = {key: int(row["num_requests"]) for key, row in rows.items()}
     assert counts["FEED", "connect"] == counts["WS", "connect"] == users
     asked = sum(count for (kind, name), count in counts.items() if kind == "FEED" and name != "connect")
-    # besides what the tasks ask, each shard asks for the time; what was asked last may not be answered to a task
+    # what was asked last may not be answered to a task
     assert asked <= counts["WS", "acknowledge"]
     assert counts["WS", "message"] > 100
     assert counts["FEED", "subscribe price:subscribe"] > users

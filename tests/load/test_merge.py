@@ -2,6 +2,7 @@
 
 from wsctl.checks.latency import Histogram
 from wsctl.load.locust.merge import Merge, Told
+from wsctl.swarm.clocks import SAME_HOST, Basis
 from wsctl.swarm.delta import Delta
 
 
@@ -41,6 +42,15 @@ def test_levels_are_of_the_processes_that_are_there() -> None:
     assert merge.lose(1) == 0
     assert merge.take().levels["open"] == 6
     assert [one.index for one in merge.processes()] == [0]
+
+
+def test_each_process_says_what_its_latencies_rest_on() -> None:
+    merge = Merge()
+    merge.add(told(0, 1))
+    merge.add(told(1, 1, clock=SAME_HOST))
+    merge.add(told(2, 1, clock=Basis(0.25, 0.001)))
+    assert [one.clock for one in merge.processes()] == [None, SAME_HOST, Basis(0.25, 0.001)]
+    assert merge.take().clock is None
 
 
 def test_what_got_lost_is_missed() -> None:

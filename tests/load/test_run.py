@@ -26,6 +26,7 @@ from wsctl.scenario.judge import judge
 from wsctl.scenario.spec import LoadStepSpec, StepSpec
 from wsctl.scenario.steps.kind import Context, Files
 from wsctl.scenario.steps.load import LoadStep
+from wsctl.swarm.clocks import SAME_HOST, Basis
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 
@@ -61,8 +62,7 @@ class Script:
 def script(monkeypatch: pytest.MonkeyPatch, *reports: Any) -> None:
     """Have whatever load is run next tell such reports."""
 
-    async def scouted(*_: Any) -> Any:
-        return type("Scouted", (), {"clock": "one clock"})
+    async def scouted(*_: Any) -> None: ...
 
     monkeypatch.setattr(run, "scout", scouted)
     monkeypatch.setattr(run, "RemoteLoad", Script(*reports))
@@ -94,6 +94,49 @@ def test_what_was_lost_on_the_way_is_told_and_no_total_passes(monkeypatch: pytes
     assert "worker 1 was lost; users that it had: 0" in result.notes
     assert "workers that did not answer at the end: 0" in result.notes
     assert any("not every process told all" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("clocks", "words"),
+    [
+        ((SAME_HOST, SAME_HOST), "same host, one clock: exact"),
+        ((Basis(0.25, 0.001),), "by time:sync: offset +250.0 ms, ± 1.0 ms at worst"),
+        (
+            (Basis(0.25, 0.001), Basis(-3.0, 0.0042)),
+            "by time:sync: offsets -3,000.0 to +250.0 ms, ± 4.2 ms at worst",
+        ),
+        ((None,), "not measured: the feed cannot be asked for its time, so that there are no latencies"),
+        (
+            (SAME_HOST, Basis(0.25, 0.001), None, Basis(0.25, 0.002)),
+            "1 of 4 workers: same host, one clock: exact; "
+            "2 of 4 workers: by time:sync: offset +250.0 ms, ± 2.0 ms at worst; "
+            "1 of 4 workers: not measured: the feed cannot be asked for its time, so that there are no latencies",
+        ),
+        ((), "not measured: it never came to that"),
+    ],
+)
+def test_the_clock_is_that_of_the_worst_worker(
+    monkeypatch: pytest.MonkeyPatch, clocks: tuple[Basis | None, ...], words: str
+) -> None:
+    """And each has its own."""
+    there = tuple(process(index, clock=clock) for index, clock in enumerate(clocks))
+    nobody = process(len(clocks), users=0, clock=None)
+    result, _ = told(monkeypatch, second(3.0, received=9, processes=(*there, nobody)), Done(flushed=True))
+    assert [worker.clock for worker in result.workers] == [*clocks, None]
+    assert result.clock == words
+
+
+def test_a_worker_that_is_lost_keeps_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = (process(0), process(1, clock=Basis(0.25, 0.02)))
+    result, _ = told(
+        monkeypatch,
+        second(2.0, received=9, processes=both),
+        WorkerLost(index=1, users=10),
+        second(3.0, received=9, processes=both[:1], incomparable=3),
+        Done(flushed=True),
+    )
+    assert result.clock.endswith("1 of 2 workers: by time:sync: offset +250.0 ms, ± 20.0 ms at worst")
+    assert "3 latencies are left out: the clocks cannot be compared" in result.notes
 
 
 def test_everybody_away_for_a_moment_at_the_end_is_no_target_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,23 @@
 
 import asyncio
 import contextlib
+import itertools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.peers.markets import depth
+from tests.swarm.raw_feeds import raw_feed
+from tests.swarm.strangers import OPEN, Line, stranger
 
 from wsctl.client.subscription import Subscription
 from wsctl.client.target import Reconnect, Target
+from wsctl.clock import Clock
 from wsctl.server.app import MockFeed
 from wsctl.server.options import ServeOptions
+from wsctl.swarm import shard as shard_module
+from wsctl.swarm.clocks import SAME_HOST, Basis
 from wsctl.swarm.delta import Sums
 from wsctl.swarm.shard import MOST_SETTING_OUT, Shard
 from wsctl.swarm.shard_messages import (
@@ -25,6 +33,7 @@ from wsctl.swarm.shard_messages import (
     Subscribe,
     Unsubscribe,
 )
+from wsctl.wire.dialects import dialect_named
 
 WAIT = 20.0
 """seconds; nothing here takes one"""
@@ -39,6 +48,7 @@ class Reported:
     def __init__(self) -> None:
         self.sums = Sums()
         self.levels: dict[str, float] = {}
+        self.clock: Basis | None = None
         self.entered: set[int] = set()
         self.failed: dict[int, str] = {}
         self.answers: dict[int, tuple[object, str | None]] = {}
@@ -54,7 +64,7 @@ class Reported:
                 self.answers.update({call: (body, error) for call, body, error in answers})
             case Counted(delta=delta, flush=flush):
                 self.sums.add(delta)
-                self.levels = delta.levels
+                self.levels, self.clock = delta.levels, delta.clock
                 self.flushed.add(flush if flush is not None else -1)
         self._more.set()
 
@@ -69,13 +79,25 @@ class Reported:
 Scene = Callable[[Shard, Reported, MockFeed], Awaitable[None]]
 
 
-def play(scene: Scene, *, addresses: tuple[str, ...] = (), **served: object) -> None:
+class Ahead:
+    """The clock of a feed on another machine; `by` so many seconds, behind if that is negative."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def now(self) -> float:
+        return time.time() + self.by
+
+
+def play(scene: Scene, *, addresses: tuple[str, ...] = (), clock: Clock | None = None, **served: object) -> None:
     """A shard on a feed of two symbols."""
 
     async def main() -> None:
         told = Reported()
         options = ServeOptions(port=0, symbols=SYMBOLS, rate=50, control=True, **served)  # type: ignore[arg-type]
-        async with MockFeed(options) as feed:
+        async with MockFeed(options, clock=clock) as feed:
             target = Target(url=feed.url, direct=True)
             shard = Shard(ShardOptions(target=target, reconnect=Reconnect(attempts=0), addresses=addresses), told.take)
             running = asyncio.create_task(shard.run())
@@ -128,9 +150,113 @@ def test_what_is_counted_is_what_was_sent() -> None:
         }  # fmt: skip
         assert told.answers[1] == ({"ok": True, "subscribed": ["C/D"]}, None)
         assert told.sums.times["connect"].count == 6
+        assert told.sums.times["acknowledge"].count == 9 + 4, "none of the questions that are the shard's own"
+        assert told.clock == SAME_HOST
         assert told.sums.times["latency"].count == sum(sent.values())
 
     play(scene)
+
+
+@pytest.mark.parametrize("ahead", [250.0, -3600.0])
+def test_latencies_are_corrected_for_the_feeds_clock(ahead: float) -> None:
+    """Each shard's by what it measured itself; that the feed's address is one of this machine is no proof."""
+
+    async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
+        shard.handle(Enter(user=1))
+        await told.until(lambda: told.clock not in (None, SAME_HOST))
+        shard.handle(Enter(user=2, subscriptions=(A,)))
+        await told.until(lambda: "latency" in told.sums.times and told.sums.times["latency"].count > 20)
+        assert told.clock is not None
+        assert told.clock.offset == pytest.approx(ahead, abs=1.0)
+        assert 0 < told.clock.error < 1.0
+        latencies = told.sums.times["latency"]
+        assert 0 <= latencies.min <= latencies.max < 20
+        assert told.sums.counts["incomparable"] == 0
+
+    play(scene, clock=Ahead(ahead))
+
+
+def test_a_clock_that_is_set_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By way of somebody else, where who was asked first is gone; what the error was is not forgotten."""
+    monkeypatch.setattr(shard_module, "is_loopback", lambda target: False)
+    monkeypatch.setattr(shard_module, "COMPARE_AFTER", 0.05)
+    monkeypatch.setattr(shard_module, "COMPARE_EVERY", 0.05)
+    clock = Ahead(0.0)
+
+    async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
+        shard.handle(Enter(user=1))
+        await told.until(lambda: told.clock is not None)
+        assert told.clock is not None
+        assert told.clock.error < 1.0
+        shard.handle(Leave(user=1))
+        shard.handle(Enter(user=2))
+        clock.by = 60.0
+        await told.until(lambda: told.clock is not None and told.clock.offset > 59.0)
+        assert told.clock is not None
+        assert told.clock.error == pytest.approx(60.0, abs=1.0)
+
+    play(scene, clock=clock)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_raw_feed_elsewhere_has_no_latencies(monkeypatch: pytest.MonkeyPatch, here: bool) -> None:
+    """It cannot be asked for its time; on this machine there is one clock."""
+    monkeypatch.setattr(shard_module, "is_loopback", lambda target: here)
+    channel = "btcusdt@depth"
+
+    async def main() -> None:
+        told = Reported()
+        async with raw_feed(dialect_named("binance")) as feed:
+            target = Target(url=feed.url, dialect="binance", direct=True)
+            shard = Shard(ShardOptions(target=target), told.take)
+            running = asyncio.create_task(shard.run())
+            try:
+                shard.handle(Enter(user=1, subscriptions=(Subscription("subscribe", (channel,)),)))
+                await told.until(lambda: told.levels.get("open"))
+                numbers = itertools.count(1)
+                async with asyncio.timeout(WAIT):
+                    while told.sums.counts["received"] < 3:
+                        await feed.publish(channel, depth(number := next(numbers), number))
+                        await asyncio.sleep(0.02)
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+        assert told.clock == (SAME_HOST if here else None)
+        assert ("latency" in told.sums.times) is here
+
+    asyncio.run(main())
+
+
+def test_a_question_that_nobody_answers_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feeds of others never do: what they are asked again and again must not pile up."""
+    monkeypatch.setattr(shard_module, "is_loopback", lambda target: False)
+    monkeypatch.setattr(shard_module, "COMPARE_AFTER", 0.05)
+    asked_again = asyncio.Event()
+
+    async def silent(line: Line) -> None:
+        line.send(OPEN)
+        await line.text()
+        line.send('40{"sid":"x"}')
+        for _ in range(2):
+            assert "time:sync" in await line.text()
+        asked_again.set()
+        await line.gone()
+
+    async def main() -> None:
+        told = Reported()
+        async with stranger(silent) as url, asyncio.timeout(WAIT):
+            shard = Shard(ShardOptions(target=Target(url=url, direct=True)), told.take)
+            running = asyncio.create_task(shard.run())
+            try:
+                shard.handle(Enter(user=1))
+                await asked_again.wait()
+                assert len(shard._clients[1]._questions) == 1
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+        assert told.clock is None
+
+    asyncio.run(main())
 
 
 def test_who_has_left_is_forgotten() -> None:

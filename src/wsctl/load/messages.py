@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wsctl.load.plan import LoadPlan
+from wsctl.swarm.clocks import Basis
 from wsctl.swarm.delta import Delta
 
 
@@ -47,6 +48,8 @@ class Process(Struct, frozen=True, kw_only=True):
     control_cpu: float
     """cores, of the Locust process beside it"""
     control_rss: int
+    clock: Basis | None
+    """what its latencies rest on; None: nothing, so that there are none"""
 
 
 class Ready(_Message, frozen=True, kw_only=True):

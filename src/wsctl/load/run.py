@@ -11,6 +11,7 @@ from wsctl.errors import TargetError, WsctlError
 from wsctl.load.course import Course
 from wsctl.load.messages import Done, Ready, Second, WorkerLost
 from wsctl.load.options import LoadOptions
+from wsctl.load.outcome.clock import clock_of
 from wsctl.load.outcome.figures import Figures, warmup_of
 from wsctl.load.outcome.limit import LimitFinder
 from wsctl.load.outcome.result import LimitTry, LoadResult
@@ -57,7 +58,6 @@ class LoadRun:
         self._reason: str | None = None
         """why it ended early"""
         self._breached = False
-        self._basis = "not compared: it never came to that"
         self._flushed = False
         self._missing: tuple[int, ...] = ()
         self._nobody_since: float | None = None
@@ -79,7 +79,7 @@ class LoadRun:
         began, started_at = self._clock.monotonic(), self._clock.now()
         try:
             token = self.options.tokens[0] if self.options.tokens else None
-            self._basis = (await scout(self.options.target, token, self._clock)).clock
+            await scout(self.options.target, token)
             self._following = asyncio.create_task(self._follow())
             await self._following
         except WsctlError as error:
@@ -170,6 +170,7 @@ class LoadRun:
 
     def _result(self, duration: float, started_at: float, extra: Metrics) -> LoadResult:
         figures, options = self.figures, self.options
+        workers = figures.workers()
         limit = None if self.limit is None else self.limit.result()
         metrics = {**figures.metrics(), **extra}
         if limit is not None:  # what was too much is in them, too
@@ -200,7 +201,7 @@ class LoadRun:
             target=options.target.shown,
             interrupted=self._interrupted,
             seed=options.spec.seed,
-            clock=self._basis,
+            clock=clock_of(workers),
             metrics={name: value if math.isfinite(value) else None for name, value in sorted(metrics.items())},
             expectations=judged,
             notes=(*self._notes(), *([] if saturated is None or verdict is Verdict.INVALID else [saturated])),
@@ -208,7 +209,7 @@ class LoadRun:
             channels=dict(sorted(figures.sums.channels.items())),
             limit=limit,
             stages=figures.stages(),
-            workers=figures.workers(),
+            workers=workers,
             series=tuple(figures.rows),
         )
 
@@ -222,6 +223,8 @@ class LoadRun:
         notes = [f"{count:,} × {cause}" for cause, count in figures.sums.causes.most_common(CAUSES_TOLD)]
         if unacknowledged := figures.sums.counts["unacknowledged"]:
             notes.append(f"{unacknowledged:,} subscriptions were not acknowledged; taken for served all the same")
+        if incomparable := figures.sums.counts["incomparable"]:
+            notes.append(f"{incomparable:,} latencies are left out: the clocks cannot be compared")
         for worker in figures.workers():
             if worker.lost:
                 notes.append(f"worker {worker.index} was lost; users that it had: {worker.users:,}")

@@ -43,8 +43,10 @@ class _Question(NamedTuple):
     answered: OnAnswer
     asked_at: float
     """monotonic seconds"""
-    subscription: Subscription | None
+    subscription: Subscription | None = None
     """what it asks for, if it does"""
+    measured: bool = True
+    """whether how long it takes is part of the result"""
 
 
 class Client:
@@ -247,7 +249,10 @@ class Client:
         return self._live and self.connection is not None and self.connection.heard_at > 0
 
     async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
-        """Send an event and wait for its acknowledgement. Raises AckTimeout or Lost."""
+        """Ask a question of our own, which is no part of the result. Socket.IO only. Raises AckTimeout or Lost."""
+        if (connection := self.connection) is None or not self.is_open:
+            raise Lost("not connected")
+        assert isinstance(connection, SocketIOConnection), "raw dialects have no events"
         answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
         def answered(args: Sequence[Any] | None, error: str | None) -> None:
@@ -258,11 +263,13 @@ class Client:
             else:
                 answer.set_result(list(args))
 
-        self.send(event, args, answered)
+        number = self._question(answered, measured=False)
+        connection.event(event, args, number)
         try:
             async with asyncio.timeout(timeout):
                 return await answer
         except TimeoutError as error:
+            self._questions.pop(number, None)  # it may have come at this very moment
             raise AckTimeout(f"{event} was not acknowledged within {format_duration(timeout)}") from error
 
     # What the connection tells
@@ -297,7 +304,8 @@ class Client:
     def acknowledged(self, id: int, args: Sequence[Any]) -> None:
         """An answer to a subscription, or to a question."""
         if (question := self._questions.pop(id, None)) is not None:
-            self._home.tally.times[ACKNOWLEDGE].record(time.monotonic() - question.asked_at)
+            if question.measured:
+                self._home.tally.times[ACKNOWLEDGE].record(time.monotonic() - question.asked_at)
             if question.subscription is not None:
                 self._take_answer(Answer(question.subscription, args[0] if args else None))
             question.answered(args, None)
@@ -366,9 +374,9 @@ class Client:
         self._number += 1
         return self._number - 1
 
-    def _question(self, answered: OnAnswer, subscription: Subscription | None = None) -> int:
+    def _question(self, answered: OnAnswer, subscription: Subscription | None = None, *, measured: bool = True) -> int:
         number = self._next()
-        self._questions[number] = _Question(answered, time.monotonic(), subscription)
+        self._questions[number] = _Question(answered, time.monotonic(), subscription, measured)
         return number
 
     def _give_up_waiting(self, now: float) -> None:

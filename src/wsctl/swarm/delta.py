@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from wsctl.checks.latency import Buckets, Histogram
+from wsctl.swarm.clocks import Basis
 
 
 class Delta(Struct, kw_only=True):
-    """Everything in it adds up but `levels`, which are as of now."""
+    """Everything in it adds up but `levels` and `clock`, which are as of now."""
 
     counts: dict[str, int] = field(default_factory=dict)
     """by name, such as `received`, `opened`, `ordering.gaps`; one that did not move is told once"""
@@ -21,6 +22,8 @@ class Delta(Struct, kw_only=True):
     """durations by name, such as `latency`, `connect`, `acknowledge`"""
     levels: dict[str, float] = field(default_factory=dict)
     """such as `open`, `receiving`, `cpu` (cores), `rss` (bytes)"""
+    clock: Basis | None = None
+    """what the latencies of one process rest on; None: nothing, so that there are none, or it is of several"""
 
 
 class Sums:

@@ -13,9 +13,11 @@ import psutil
 from wsctl.checks.latency import Buckets, Histogram
 from wsctl.checks.reconnection import ReconnectionCheck
 from wsctl.client import clock_offset
+from wsctl.client.clock_offset import ClockOffset
 from wsctl.clock import SystemClock
 from wsctl.model.lifecycle import Lifecycle
 from wsctl.swarm.client import Client, OnAnswer
+from wsctl.swarm.clocks import Clocks, is_loopback
 from wsctl.swarm.delta import Delta, Since
 from wsctl.swarm.generator import Generator
 from wsctl.swarm.home import Home
@@ -41,6 +43,8 @@ TELL_EVERY = 10
 """ticks between two deltas; each client is looked at once in them, so many at a tick"""
 ANSWER_WITHIN = 0.02
 """seconds that answers wait for others to go with them"""
+COMPARE_AFTER, COMPARE_EVERY = 1.0, 30.0
+"""seconds from one comparison of clocks to the next, first and last: each time it is twice as long"""
 
 
 class Shard(Home):
@@ -71,22 +75,23 @@ class Shard(Home):
         self._failed: list[tuple[int, str]] = []
         self._answers: list[tuple[int, Any, str | None]] = []
         self._answering: asyncio.TimerHandle | None = None
-        self._comparing: asyncio.Task[None] | None = None
+        self._clocks = Clocks(same_host=is_loopback(options.target))
+        self._anybody = asyncio.Event()
+        """a client has been in"""
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Until cancelled. Raises UsageError for a target that cannot be dialled, and what broke us."""
         self.prepare()
         self._generator.begin()
-        tasks = [asyncio.create_task(self._admit()), asyncio.create_task(self._tick())]
+        work = [self._admit(), self._tick(), *([] if self.is_raw else [self._compare_clocks()])]
+        tasks = [asyncio.create_task(one) for one in work]
         try:
             await asyncio.wait([*tasks, self._broken], return_when=asyncio.FIRST_COMPLETED)
             for task in (self._broken, *tasks):
                 if task.done():
                     task.result()
         finally:
-            if self._comparing is not None:
-                tasks.append(self._comparing)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -130,8 +135,7 @@ class Shard(Home):
         """A client is in for the first time."""
         self._entered.append(self._users[client])
         self._answer_soon()
-        if self._comparing is None and not self.is_raw:
-            self._comparing = asyncio.create_task(self._compare_clocks(client))
+        self._anybody.set()
 
     def given_up(self, client: Client, reason: str) -> None:
         """A client will not be in, or no longer."""
@@ -197,13 +201,34 @@ class Shard(Home):
                 self._setting_out += 1
                 client.connect()
 
-    async def _compare_clocks(self, client: Client) -> None:
-        self.tally.clock_offset = await clock_offset.measure(client, SystemClock())
+    # Whose clock latencies rest on
+
+    async def _compare_clocks(self) -> None:
+        """Ours and the feed's, by way of whoever is in at the moment: again and again, for clocks drift and are set."""
+        await self._anybody.wait()
+        wait = COMPARE_AFTER
+        while True:
+            client = next((one for one in self._clients.values() if one.is_open), None)
+            if client is not None and (measured := await clock_offset.measure(client, SystemClock())) is not None:
+                self._take_offset(measured)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, COMPARE_EVERY)
+
+    def _take_offset(self, measured: ClockOffset) -> None:
+        if not self._clocks.add(measured, time.monotonic()):
+            return
+        if self.tally.clock_offset is None:
+            self.tally.measure_latencies()  # those so far rest on nothing
+        else:  # those so far rest on what held until now
+            self.tally.fold()
+            self.tally.gather()
+        self.tally.clock_offset = self._clocks.offset
 
     # What is told
 
     async def _tick(self) -> None:
-        self.tally.measure_latencies()
+        if self._clocks.basis(time.monotonic()) is not None:
+            self.tally.measure_latencies()
         for number in itertools.count(1):
             await asyncio.sleep(TICK)
             now = time.monotonic()
@@ -231,6 +256,7 @@ class Shard(Home):
                         "rss": self._process.memory_info().rss,
                         "cpu": self._cpu(),
                     },
+                    clock=self._clocks.basis(time.monotonic()),
                 ),
             )
         )

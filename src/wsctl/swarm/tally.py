@@ -261,20 +261,18 @@ class Tally:
             "unacknowledged": counts.unacknowledged,
             "received": self.received,
             "bytes": self.bytes,
+            "incomparable": self._latency.incomparable if self._warm else 0,
             "fanout.reached": self.fanout.reached,
             "fanout.expected": self.fanout.expected,
             **ordering,
         }
 
     def take_times(self) -> dict[str, Buckets]:
-        """The durations recorded since the last time, by name, warm or not."""
+        """The durations recorded since the last time, by name; latencies once they count."""
         self.gather()
-        taken = {
-            "latency": self._latency.histogram,
-            "latency.source": self._source.histogram,
-            "spread": self.fanout.spreads,
-            **self.times,
-        }
+        taken = {"spread": self.fanout.spreads, **self.times}
+        if self._warm:
+            taken |= {"latency": self._latency.histogram, "latency.source": self._source.histogram}
         self._latency.histogram, self._source.histogram, self.fanout.spreads = Histogram(), Histogram(), Histogram()
         self.times = {name: Histogram() for name in self.times}
         return {name: buckets for name, histogram in taken.items() if (buckets := histogram.buckets()) is not None}

@@ -92,6 +92,7 @@ def _process(told: Told) -> Process:
         lag=_lag(told.delta),
         control_cpu=told.control_cpu,
         control_rss=told.control_rss,
+        clock=told.delta.clock,
     )
 
 

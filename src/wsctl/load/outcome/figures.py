@@ -9,6 +9,7 @@ from wsctl.load.outcome.measured import counted, timed
 from wsctl.load.outcome.result import Row, StageResult, WorkerResult
 from wsctl.load.profile import StageSpec
 from wsctl.spec.units import format_duration
+from wsctl.swarm.clocks import Basis
 from wsctl.swarm.delta import Delta, Sums
 from wsctl.swarm.generator import MOST_CPU, MOST_LAG, saturation
 
@@ -204,11 +205,13 @@ class _Worker:
         self._cpus: list[float] = []
         self._control_cpus: list[float] = []
         self._lags: list[float] = []
+        self._clock: Basis | None = None
 
     def add(self, process: Process, measured: bool) -> None:
         self._users = max(self._users, process.users)
         self._rss = max(self._rss, process.rss)
         self._control_rss = max(self._control_rss, process.control_rss)
+        self._clock = process.clock
         if measured:
             self._cpus.append(process.cpu)
             self._control_cpus.append(process.control_cpu)
@@ -224,6 +227,7 @@ class _Worker:
             lag=_mean(self._lags),
             control_cpu=_mean(self._control_cpus),
             control_rss=self._control_rss,
+            clock=self._clock,
             lost=self.lost,
         )
 

@@ -4,6 +4,7 @@ from msgspec import Struct, field
 
 from wsctl.model.expectation import Judged
 from wsctl.model.finding import Verdict
+from wsctl.swarm.clocks import Basis
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -61,6 +62,8 @@ class WorkerResult(Struct, frozen=True, kw_only=True):
     """seconds that its timers were late: the 99th percentile of a second, on average"""
     control_cpu: float | None
     control_rss: int
+    clock: Basis | None
+    """what its latencies rest on; null: nothing, so that there are none of it"""
     lost: bool = False
     """it went missing"""
 
@@ -105,7 +108,7 @@ class LoadResult(Struct, frozen=True, kw_only=True):
     interrupted: bool
     seed: int | None
     clock: str
-    """what latencies rest on"""
+    """what latencies rest on, in words; of each of `workers` it is told by itself"""
     metrics: dict[str, float | None]
     expectations: tuple[Judged, ...]
     notes: tuple[str, ...]

@@ -4,9 +4,9 @@ from wsctl.load import preflight
 from wsctl.load.course import Course
 from wsctl.load.messages import Done, Second
 from wsctl.load.options import Control, LoadOptions, stages_of, tokens_of
+from wsctl.load.outcome.clock import EXACT
 from wsctl.load.outcome.verdict import MEASURED
 from wsctl.load.run import Event, LoadRun
-from wsctl.load.scout import SAME_HOST
 from wsctl.model.expectation import expect_all
 from wsctl.model.finding import Verdict
 from wsctl.scenario.skipping import users_of
@@ -47,7 +47,7 @@ class LoadStep:
             verdict=None if result.reason is None or result.verdict is Verdict.INVALID else result.verdict,
             reason=result.reason,
             saturated=run.figures.saturated is not None,
-            notes=(*result.notes, *([] if result.clock == SAME_HOST else [f"clock: {result.clock}"])),
+            notes=(*result.notes, *([] if result.clock == EXACT else [f"clock: {result.clock}"])),
         )
 
 
