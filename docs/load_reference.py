@@ -35,8 +35,11 @@ wsctl doctor --users 20000                       # what this machine lacks for t
 - Each machine looks whether it can hold its share of the connections before there is any.
 - `connections.receiving` is told of the moment when most users were asked for. Latencies and rates leave the warm-up
   out, which is the first ramp unless `warmup` says otherwise; the notes say so.
-- Latency is received minus the server's timestamp. On one host that is one clock; else the clocks are compared by
-  `time:sync`, and `clock` in the result says with what error.
+- Latency is received minus the server's timestamp. At an address of this machine that is one clock, exact, unless
+  `time:sync` refutes it, as behind a tunnel. Else each process that holds connections compares its own clock with the
+  server's by `time:sync`, again and again, and corrects its latencies by that; `clock` in the result says with what
+  error at worst, each of `workers` with what of its own. With a server elsewhere that does not tell its time, as raw
+  WebSocket feeds do not, there are no latencies: `clock` says `not measured`.
 - A generator that could not keep up (more than 0.95 cores, or timers 100 ms late) makes the verdict `invalid`: its
   latencies are about itself.
 - `abort` (or `--abort-after TIME`) ends a load early once an expectation was missed for so long: percentiles of each

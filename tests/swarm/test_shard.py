@@ -184,8 +184,9 @@ def test_a_clock_that_is_set_is_followed(monkeypatch: pytest.MonkeyPatch) -> Non
     clock = Ahead(0.0)
 
     async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
-        shard.handle(Enter(user=1))
-        await told.until(lambda: told.clock is not None)
+        shard.handle(Enter(user=1, subscriptions=(A,)))
+        await told.until(lambda: told.sums.times.get("latency"))
+        assert told.sums.times["latency"].max < 20
         assert told.clock is not None
         assert told.clock.error < 1.0
         shard.handle(Leave(user=1))
