@@ -9,6 +9,9 @@ from wsctl.load.course import Leg
 
 Role = Literal["single", "master", "worker"]
 
+MASTER_WITHIN = 300.0
+"""seconds: workers are often started first, by hand or by something that brings machines up"""
+
 
 class Journey(Struct, frozen=True, kw_only=True):
     """What some of the users do. Times in seconds; a pair is a range, evenly drawn from."""
@@ -79,6 +82,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     """where a worker finds its master"""
     port: int = 0
     """of the master; 0: any that is free, told in Ready"""
+    patience: float = MASTER_WITHIN
+    """seconds that a worker looks for its master"""
     web_host: str = "127.0.0.1"
     web_port: int | None = None
     """Locust's web UI; None: none, 0: any that is free, told in Ready"""

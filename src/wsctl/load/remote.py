@@ -1,5 +1,6 @@
 """The parent's handle on the Locust process."""
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,9 @@ from wsctl.swarm.child import Child, raised
 
 PATIENCE = 8.0
 """seconds from asking it to end to killing it: it ends processes of its own meanwhile"""
+SILENCE = 20
+"""seconds without a word after which it hangs; it tells every second, but while it starts, and for up to 14 s at its
+end, when what its workers counted is gathered"""
 
 
 class RemoteLoad:
@@ -25,6 +29,8 @@ class RemoteLoad:
         self._plan = plan
         self._child = Child(["wsctl.load.locust.process"], "load", patience=PATIENCE)
         self._over = False
+        self._first_after = round(plan.patience) if plan.role == "worker" else 0
+        """seconds that it may say nothing at first: a worker's master must take it in"""
 
     async def __aenter__(self) -> Self:
         await self._child.start(messages.encode(self._plan))
@@ -42,7 +48,7 @@ class RemoteLoad:
         if self._over:
             raise StopAsyncIteration
         try:
-            line = await self._child.line()
+            line = await self._line()
         except WsctlError:
             self._over = True
             raise
@@ -54,6 +60,23 @@ class RemoteLoad:
         if isinstance(report, Failed):
             raise raised(report.message, report.hint, report.exit_code)
         return report
+
+    async def _line(self) -> bytes:
+        """The next line. Raises WsctlError when it ended before, and when it hangs.
+
+        Waited for second by second, so that a parent that was stopped itself (Ctrl-Z) does not take that for silence.
+        """
+        within = SILENCE + self._first_after
+        line = asyncio.ensure_future(self._child.line())
+        try:
+            for _ in range(within):
+                done, _ = await asyncio.wait({line}, timeout=1.0)
+                if done:
+                    self._first_after = 0
+                    return line.result()
+        finally:
+            line.cancel()
+        raise WsctlError(f"the load's process hangs: it said nothing for {within} s")
 
     async def set_users(self, users: int) -> None:
         """There should be so many from now on."""

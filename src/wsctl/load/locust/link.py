@@ -36,6 +36,8 @@ from wsctl.swarm.shard_messages import (
 
 FLUSH_TIMEOUT = 10.0
 """seconds"""
+SILENCE = 15
+"""seconds without a word after which the shard hangs: it tells every second, but while it starts"""
 PATIENCE = 2.0
 """seconds from closing the shard's input to killing it"""
 _DONE = AsyncResult()
@@ -72,7 +74,10 @@ class Link:
         )
         self._writer = LineWriter(self._process.stdin)
         self._writer.put(shard_messages.encode(options))
+        self._heard = False
+        """since `_watch` looked last"""
         self._reading = gevent.spawn(self._read)
+        self._watching = gevent.spawn(self._watch)
 
     @property
     def pid(self) -> int:
@@ -100,8 +105,11 @@ class Link:
     def close(self) -> None:
         """End the process: its clients leave politely. May be called twice."""
         self._closed = True
+        self._watching.kill()
         self._writer.close(PATIENCE)
-        if self._process.wait(PATIENCE) is None:
+        with gevent.Timeout(PATIENCE, False):
+            self._process.wait()
+        if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
 
@@ -141,6 +149,7 @@ class Link:
     def _read(self) -> None:
         try:
             for line in self._process.stdout:
+                self._heard = True
                 self._take(shard_messages.decode_report(line))
         except msgspec.DecodeError as error:
             self._break(WsctlError(f"the shard's process said what cannot be read: {error}"))
@@ -148,6 +157,15 @@ class Link:
             self._break(WsctlError(f"the shard's process cannot be heard: {error}"))
         if not self._closed:
             self._break(WsctlError(_ending(self._process.wait())))
+
+    def _watch(self) -> None:
+        """Second by second: greenlets that were all held up for a while do not take that for silence."""
+        silent = 0
+        while silent < SILENCE:
+            gevent.sleep(1.0)
+            silent = 0 if self._heard else silent + 1
+            self._heard = False
+        self._break(WsctlError(f"the shard's process hangs: it said nothing for {silent} s"))
 
     def _take(self, report: shard_messages.Report) -> None:
         match report:

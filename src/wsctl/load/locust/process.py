@@ -23,6 +23,8 @@ from wsctl.swarm.process import tune_collector
 LOCUSTFILE = Path(__file__).parent / "locustfiles" / "wsctl_load.py"
 PATIENCE = 5.0
 """seconds for the parent to read what it is told last"""
+LOOK_EVERY = 5.0
+"""seconds between a worker's questions to a master that has not taken it in"""
 PARTS: dict[str, type[Part]] = {"single": Single, "master": Master, "worker": Worker}
 
 
@@ -34,7 +36,7 @@ def main() -> int:
         return ExitCode.INTERRUPTED
     try:
         plan = _read_plan(line)
-        _isolate()
+        _isolate(plan)
         part = PARTS[plan.role](plan, commands, reports)
     except WsctlError as error:
         _tell(reports, error)
@@ -76,13 +78,15 @@ def _read_plan(line: bytes) -> LoadPlan:
         raise UsageError(f"the plan of the load cannot be read: {error}") from error
 
 
-def _isolate() -> None:
+def _isolate(plan: LoadPlan) -> None:
     """Leave out what Locust would take from elsewhere: it is the plan that counts."""
     for name in [name for name in os.environ if name.startswith("LOCUST_")]:
         del os.environ[name]
     argument_parser.DEFAULT_CONFIG_FILES = ()  # type: ignore[assignment]
     os.chdir(LOCUSTFILE.parent)  # which Locust, too, puts first where modules are looked for
     runners.WORKER_REPORT_INTERVAL = REPORT_EVERY
+    runners.CONNECT_TIMEOUT = min(LOOK_EVERY, plan.patience)  # type: ignore[assignment]
+    runners.CONNECT_RETRY_COUNT = round(plan.patience / runners.CONNECT_TIMEOUT) - 1
     stats.CSV_STATS_INTERVAL_SEC = CSV_EVERY  # type: ignore[assignment]  # it is for sleep()
 
 
