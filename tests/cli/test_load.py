@@ -158,7 +158,20 @@ def test_a_breach_ends_it_early(target: Server, tmp_path: Path) -> None:
         (("--worker", "--jwt-secret", "x"), "--jwt-secret is for the master"),
         (("--worker", "--url", "http://127.0.0.1:9"), "--url is for the master"),
         (("--worker", "profile.yaml"), "a PROFILE is for the master"),
+        (("--worker", "--master-port", "0"), "--master-port 0 is a master's"),
+        (("--worker", "--master-host", ""), "--master-host is empty; expected where the master is"),
+        (("--worker", "--master-host", "127.0.0.1:5557"), "the port is --master-port"),
         (("--url", "http://127.0.0.1:9", "--users", "5", *SYMBOLS, "--master-bind", "*"), "--master-bind is where"),
+        (("--url", "http://127.0.0.1:9", "--users", "5", *SYMBOLS, "--master-port", "1"), "--master-port is where"),
+        (("--url", "http://127.0.0.1:9", "--users", "5", "--master", "--master-bind", ""), "--master-bind is empty"),
+        (
+            ("--url", "http://127.0.0.1:9", "--users", "5", "--master", "--master-bind", "nobody.invalid"),
+            "the host nobody.invalid of --master-bind is not known",
+        ),
+        (
+            ("--url", "http://127.0.0.1:9", "--users", "5", "--master", "--master-bind", "192.0.2.1"),
+            "192.0.2.1 is not an address of this machine",
+        ),
         (("--url", "http://127.0.0.1:9", "--users", "9", *SYMBOLS, "--find-limit", "latency"), "bad expectation"),
         (
             ("--url", "http://127.0.0.1:9", "--users", "9", *SYMBOLS, "--expect", "reconnect.success_rate > 9 %"),
@@ -343,22 +356,39 @@ def test_a_port_that_is_taken_is_exit_2_before_any_load(target: Server, options:
     assert f"port {port} on 127.0.0.1 is already in use\n  hint: {hint}" in ended.err
 
 
-def test_a_master_is_there_for_this_machine_unless_told_otherwise(target: Server) -> None:
-    arguments = ("--url", target.url, "--users", "4", *SYMBOLS, "--mint", "2", "--master", "--master-port", "0")
-    for more, heard, warned in (((), {"127.0.0.1"}, False), (("--master-bind", "*"), {"0.0.0.0", "::"}, True)):
-        with Program("load", *arguments, *more) as master:
-            master.wait_err("may join at port ")
-            port = int(next(line for line in master.err if "may join" in line).rpartition(" ")[2])
-            listening = {
-                place.laddr.ip
-                for process in children(master)
-                for place in process.net_connections("tcp")
-                if place.status == psutil.CONN_LISTEN and place.laddr.port == port
-            }
-            err = master.interrupt().err
-        assert listening
-        assert listening <= heard
-        assert ("is told the tokens, unencrypted" in err) is warned
+@pytest.mark.parametrize(
+    ("more", "heard", "warned"),
+    [
+        (("--mint", "2"), {"127.0.0.1"}, None),
+        (("--mint", "2", "--master-bind", "localhost"), {"127.0.0.1"}, None),
+        (("--mint", "2", "--master-bind", "*"), {"0.0.0.0", "::"}, "the tokens"),
+        (
+            ("--header", "X-Key: 1", "--auth", '{"key": 1}', "--master-bind", "0.0.0.0"),
+            {"0.0.0.0"},
+            "the handshake auth and",
+        ),
+    ],
+)
+def test_a_master_is_there_for_this_machine_unless_told_otherwise(
+    target: Server, more: tuple[str, ...], heard: set[str], warned: str | None
+) -> None:
+    arguments = ("--url", target.url, "--users", "4", *SYMBOLS, "--master", "--master-port", "0")
+    with Program("load", *arguments, *more) as master:
+        master.wait_err("may join at port ")
+        port = int(next(line for line in master.err if "may join" in line).rpartition(" ")[2])
+        listening = {
+            place.laddr.ip
+            for process in children(master)
+            for place in process.net_connections("tcp")
+            if place.status == psutil.CONN_LISTEN and place.laddr.port == port
+        }
+        err = master.interrupt().err
+    assert listening
+    assert listening <= heard
+    if warned is None:
+        assert "unencrypted" not in err
+    else:
+        assert f"at the master's port is told {warned}" in err
 
 
 def test_locusts_files_are_written_where_people_are(target: Server, tmp_path: Path, monkeypatch: Any) -> None:

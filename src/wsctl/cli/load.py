@@ -120,13 +120,8 @@ def load(
     port = MASTER_PORT if master_port is None else master_port
     if worker:
         _check_worker(context)
-        raise typer.Exit(run(be_worker(master_host or "127.0.0.1", port)))
-    if master_host is not None:
-        raise typer.BadParameter("--master-host is where a --worker finds its master")
-    if expect_workers is not None and not master:
-        raise typer.BadParameter("--expect-workers is how many a --master waits for")
-    if master_bind is not None and not master:
-        raise typer.BadParameter("--master-bind is where workers find a --master")
+        raise typer.Exit(run(be_worker("127.0.0.1" if master_host is None else master_host, port)))
+    _check_not_worker(context, master=master)
     if mint is not None and tokens is not None:
         raise typer.BadParameter("--mint and --tokens both say who the connections are; give one of them")
     asked = Asked(
@@ -148,7 +143,7 @@ def load(
         control=Control(
             master=master,
             expect_workers=expect_workers or (1 if master else 0),
-            bind=master_bind or "127.0.0.1",
+            bind="127.0.0.1" if master_bind is None else master_bind,
             port=port if master else 0,
             web_port=web_ui,
             html=html,
@@ -165,6 +160,12 @@ def load(
 
 _WORKERS = ("worker", "master_host", "master_port")
 """options that make sense for a worker"""
+_MASTERS = {
+    "expect_workers": "how many a --master waits for",
+    "master_bind": "where workers find a --master",
+    "master_port": "where workers find a --master",
+}
+"""options that make sense for a master, and what they are"""
 
 
 def _check_worker(context: typer.Context) -> None:
@@ -175,3 +176,19 @@ def _check_worker(context: typer.Context) -> None:
         if name not in _WORKERS and source is not None and source.name == "COMMANDLINE":
             shown = parameter.opts[0] if parameter.param_type_name == "option" else f"a {name.upper()}"
             raise typer.BadParameter(f"{shown} is for the master; a --worker does as it is told")
+    if context.params["master_port"] == 0:
+        raise typer.BadParameter("--master-port 0 is a master's, which then says what it took; expected that port")
+    if context.params["master_host"] == "":
+        raise typer.BadParameter("--master-host is empty; expected where the master is")
+
+
+def _check_not_worker(context: typer.Context, *, master: bool) -> None:
+    """Raise for options that are a worker's, and where there is no master for its own."""
+    given = {name for name, value in context.params.items() if value is not None}
+    if "master_host" in given:
+        raise typer.BadParameter("--master-host is where a --worker finds its master")
+    for name, what in _MASTERS.items():
+        if name in given and not master:
+            raise typer.BadParameter(f"--{name.replace('_', '-')} is {what}")
+    if context.params["master_bind"] == "":
+        raise typer.BadParameter("--master-bind is empty; expected an address, or * for all")

@@ -75,7 +75,7 @@ async def run_load(asked: Asked, aim: Aim) -> ExitCode:
     for file in (asked.control.html, asked.control.csv):
         if file is not None:
             make_place(file)
-    preflight.require_free(asked.control)
+    asked = structs.replace(asked, control=preflight.require_free(asked.control))
     async with AsyncExitStack() as stack:
         service = None
         found = aim(profile.url, profile.feed, profile.dialect)
@@ -100,11 +100,18 @@ async def run_load(asked: Asked, aim: Aim) -> ExitCode:
 
 
 def _warn(options: LoadOptions) -> None:
-    """Say so where others could read the tokens."""
-    control = options.control
-    secret = options.tokens or options.target.token is not None
-    if control.master and secret and not is_loopback(control.bind):
-        say(f"warning: whoever reaches {control.bind} at the master's port is told the tokens, unencrypted")
+    """Say so where others could read what lets users in."""
+    control, target = options.control, options.target
+    secrets = {
+        "the tokens": options.tokens or target.token is not None,
+        "the handshake auth": target.auth,
+        "the headers": target.headers,
+        "the query of the URL": "?" in target.url,
+    }
+    told = [what for what, is_there in secrets.items() if is_there]
+    if control.master and told and not is_loopback(control.bind):
+        what = " and ".join(told)
+        say(f"warning: whoever reaches {control.bind} at the master's port is told {what}, unencrypted")
 
 
 async def be_worker(host: str, port: int) -> ExitCode:
@@ -133,7 +140,8 @@ async def _resolve(host: str, port: int) -> None:
     try:
         await asyncio.get_running_loop().getaddrinfo(host, port)
     except (OSError, UnicodeError) as error:
-        raise UsageError(f"the master's host {host} is not known") from error
+        hint = "a name or an address alone; the port is --master-port" if "/" in host or ":" in host else None
+        raise UsageError(f"the master's host {host} is not known", hint=hint) from error
 
 
 class _Stop:

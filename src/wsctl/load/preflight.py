@@ -2,13 +2,14 @@
 
 import math
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from wsctl.client.target import Target
 from wsctl.errors import UsageError
@@ -128,11 +129,17 @@ def require(machine: Machine, users: int, *, workers: int, addresses: int) -> li
     return notes
 
 
-def require_free(control: Control) -> None:
-    """Raise UsageError for an address that the master or the web UI could not have: Locust would not say so."""
+def require_free(control: Control) -> Control:
+    """The same, the master's host as an address.
+
+    Raises UsageError for a place that the master or the web UI could not have: Locust would not say so.
+    """
     places = []
     if control.master:
-        places.append((EVERYWHERE if control.bind == "*" else control.bind, control.port, "--master-port"))
+        address = _address(control.bind)
+        if control.bind != "*":
+            control = structs.replace(control, bind=address)
+        places.append((address, control.port, "--master-port"))
     if control.web_port is not None:
         places.append((control.web_host, control.web_port, "--web-ui"))
     for host, port, option in places:
@@ -140,7 +147,22 @@ def require_free(control: Control) -> None:
             for listening in bind(host, port):
                 listening.close()
         except UsageError as error:
-            raise UsageError(error.message, hint=f"{option} 0 picks a port that is free") from error
+            hint = error.hint and f"{option} 0 picks a port that is free"
+            raise UsageError(error.message, hint=hint) from error
+    return control
+
+
+def _address(host: str) -> str:
+    """Of this machine; of a name that has several an IPv4 one, which workers look for first. Raises UsageError."""
+    if host == "*":
+        return EVERYWHERE
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(
+            f"the host {host} of --master-bind is not known", hint="an address of this machine, or '*' for all"
+        ) from error
+    return str(min(found, key=lambda one: one[0] != socket.AF_INET)[4][0])
 
 
 def _descriptors() -> int | None:
