@@ -3,6 +3,7 @@
 import os
 import signal
 
+import gevent
 from locust import constant, events, task
 
 from wsctl.load import locustfile
@@ -43,6 +44,22 @@ class Clumsy(FeedUser):
             except (TargetError, UsageError) as error:
                 print(f"raised: {error.message}", flush=True)
         self.leave(polite=False)
+
+
+class Hasty(FeedUser):
+    wait_time = constant(0.1)
+
+    def on_start(self) -> None:
+        self.connect()
+
+    @task
+    def be_told_that_it_is_late(self) -> None:
+        self.emit("time:sync", timeout=1e-6)
+
+    @task
+    def lose_patience_by_itself(self) -> None:
+        with gevent.Timeout(1e-6, False):
+            self.emit("bots", timeout=3600)
 
 
 class Raw(FeedUser):

@@ -101,6 +101,15 @@ def test_what_goes_wrong_is_raised_and_a_failed_request(feed: Server, tmp_path: 
         assert rows["FEED", name]["num_failures"] == rows["FEED", name]["num_requests"]
 
 
+def test_an_answer_that_is_late_is_a_failed_request_and_the_user_goes_on(feed: Server, tmp_path: Path) -> None:
+    code, rows, talk = run("Hasty", feed.url, tmp_path, "-u", "1", "-r", "1", "-t", "3")
+    assert code == 1, talk
+    late = rows["FEED", "emit time:sync"]
+    assert int(late["num_failures"]) == int(late["num_requests"]) > 1
+    assert "AckTimeout" in talk
+    assert ("FEED", "emit bots") not in rows, "nobody but the user was impatient"
+
+
 def test_a_shard_that_dies_ends_the_test(feed: Server, tmp_path: Path) -> None:
     code, _, talk = run("Trader", feed.url, tmp_path, "-u", "3", "-r", "1", "-t", "60", BREAK="1")
     assert code == 4, talk

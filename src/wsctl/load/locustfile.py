@@ -41,6 +41,7 @@ from gevent.pool import Group
 from locust import User, events
 from locust.env import Environment
 
+from wsctl.client.losses import AckTimeout, Lost
 from wsctl.client.subscription import ACK_TIMEOUT, Answer, Subscription
 from wsctl.client.target import DEFAULT_NAMESPACE, DEFAULT_PATH, Reconnect, Target, normalise_url
 from wsctl.errors import TargetError, Unserved, UsageError, WsctlError
@@ -51,7 +52,7 @@ from wsctl.swarm import shard_messages
 from wsctl.swarm.shard_messages import ShardOptions
 from wsctl.wire.dialects import SOCKETIO, spoken
 
-__all__ = ["FeedUser", "Subscription", "TargetError", "UsageError", "WsctlError"]
+__all__ = ["AckTimeout", "FeedUser", "Lost", "Subscription", "TargetError", "UsageError", "WsctlError"]
 
 REQUEST_TYPE = "FEED"
 
@@ -65,8 +66,10 @@ class FeedUser(User):
     """A Locust user with one connection to a feed. Class attributes say how it is reached; `host` says where.
 
     What goes wrong is raised, as TargetError for what the target does and as UsageError for what makes no sense, and is
-    a failed request. A connection that is lost is made again, and subscribed as before, on its own; what is asked
-    meanwhile raises.
+    a failed request. TargetErrors of what is asked are AckTimeout, without an answer in time, and Lost, where the
+    connection ended before. As Locust has it, a task that lets one through is over, and its user goes on with the next;
+    a user whose on_start does is gone. A connection that is lost is made again, and subscribed as before, on its own;
+    what is asked meanwhile raises.
     """
 
     abstract = True
@@ -134,7 +137,10 @@ class FeedUser(User):
             return self._connected().unsubscribe(Subscription(event, names))
 
     def emit(self, event: str, *args: Any, timeout: float = ACK_TIMEOUT) -> Any:
-        """Send an event and wait for its acknowledgement, `timeout` seconds at most; what it says. Socket.IO only."""
+        """Send an event and wait for its acknowledgement, `timeout` seconds at most; what it says. Socket.IO only.
+
+        Raises AckTimeout without one: some servers never acknowledge.
+        """
         with self._measured(f"emit {event}"):
             if not self._has_events:
                 raise UsageError(f"{self.dialect} has no events to emit")

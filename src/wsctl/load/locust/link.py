@@ -132,11 +132,12 @@ class Link:
         answer = self._calls[command.call] = AsyncResult()
         try:
             self._put(command)
-            return answer.get(timeout=within)
-        except gevent.Timeout as error:
-            raise AckTimeout(f"{_event(command)} was not acknowledged within {format_duration(within)}") from error
+            answer.wait(within)  # a Timeout that comes out of it is somebody else's
         finally:
             del self._calls[command.call]
+        if not answer.ready():
+            raise AckTimeout(f"{_event(command)} was not acknowledged within {format_duration(within)}")
+        return answer.get()
 
     def _leave(self, number: int, *, polite: bool) -> None:
         self._entering.pop(number, None)
