@@ -49,7 +49,7 @@ def options(**given: Any) -> LoadOptions:
 
 
 def test_a_profile_is_read_in_seconds_and_names(tmp_path: Path) -> None:
-    spec, _ = read_profile(profile(tmp_path, FULL))
+    spec, _ = read_profile(profile(tmp_path, FULL), {})
     assert spec.stages == (
         StageSpec(ramp=2000, over=20.0),
         StageSpec(hold=60.0),
@@ -61,8 +61,16 @@ def test_a_profile_is_read_in_seconds_and_names(tmp_path: Path) -> None:
     assert spec.reconnect.delay == 0.5
 
 
+def test_variables_come_from_the_environment_as_in_scenarios(tmp_path: Path) -> None:
+    text = "name: at ${FEED} $${so}\nurl: http://${FEED}/\nusers: ${USERS:-100}\nserve: {rate: '${RATE}'}\n"
+    spec, document = read_profile(profile(tmp_path, text), {"FEED": "feed.example", "RATE": "7"})
+    assert (spec.name, spec.url, spec.users) == ("at feed.example ${so}", "http://feed.example/", 100)
+    assert spec.serve is not None
+    assert (spec.serve.rate, document.at(("serve", "rate"))) == (7, "7")
+
+
 def test_journeys_become_those_of_the_plan(tmp_path: Path) -> None:
-    spec, _ = read_profile(profile(tmp_path, FULL))
+    spec, _ = read_profile(profile(tmp_path, FULL), {})
     work = LoadOptions(target=Target(url="http://127.0.0.1:3000"), spec=spec).plan().work
     assert work is not None
     prices, churn, returning, several = work.journeys
@@ -89,12 +97,14 @@ def test_journeys_become_those_of_the_plan(tmp_path: Path) -> None:
         ("users: 10\ntokens: {users: 3, file: tokens}\n", "tokens has both users and file"),
         ("users: 10\nexpect: {latency.p59: < 5 ms}\n", r":2:10: unknown metric 'latency.p59'"),
         ("users: 10\nexpect: {latency.p95: < 5 MB}\n", r":2:10: bad bound '< 5 MB'"),
+        ("users: 10\nurl: ${FEED}\n", r":2:6: environment variable FEED is not set"),
+        ("users: ${matrix.users}\n", r":1:8: bad variable \${matrix.users}; expected something like"),
         ("", "the file is empty"),
     ],
 )
 def test_what_makes_no_sense_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        read_profile(profile(tmp_path, text))
+        read_profile(profile(tmp_path, text), {})
 
 
 @pytest.mark.parametrize(

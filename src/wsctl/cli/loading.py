@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -228,7 +229,7 @@ async def _redraw(live: LoadLive) -> None:
 
 def _profile(asked: Asked) -> tuple[ProfileSpec, Document | None]:
     """What the file says, options before it. Raises UsageError."""
-    profile, document = (ProfileSpec(), None) if asked.profile is None else read_profile(asked.profile)
+    profile, document = (ProfileSpec(), None) if asked.profile is None else read_profile(asked.profile, os.environ)
     given = {name: value for name, value in asked.spec.items() if value is not None}
     if "users" in given and profile.stages:
         given["stages"] = ()

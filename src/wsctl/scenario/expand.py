@@ -13,13 +13,10 @@ from msgspec import structs
 from wsctl.scenario.spec import COMMAND_SPECS
 from wsctl.spec.document import Document, Filled, Mark, Path, kind_of
 from wsctl.spec.nearest import nearest
+from wsctl.spec.variables import Lookup, fill, from_environment, shown
 
-_VARIABLE = re.compile(r"\$(\$)?\{([^{}]*)\}")
-_NAME = re.compile(r"(?P<name>matrix\.[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
+_MATRIX = re.compile(r"matrix\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
 _MOST_COMBINATIONS = 100
-
-Lookup = Callable[[Path, str], Any]
-"""the value of what stands in `${…}`; the path is where"""
 
 
 def expand(document: Document, environ: Mapping[str, str]) -> Iterator[Document]:
@@ -49,18 +46,18 @@ def _combinations(document: Document, environ: Mapping[str, str]) -> Iterator[di
             ("matrix",), f"the matrix has {count} combinations; at most {_MOST_COMBINATIONS} are run"
         )
     lookup = _lookup(document, environ, {})
-    filled = _fill(matrix, ("matrix",), lookup)
+    filled = fill(matrix, ("matrix",), lookup)
     for values in itertools.product(*filled.values()):
         yield dict(zip(matrix, values, strict=True))
 
 
 def _filled(document: Document, environ: Mapping[str, str], combination: Mapping[str, Any]) -> Document:
     """The document with its variables filled in; the matrix gone, and in the name which combination it is."""
-    data = _fill(document.data, (), _lookup(document, environ, combination))
+    data = fill(document.data, (), _lookup(document, environ, combination))
     if combination:
         del data["matrix"]
         if isinstance(data.get("name"), str):
-            which = ", ".join(f"{name} {_shown(value)}" for name, value in combination.items())
+            which = ", ".join(f"{name} {shown(value)}" for name, value in combination.items())
             data["name"] = f"{data['name']} ({which})"
     return structs.replace(document, data=data)
 
@@ -69,62 +66,27 @@ def _kind(value: Any) -> str:
     return "empty" if value in ({}, []) else kind_of(value)
 
 
-def _shown(value: Any) -> str:
-    """As YAML writes it."""
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
-
-
 def _lookup(document: Document, environ: Mapping[str, str], combination: Mapping[str, Any]) -> Lookup:
+    environment = from_environment(document, environ)
+
     def find(path: Path, expression: str) -> Any:
-        match = _NAME.fullmatch(expression)
+        match = _MATRIX.fullmatch(expression)
         if match is None:
-            raise document.value_error(
-                path, f"bad variable ${{{expression}}}; expected something like ${{TOKEN}} or ${{TOKEN:-default}}"
-            )
+            return environment(path, expression)
         name, default = match["name"], match["default"]
-        if name.startswith("matrix."):
-            key = name.removeprefix("matrix.")
-            if key in combination:
-                return combination[key]
-            if default is not None:
-                return Filled(default)
-            what = "is not in the matrix" if combination else "stands for nothing here; matrix gives values to names"
-            raise document.value_error(path, f"${{{name}}} {what}", hint=_did_you_mean(name, combination))
-        value = environ.get(name) or default
-        if value is None:
-            raise document.value_error(
-                path,
-                f"environment variable {name} is {'empty' if name in environ else 'not set'}",
-                hint=f"set it, or give a default: ${{{name}:-…}}",
-            )
-        return Filled(value)
+        if name in combination:
+            return combination[name]
+        if default is not None:
+            return Filled(default)
+        what = "is not in the matrix" if combination else "stands for nothing here; matrix gives values to names"
+        raise document.value_error(path, f"${{matrix.{name}}} {what}", hint=_did_you_mean(name, combination))
 
     return find
 
 
 def _did_you_mean(name: str, combination: Iterable[str]) -> str | None:
-    close = nearest(name, [f"matrix.{known}" for known in combination])
+    close = nearest(f"matrix.{name}", [f"matrix.{known}" for known in combination])
     return f"did you mean {close}?" if close else None
-
-
-def _fill(value: Any, path: Path, lookup: Lookup) -> Any:
-    if isinstance(value, dict):
-        return {key: _fill(inner, (*path, key), lookup) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_fill(inner, (*path, index), lookup) for index, inner in enumerate(value)]
-    return _fill_text(value, path, lookup) if isinstance(value, str) else value
-
-
-def _fill_text(text: str, path: Path, lookup: Lookup) -> Any:
-    """Nothing but a variable becomes the variable's value, which may be a number; `$${` is a plain `${`."""
-    alone = _VARIABLE.fullmatch(text)
-    if alone is not None and not alone[1]:
-        return lookup(path, alone[2])
-
-    def fill(match: re.Match[str]) -> str:
-        return f"${{{match[2]}}}" if match[1] else _shown(lookup(path, match[2]))
-
-    return _VARIABLE.sub(fill, text)
 
 
 def _with_defaults(document: Document) -> Document:
