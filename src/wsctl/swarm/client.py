@@ -328,7 +328,7 @@ class Client:
             counts.auth_refused += 1
         else:
             self._home.tally.evictions.refused(time.time())
-        counts.causes[f"{self._home.target.shown} refused the connection: {text}"] += 1
+        counts.causes.blame(f"{self._home.target.shown} refused the connection: {text}")
         self._go_on(Stage.FAILED, text, final=not self._home.reconnect.always)
 
     def notified(self, args: Sequence[Any]) -> None:
@@ -357,7 +357,7 @@ class Client:
         elif self.user is not None:
             self._home.tally.evictions.ended(self.connection.conn, time.time())
         if malformed:
-            counts.causes[reason] += 1
+            counts.causes.blame(reason)
         if time.monotonic() - self._joined_at >= STABLE_AFTER:
             self._waits = delays(self._home.reconnect, self._home.random)
         insists = self._home.reconnect.always
@@ -464,7 +464,7 @@ class Client:
         counts.acks_refused += 1
         counts.unserved += 1
         counts.auth_denied += answer.code in _ACCESS
-        counts.causes[f"{answer.subscription.event} was refused: {answer}"] += 1
+        counts.causes.blame(f"{answer.subscription.event} was refused: {answer}")
         self._unserved = True
 
     def _subscribed(self) -> None:
@@ -483,7 +483,7 @@ class Client:
         self.error = error
         counts = self._home.tally.counts
         counts.failed += count
-        counts.causes[error.message] += 1
+        counts.causes.blame(error.message)
         self._go_on(Stage.FAILED, error.message, final=False)
 
     def _go_on(self, stage: Stage, reason: str, *, final: bool) -> None:

@@ -2,11 +2,25 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct, field
 
 from wsctl.checks.latency import Buckets, Histogram
 from wsctl.swarm.clocks import Basis
+
+MOST_CAUSES: Final = 100
+"""causes that are told apart; a server's words may be others each time"""
+OTHER_CAUSES: Final = "other causes"
+
+
+class Causes(Counter[str]):
+    """Why connections failed or ended, and how often: the first MOST_CAUSES by name, the rest as one."""
+
+    def blame(self, cause: str, times: int = 1) -> None:
+        """Count one, so many times."""
+        known = cause in self or len(self) < MOST_CAUSES
+        self[cause if known else OTHER_CAUSES] += times
 
 
 class Delta(Struct, kw_only=True):
@@ -32,14 +46,15 @@ class Sums:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.channels: Counter[str] = Counter()
-        self.causes: Counter[str] = Counter()
+        self.causes = Causes()
         self.times: dict[str, Histogram] = {}
 
     def add(self, delta: Delta) -> None:
         """Take one in."""
         self.counts.update(delta.counts)
         self.channels.update(delta.channels)
-        self.causes.update(delta.causes)
+        for cause, times in delta.causes.items():
+            self.causes.blame(cause, times)
         for name, buckets in delta.times.items():
             self.times.setdefault(name, Histogram()).add(buckets)
 

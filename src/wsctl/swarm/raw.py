@@ -119,7 +119,7 @@ class RawConnection(Connection):
 
     def _objected(self, objection: str, channels: tuple[str, ...]) -> None:
         if not self._asked:
-            self._tally.counts.causes[f"the feed objected: {objection}"] += 1
+            self._tally.counts.causes.blame(f"the feed objected: {objection}")
         for asking in self._asked:
             asking.refused(objection, channels)
 

@@ -18,6 +18,7 @@ from wsctl.client.clock_offset import TOLERANCE, ClockOffset
 from wsctl.model.finding import Finding
 from wsctl.model.metrics import is_platforms_own
 from wsctl.model.observation import Observation
+from wsctl.swarm.delta import Causes
 from wsctl.swarm.records import Record, Records, Stand
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.over_socketio import DialectReader
@@ -61,7 +62,7 @@ class Counts:
     """monotonic seconds of the first attempt"""
     last_opened_at: float = 0.0
     """monotonic seconds of the latest client's first joining"""
-    causes: Counter[str] = field(default_factory=Counter)
+    causes: Causes = field(default_factory=Causes)
     """why attempts failed or were refused"""
 
     def joined(self, *, first: bool) -> None:
