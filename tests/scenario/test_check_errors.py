@@ -8,6 +8,13 @@ from tests.scenario.texts import HEAD, STEP, TWO, during, expect, step
 from wsctl.errors import UsageError
 from wsctl.scenario.read import read_scenarios
 
+
+def load(*more: str) -> str:
+    """A scenario whose step is a load of 2 s of ramp and 6 s more."""
+    step = "  - name: s\n    load: {symbols: A, users: 4, ramp: 2s, duration: 6s}\n"
+    return HEAD + "steps:\n" + step + "".join(f"    {line}\n" for line in more)
+
+
 TABLE: dict[str, tuple[str, str, str | None]] = {
     # names
     "unknown service": (
@@ -171,6 +178,16 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     "during beside emit": (
         HEAD + "steps:\n  - name: s\n    emit: {event: x}\n    during: [{at: 1s, pause: {}}]\n",
         "7:5: during beside emit, which has no duration",
+        None,
+    ),
+    "action after the end of a load": (
+        load("during: [{at: 6s, pause: {}}]"),
+        "7:14: the step is too short: 6s once it is warm; expected more than 6s, when pause happens",
+        None,
+    ),
+    "within beside load": (
+        load("during: [{at: 1s, flash: {within: 3s}}]"),
+        "7:31: within is about reconnect.*, which no load measures",
         None,
     ),
     "step too short for its flash": (

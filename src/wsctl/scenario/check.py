@@ -29,6 +29,7 @@ from wsctl.scenario.spec import (
 )
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.listening import MEASURED_BY_ONE
+from wsctl.scenario.steps.load import measured_for
 from wsctl.scenario.steps.subscribe import MEASURED_BY_MANY
 from wsctl.spec.document import Document, Path
 from wsctl.spec.kinds import either
@@ -143,10 +144,6 @@ class _Step:
 
     def _check_load(self, options: LoadStepSpec) -> None:
         """What the engine would object to, said before anything starts."""
-        if self._step.during:
-            raise self._document.key_error(
-                (*self._path, "during"), "during beside load; expected beside a subscribe with clients"
-            )
         try:
             target = Target(url=DEFAULT_URL, token="" if options.tokens is not None else None)
             LoadOptions(target=target, spec=options).plan()
@@ -187,14 +184,35 @@ class _Step:
         name, options = action.kind
         target = options.target or self._options.target
         self._check_service((*path, name), "target", target)
-        if not isinstance(self._options, ListenSpec):
+        if not isinstance(self._options, ListenSpec | LoadStepSpec):
             raise self._document.key_error(
                 (*self._path, "during"), f"during beside {self._command}, which has no duration"
             )
         service = self._spec.service_of(target)
         if service is not None and self._spec.services[service].serve is None:
             raise self._document.key_error((*path, name), f"{name} takes a mock feed (serve); {service} is a recording")
-        self._check_length(path, action.at, name, options)
+        if isinstance(self._options, LoadStepSpec):
+            self._check_beside_load(path, action.at, name, options)
+        else:
+            self._check_length(path, action.at, name, options)
+
+    def _check_beside_load(self, path: Path, at: float, name: str, options: Any) -> None:
+        """A load says whom it lost at its peak and at its end, not who was back within what time."""
+        assert isinstance(self._options, LoadStepSpec)
+        if isinstance(options, FlashSpec | DisconnectSpec):
+            unasked = {field.name: field.default for field in structs.fields(type(options))}
+            for key in ("within", "hold"):
+                if getattr(options, key) != unasked[key]:
+                    raise self._document.key_error(
+                        (*path, name, key), f"{key} is about reconnect.*, which no load measures"
+                    )
+        seconds = measured_for(self._options)
+        if at >= seconds:
+            raise self._document.value_error(
+                path,
+                f"the step is too short: {write_duration(seconds)} once it is warm; "
+                f"expected more than {write_duration(at)}, when {name} happens",
+            )
 
     def _check_length(self, path: Path, at: float, name: str, options: Any) -> None:
         """An action must happen, and what comes of it be seen, before the step ends."""

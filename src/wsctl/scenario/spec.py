@@ -255,7 +255,13 @@ class TargetSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that happens while a step runs: a time, and one of the others."""
 
-    at: Annotated[Duration, Meta(ge=0, description="When, counted from the moment that everybody is subscribed.")]
+    at: Annotated[
+        Duration,
+        Meta(
+            ge=0,
+            description="When, counted from the moment that everybody is subscribed; of a load that it is warm.",
+        ),
+    ]
     flash: Annotated[FlashSpec | None, Meta(description="Cut connections as a network failure would.")] = None
     disconnect: Annotated[DisconnectSpec | None, Meta(description="Close connections in good order.")] = None
     price: Annotated[PriceSpec | None, Meta(description="Move a market.")] = None

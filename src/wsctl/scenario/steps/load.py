@@ -5,6 +5,7 @@ from wsctl.load.course import Course
 from wsctl.load.messages import Done, Second
 from wsctl.load.options import Control, LoadOptions, stages_of, tokens_of
 from wsctl.load.outcome.clock import EXACT
+from wsctl.load.outcome.figures import warmup_of
 from wsctl.load.outcome.verdict import MEASURED
 from wsctl.load.run import Event, LoadRun
 from wsctl.model.expectation import expect_all
@@ -49,6 +50,13 @@ class LoadStep:
             saturated=run.figures.saturated is not None,
             notes=(*result.notes, *([] if result.clock == EXACT else [f"clock: {result.clock}"])),
         )
+
+
+def measured_for(options: LoadStepSpec) -> float:
+    """Seconds from the end of its warm-up, which actions count from, to the end of its course."""
+    stages = stages_of(options)
+    warmup = warmup_of(stages) if options.warmup is None else options.warmup
+    return max(0.0, round(Course(stages).duration - warmup, 9))  # 0.1 + 0.2 is 0.3
 
 
 def _load_options(step: StepSpec, context: Context) -> LoadOptions:
