@@ -1,6 +1,7 @@
 """The largest number of connections that keeps a bound, found among targets whose limit is known."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.load.seconds import process, second
@@ -76,6 +77,26 @@ def test_a_busy_moment_is_no_limit() -> None:
 
     result, _, _ = find(hiccup, most=1_000)
     assert result.users == 1_000
+
+
+@pytest.mark.parametrize(
+    ("busy", "every", "limited"),
+    [
+        ({"cpu": 1.3}, 3, True),  # 0.56 cores on average
+        ({"control_cpu": 1.3}, 3, True),  # Locust's own process
+        ({"cpu": 9.0}, 10, False),  # 1.07 cores on average
+    ],
+)
+def test_our_own_limit_is_a_share_of_busy_seconds_as_in_any_verdict(
+    busy: dict[str, Any], every: int, limited: bool
+) -> None:
+    def spiky(at: float, users: int) -> Second:
+        processes = (process(cpu=0.2) if int(at) % every else process(**busy),)
+        return second(at, users=users, received=9, latencies={0.01: 9}, processes=processes)
+
+    result, verdict, reason = find(spiky, most=200, hold=30.0)
+    assert (result.users is None) is limited
+    assert (verdict, reason is None) == ((Verdict.INVALID, False) if limited else (Verdict.PASS, True))
 
 
 def test_where_our_own_processes_are_the_limit_nothing_is_known_of_the_target() -> None:

@@ -6,13 +6,13 @@ from typing import Final
 from wsctl.load.messages import Second
 from wsctl.load.outcome.measured import counted, timed
 from wsctl.load.outcome.result import LimitResult, LimitTry
+from wsctl.load.outcome.saturation import Saturation
 from wsctl.load.outcome.verdict import ABOUT_ITSELF
 from wsctl.load.profile import LoadSpec
 from wsctl.model.expectation import Expectation, shown
 from wsctl.model.finding import Verdict
 from wsctl.model.run import overall
 from wsctl.swarm.delta import Sums
-from wsctl.swarm.generator import saturation
 
 FIRST: Final = 100
 HOLD: Final = 5.0
@@ -73,11 +73,11 @@ class LimitFinder:
     def verdict(self, others: Sequence[Verdict]) -> tuple[Verdict, str | None]:
         """Found is passed; where our own processes were the limit, nothing is known of the target beyond."""
         result = self.result()
+        if result.beyond is not None and result.beyond.reason is not None and result.beyond.reason.startswith(_OURS):
+            return Verdict.INVALID, result.beyond.reason
         if result.users is None:
             reason = "nothing was tried" if result.beyond is None else result.beyond.reason
             return Verdict.FAIL, f"not even {FIRST if result.beyond is None else result.beyond.users:,}: {reason}"
-        if result.beyond is not None and result.beyond.reason is not None and result.beyond.reason.startswith(_OURS):
-            return Verdict.INVALID, result.beyond.reason
         return overall([Verdict.PASS, *others]), None
 
     def _ended(self, tried: LimitTry) -> LimitTry | None:
@@ -112,7 +112,7 @@ class LimitFinder:
 
 
 _OURS = "the clients' own process"
-"""how `saturation` begins"""
+"""how a reason of `Saturation` begins"""
 
 
 class _Trial:
@@ -125,6 +125,7 @@ class _Trial:
         self.cpus: list[float] = []
         """of the busiest process, in each second that counts"""
         self._lags: list[float] = []
+        self._saturation = Saturation()
         self._settling = SETTLE
         self._sums = Sums()
         self._last: Second | None = None
@@ -144,6 +145,7 @@ class _Trial:
             self._settling -= 1
         else:
             self._sums.add(second.delta)
+            self._saturation.add(second)
             self.cpus.append(max((process.cpu for process in second.processes), default=0.0))
             self._lags += [process.lag for process in second.processes if process.lag is not None]
 
@@ -165,7 +167,7 @@ class _Trial:
         metrics = {**counted(self._sums), **timed(self._sums), **self._generator()}
         metrics |= {"connections.receiving": self._level("receiving"), "messages.rate": self._rate()}
         judged = expected.judge(metrics)
-        reason = saturation(metrics) if expected.metric.startswith(ABOUT_ITSELF) else None
+        reason = self._saturation.reason if expected.metric.startswith(ABOUT_ITSELF) else None
         if reason is None and self._level("open") < self.users:
             reason = f"{self.users - self._level('open'):,} of {self.users:,} connections were lost"
         if reason is None and judged.verdict is not Verdict.PASS:
