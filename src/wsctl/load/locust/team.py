@@ -39,6 +39,8 @@ READY, WORK, TOLD, FLUSH, FLUSHED, BROKEN = (
 )
 ASK_EVERY = 1.0
 """seconds: a master that is just starting may miss the first question"""
+PATIENCE = 5.0
+"""seconds for workers of our own to end, shorter than the parent's for the master"""
 FLUSHED_WITHIN = FLUSH_TIMEOUT + 2.0
 """seconds"""
 
@@ -113,8 +115,11 @@ class Master(Part):
     def close(self) -> None:
         for child in self._children.values():
             child.stdin.close()  # which ends it, if it has not ended by itself
+        with gevent.Timeout(PATIENCE, False):
+            for child in self._children.values():
+                child.wait()
         for child in self._children.values():
-            if child.wait(5.0) is None:
+            if child.poll() is None:
                 child.kill()
                 child.wait()
 
