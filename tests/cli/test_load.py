@@ -4,7 +4,6 @@ import json
 import resource
 import signal
 import socket
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -204,22 +203,6 @@ def test_half_of_them_refused_is_told_and_fails(serve: Serve, tmp_path: Path) ->
     assert cause == (f"{server.url} refused the connection: Too many connections", 20)
 
 
-def test_a_server_that_is_killed_is_exit_3(serve: Serve, tmp_path: Path) -> None:
-    server = serve(*SYMBOLS)
-    with Program("load", "--url", server.url, "--users", "10", *SYMBOLS, "--out", str(tmp_path)) as program:
-        program.wait_err("10 of 10 open")
-        server.process.kill()
-        deadline = time.monotonic() + 60
-        while program.process.poll() is None:
-            assert time.monotonic() < deadline, "it hangs"
-            time.sleep(0.05)
-        ended = program.finish()
-    assert ended.code == 3
-    assert "every connection was lost and none came back" in ended.err
-    result = result_of(tmp_path)
-    assert (result["verdict"], result["metrics"]["connections.closed"]) == ("error", 10)
-
-
 def test_ctrl_c_writes_what_there_is(target: Server, tmp_path: Path) -> None:
     arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--duration", "10m", "--out", str(tmp_path))
     with Program("load", *arguments) as program:
@@ -267,7 +250,7 @@ def test_a_process_of_ours_that_dies_is_exit_4(target: Server, tmp_path: Path) -
 
 
 def test_a_lost_worker_is_told_and_its_users_are_lost(target: Server, tmp_path: Path) -> None:
-    arguments = ("--url", target.url, "--users", "10", "--workers", "2", *SYMBOLS, "--duration", "12s")
+    arguments = ("--url", target.url, "--users", "10", "--workers", "2", *SYMBOLS, "--duration", "8s")
     with Program("load", *arguments, "--out", str(tmp_path)) as program:
         program.wait_err("10 of 10 open")
         processes = [one for one in children(program) if "wsctl.load.locust.process" in one.cmdline()]
@@ -281,7 +264,7 @@ def test_a_lost_worker_is_told_and_its_users_are_lost(target: Server, tmp_path: 
 
 
 def test_a_worker_of_another_machine(target: Server, tmp_path: Path) -> None:
-    arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--duration", "3s", "--out", str(tmp_path))
+    arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--duration", "1s", "--out", str(tmp_path))
     with Program("load", *arguments, "--master", "--master-port", "0", "--expect-workers", "1") as master:
         master.wait_err("workers may join at port ")
         port = next(line for line in master.err if "may join" in line).rpartition(" ")[2]
@@ -408,16 +391,12 @@ def test_a_place_where_no_file_can_be_is_exit_2_before_any_load(target: Server, 
 
 
 def test_the_limit_of_a_server_is_found(serve: Serve, tmp_path: Path) -> None:
-    server = serve(*SYMBOLS, "--max-connections", "60", "--rate", "20")
-    arguments = ("--url", server.url, *SYMBOLS, "--users", "90", "--duration", "1s", "--connect-rate", "2000")
-    with Program("load", *arguments, "--find-limit", "latency.p95 < 20 s", "--out", str(tmp_path)) as program:
-        deadline = time.monotonic() + 110
-        while program.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-        ended = program.finish()
+    server = serve(*SYMBOLS, "--max-connections", "3", "--rate", "20")
+    arguments = ("--url", server.url, *SYMBOLS, "--users", "4", "--duration", "1s", "--out", str(tmp_path))
+    ended = load(*arguments, "--find-limit", "latency.p95 < 20 s")
     assert ended.code == 0, ended
     limit = result_of(tmp_path)["limit"]
-    assert 57 <= limit["users"] <= 60 < limit["beyond"]["users"] <= 63
+    assert (limit["users"], limit["beyond"]["users"]) == (3, 4)
     assert limit["beyond"]["reason"].endswith("refused the connection: Too many connections")
 
 

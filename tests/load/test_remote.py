@@ -1,4 +1,4 @@
-"""The Locust process as its parent holds it: one that hangs is ended, no worker looks for a master for ever."""
+"""The Locust process as its parent holds it: what hangs is ended, nobody waits for ever."""
 
 import asyncio
 import signal
@@ -14,18 +14,45 @@ from wsctl.cli import loading
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, TargetError, WsctlError
-from wsctl.load import remote
+from wsctl.load import remote, run
 from wsctl.load.messages import Done, Failed, Second, Stop, WorkerLost
 from wsctl.load.options import LoadOptions
 from wsctl.load.outcome.result import LoadResult
 from wsctl.load.plan import LoadPlan
 from wsctl.load.profile import LoadSpec
-from wsctl.load.run import Event, LoadRun
+from wsctl.load.run import Event, Listener, LoadRun
 from wsctl.model.finding import Verdict
 
 pytestmark = pytest.mark.timeout(120)
 
 NOBODY = "no master at 127.0.0.1:9 took this worker in"
+
+
+def follow(server: Server, listen: Listener) -> tuple[LoadRun, LoadResult]:
+    """A load of four users, to whatever end it comes, and what comes of it."""
+    spec = LoadSpec(users=4, ramp=0.0, duration=600.0, symbols=("BTC/USDT",))
+    made = LoadRun(LoadOptions(target=Target(url=server.url), spec=spec), SystemClock(), listen)
+
+    async def to_the_end() -> LoadResult:
+        async with asyncio.timeout(60):
+            return await made.run()
+
+    return made, asyncio.run(to_the_end())
+
+
+def test_a_server_that_is_killed_ends_the_load_by_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "GONE_AFTER", 2.0)
+
+    def kill(event: Event) -> None:
+        if isinstance(event, Second) and event.delta.levels.get("open") == 4:
+            server.process.kill()
+
+    with Server(tmp_path, "--symbols", "BTC/USDT") as server:
+        made, result = follow(server, kill)
+    assert made.failure is not None
+    assert made.failure.exit_code == ExitCode.TARGET
+    assert "every connection was lost and none came back" in made.failure.message
+    assert (result.verdict, result.metrics["connections.closed"]) == (Verdict.ERROR, 4)
 
 
 def test_a_locust_process_that_hangs_midway_is_ended_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,21 +65,15 @@ def test_a_locust_process_that_hangs_midway_is_ended_and_told(tmp_path: Path, mo
             started.extend(psutil.Process().children(recursive=True))
             next(one for one in started if "wsctl.load.locust.process" in one.cmdline()).send_signal(signal.SIGSTOP)
 
-    async def follow(run: LoadRun) -> LoadResult:
-        async with asyncio.timeout(60):
-            return await run.run()
-
     with Server(tmp_path, "--symbols", "BTC/USDT") as server:
-        spec = LoadSpec(users=4, ramp=0.0, duration=600.0, symbols=("BTC/USDT",))
-        run = LoadRun(LoadOptions(target=Target(url=server.url), spec=spec), SystemClock(), hang)
-        result = asyncio.run(follow(run))
+        made, result = follow(server, hang)
         gone([one for one in started if one.pid != server.process.pid])
-    assert run.failure is not None
-    assert (run.failure.message, run.failure.exit_code) == (
+    assert made.failure is not None
+    assert (made.failure.message, made.failure.exit_code) == (
         "the load's process hangs: it said nothing for 2 s",
         ExitCode.INTERNAL,
     )
-    assert (result.verdict, result.reason) == (Verdict.ERROR, run.failure.message)
+    assert (result.verdict, result.reason) == (Verdict.ERROR, made.failure.message)
     assert result.metrics["connections.opened"] == 4
 
 
