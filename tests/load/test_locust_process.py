@@ -74,6 +74,12 @@ def finish_whole(load: Load, server: Server) -> None:
     assert received == sent(server)
 
 
+def rows(csv: Path) -> dict[str, int]:
+    """Requests in the rows of Locust's statistics."""
+    lines = csv.with_name(f"{csv.name}_stats.csv").read_text().splitlines()
+    return {row[1]: int(row[2]) for row in (line.split(",") for line in lines[1:])}
+
+
 def received_more(load: Load, than: int = 0) -> bool:
     return load.sums.counts["received"] > than
 
@@ -123,8 +129,7 @@ def test_the_course_ends_by_itself_and_locust_writes_its_files(serve: Serve, tmp
         assert load.end() == 0
     assert {second.stage for second in load.of(Second)} == {None, 0, 1, 3}
     assert load.sums.counts["opened"] == 10
-    rows = [line.split(",") for line in (tmp_path / "r_stats.csv").read_text().splitlines()]
-    requests = {row[1]: int(row[2]) for row in rows[1:]}
+    requests = rows(tmp_path / "r")
     assert requests["connect"] == 10
     assert requests["acknowledge"] == load.sums.times["acknowledge"].count
     assert requests["message"] == load.sums.counts["received"]
@@ -280,6 +285,21 @@ def test_a_killed_worker_is_lost_with_its_users_and_nobody_takes_them_on(serve: 
     assert load.sums.counts["opened"] == 20
 
 
+def test_locusts_rows_and_our_totals_agree_also_where_a_worker_is_lost(serve: Serve, tmp_path: Path) -> None:
+    server = serve()
+    with Load(plan(work(server.url), 20, workers=2, csv=str(tmp_path / "r"))) as load:
+        load.until_levels(receiving=20)
+        worker, told = load.workers()[0], load.latest
+        load.until(lambda: load.latest is not told)
+        worker.kill()  # it has just told: Locust's own reports come at other times
+        load.until_levels(open=10)
+        finish(load)
+    requests, counts = rows(tmp_path / "r"), load.sums.counts
+    assert requests["connect"] == counts["opened"] == 20
+    assert requests["acknowledge"] == load.sums.times["acknowledge"].count
+    assert requests["message"] == counts["received"]
+
+
 def test_a_worker_that_hangs_is_missed_by_its_heartbeat(serve: Serve) -> None:
     server = serve()
     with Load(plan(work(server.url), 20, workers=2)) as load:
@@ -405,4 +425,4 @@ def test_a_raw_feed_is_counted_message_by_message(background: Background) -> Non
             assert +load.sums.channels == +feed.sent
     finally:
         background.run(context.__aexit__(None, None, None))
-    assert sum(feed.sent.values()) == 8 * 40
+    assert 4 * 40 < sum(feed.sent.values()) <= 8 * 40  # between two symbols, who churns has none

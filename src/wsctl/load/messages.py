@@ -72,6 +72,8 @@ class Second(_Message, frozen=True, kw_only=True):
     """how many there should be"""
     stage: int | None = None
     """index of the stage; None without a course, before it began and after its end"""
+    mostly: int | None = None
+    """index of the stage that most of the time since the Second before was in"""
     delta: Delta
     """the levels are the sums of what the processes told last"""
     processes: tuple[Process, ...] = ()

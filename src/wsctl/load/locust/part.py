@@ -34,7 +34,7 @@ WEB_UI_WITHIN = 10.0
 LATE = 1.5
 """seconds after which a second is told without those that did not tell"""
 REPORT_EVERY = 0.5
-"""seconds between a worker's reports to Locust's statistics"""
+"""seconds between a worker's reports to Locust's master of how many users it has"""
 CSV_EVERY = 0.5
 """seconds between two looks of Locust at what its CSV files are to hold"""
 ORPHAN_PATIENCE = 10.0
@@ -52,6 +52,8 @@ class Part:
         self._reports = reports
         self._complete = Event()
         """all have told since the latest second"""
+        self._told_at = 0.0
+        """the latest second, in seconds of the course"""
         self._over = False
         """it is ending, or has failed"""
         self._done = False
@@ -71,7 +73,9 @@ class Part:
         self.begun = True
         events.test_stopping.add_listener(lambda **_: self.end())
         events.quitting.add_listener(lambda **_: self.end())
-        gevent.signal_handler(signal.SIGTERM, self.stop)  # Locust has its own only once the course is over
+        # Locust hears the first only once the course is over; the second would be raised in whatever greenlet runs
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self.stop)
         self.spawn(self._tell_seconds)
         self.spawn(partial(self._tell_ready, runner, web_ui))
 
@@ -102,7 +106,7 @@ class Part:
             self._over = True
             missing = self.flush()
             if self.plan.csv is not None:  # Locust writes these now and then, and not at the end
-                gevent.sleep(2 * REPORT_EVERY + CSV_EVERY)
+                gevent.sleep(2 * CSV_EVERY)
             self._tell_second()
             self.report(Done(flushed=not missing, missing=missing))
             self._done = True
@@ -145,6 +149,14 @@ class Part:
         self.merge.add(told)
         if self.merge.is_complete:
             self._complete.set()
+        if len(self.merge.processes()) >= self.plan.expect_workers:
+            self.shape.let_begin()
+
+    def show(self, told: Told) -> None:
+        """Have Locust's own statistics show the same."""
+        stats = self._environment.stats
+        rows.add(stats, told.delta)
+        rows.trim(stats)
 
     def _tell_seconds(self) -> None:
         """As soon as all have told, so that no second is without what happened in it; who is late is not waited for."""
@@ -156,11 +168,13 @@ class Part:
 
     def _tell_second(self) -> None:
         shape = self.shape
+        before, self._told_at = self._told_at, shape.elapsed
         second = Second(
             at=time.time(),
-            elapsed=shape.elapsed,
+            elapsed=self._told_at,
             users=shape.users,
             stage=shape.stage,
+            mostly=shape.stage_at((before + self._told_at) / 2),
             delta=self.merge.take(),
             processes=self.merge.processes(),
         )
@@ -201,4 +215,4 @@ class Single(Part):
 
     def _told(self, told: Told) -> None:
         self.take_in(told)
-        rows.add(self._environment.stats, told.delta)
+        self.show(told)

@@ -5,14 +5,19 @@ One row takes a second's worth at once, the way a Locust master takes what a wor
 
 import time
 from collections.abc import Mapping
+from typing import Final
 
 from locust import stats as locust_stats
 from locust.stats import RequestStats, StatsEntry, StatsError
 
 from wsctl.checks.latency import Histogram
-from wsctl.swarm.delta import Delta
+from wsctl.swarm.delta import MOST_CAUSES, OTHER_CAUSES, Delta
 
 TYPE = "WS"
+MOST_POINTS: Final = 2000
+"""of Locust's charts"""
+SECONDS_KEPT: Final = 60
+"""in which Locust counts requests; it looks at the latest twelve"""
 
 
 def add(stats: RequestStats, delta: Delta) -> None:
@@ -28,6 +33,18 @@ def add(stats: RequestStats, delta: Delta) -> None:
     received.total_content_length = counts.get("bytes", 0)
     _add(stats, received)
     _complain(stats, delta.causes)
+
+
+def trim(stats: RequestStats) -> None:
+    """Bound what Locust keeps for ever: the points of its charts get sparser, seconds that it never asks for go."""
+    if len(stats.history) >= MOST_POINTS:
+        del stats.history[1::2]
+        locust_stats.HISTORY_STATS_INTERVAL_SEC *= 2  # which it reads each time
+    oldest = int(time.time()) - SECONDS_KEPT
+    for entry in (stats.total, *stats.entries.values()):
+        for seconds in (entry.num_reqs_per_sec, entry.num_fail_per_sec):
+            for second in [second for second in seconds if second < oldest]:
+                del seconds[second]
 
 
 def _row(stats: RequestStats, name: str, delta: Delta, times: str, *, failed: int, also: int = 0) -> StatsEntry:
@@ -69,6 +86,8 @@ def _add(stats: RequestStats, row: StatsEntry) -> None:
 def _complain(stats: RequestStats, causes: Mapping[str, int]) -> None:
     for cause, times in causes.items():
         key = StatsError.create_key(TYPE, "feed", cause)
+        if key not in stats.errors and len(stats.errors) >= MOST_CAUSES:
+            cause, key = OTHER_CAUSES, StatsError.create_key(TYPE, "feed", OTHER_CAUSES)
         error = stats.errors.setdefault(key, StatsError(TYPE, "feed", cause))
         error.occurred()
         error.occurrences += times - 1

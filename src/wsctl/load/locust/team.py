@@ -22,7 +22,6 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from wsctl.errors import UsageError, WsctlError
 from wsctl.load import messages, preflight
-from wsctl.load.locust import rows
 from wsctl.load.locust.holder import Holder
 from wsctl.load.locust.line_writer import LineWriter
 from wsctl.load.locust.link import FLUSH_TIMEOUT
@@ -183,6 +182,7 @@ class Master(Part):
         told = msgspec.json.decode(msg.data["told"], type=Told)
         if told.index not in self._lost:
             self.take_in(told)
+            self.show(told)  # the worker tells Locust nothing: what it had told and Locust had not yet would be missing
 
     def _on_flushed(self, environment: Environment, msg: Any, **_: Any) -> None:
         self._flushed[self._runner.get_worker_index(msg.node_id)] = msgspec.convert(msg.data, _Flushed)
@@ -239,7 +239,6 @@ class Worker(Part):
 
     def _told(self, told: Told) -> None:
         self.take_in(told)
-        rows.add(self._environment.stats, told.delta)
         self._runner.send_message(TOLD, {"told": msgspec.json.encode(told)})
 
     def _on_break(self, error: WsctlError) -> None:
