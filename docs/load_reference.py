@@ -34,7 +34,11 @@ wsctl doctor --users 20000                       # what this machine lacks for t
   (Locust's protocol): bind it to a network that only workers reach, such as a VPN or an SSH tunnel.
 - Each machine looks whether it can hold its share of the connections before there is any.
 - `connections.receiving` is told of the moment when most users were asked for. Latencies and rates leave the warm-up
-  out, which is the first ramp unless `warmup` says otherwise; the notes say so.
+  out, which is the first ramp (a second at least) unless `warmup` says otherwise; the notes say so.
+- Locust is told once a second, so a stage may begin up to a second late. What was counted in a second belongs to the
+  stage that most of it was in; users, open and receiving of a row are those at its end.
+- `series` in the result has a row a second for an hour. Of a longer load, pairs of rows are joined again and again:
+  counts are added up, percentiles are the worst of the seconds.
 - Latency is received minus the server's timestamp. At an address of this machine that is one clock, exact, unless
   `time:sync` refutes it, as behind a tunnel. Else each process that holds connections compares its own clock with the
   server's by `time:sync`, again and again, and corrects its latencies by that; `clock` in the result says with what

@@ -39,6 +39,7 @@ def second(
     *,
     users: int = 10,
     stage: int | None = 0,
+    mostly: int | None = None,
     open: int | None = None,
     latencies: dict[float, int] | None = None,
     processes: tuple[Process, ...] | None = None,
@@ -58,6 +59,7 @@ def second(
         elapsed=elapsed,
         users=users,
         stage=stage,
+        mostly=stage if mostly is None else mostly,
         delta=Delta(
             counts={name.replace("__", "."): count for name, count in counts.items()},
             causes=causes or {},

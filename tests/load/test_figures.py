@@ -1,9 +1,12 @@
 """What is made of what the Locust process tells."""
 
+import pickle
+
 import pytest
 from tests.load.seconds import process, second, seconds
 
 from wsctl.load.messages import Process, WorkerLost
+from wsctl.load.outcome import series
 from wsctl.load.outcome.figures import Figures, warmup_of
 from wsctl.load.profile import StageSpec
 
@@ -44,7 +47,8 @@ def test_what_comes_after_the_course_still_counts_for_its_last_stage() -> None:
     seen.add(second(2.5, stage=None, received=7))
     (stage,) = seen.stages()
     assert (stage.stage, stage.metrics["messages.received"]) == ("hold 3 s", 17)
-    assert stage.metrics["messages.rate"] == pytest.approx(17 / 2.5)
+    assert stage.metrics["messages.rate"] == 10 / 2.0
+    assert seen.metrics()["messages.rate"] == 10 / 2.0
 
 
 def test_each_stage_has_its_own_figures() -> None:
@@ -136,3 +140,72 @@ def test_the_first_ramp_is_warmup_where_something_follows() -> None:
     assert warmup_of([RAMP, HOLD]) == 2
     assert warmup_of([RAMP]) == 0
     assert warmup_of([HOLD, RAMP]) == 0
+
+
+def test_a_ramp_over_next_to_no_time_is_followed_by_a_second_in_which_they_come() -> None:
+    quick = StageSpec(ramp=10, over=0.01)
+    assert warmup_of([quick, HOLD]) == 1
+    assert warmup_of([quick, StageSpec(hold=0.5)]) == pytest.approx(0.17)
+    seen = Figures([quick, HOLD], warmup=warmup_of([quick, HOLD]), raw=False)
+    seen.add(second(1.02, received=5, latencies={0.5: 5}))
+    seen.add(second(2.02, stage=1, received=20, latencies={0.01: 20}))
+    assert (seen.metrics()["messages.rate"], seen.metrics()["latency.max"]) == (20, 0.01)
+
+
+def test_what_was_counted_in_a_second_belongs_to_the_stage_that_most_of_it_was_in() -> None:
+    seen = figures()
+    seen.add(second(1.0, users=5, received=10))
+    seen.add(second(2.1, users=10, received=10, stage=1, mostly=0))
+    seen.add(second(3.0, users=10, received=30, stage=1))
+    seen.add(second(4.1, users=10, received=30, stage=None, mostly=1))
+    ramp, hold = seen.stages()
+    assert (ramp.seconds, ramp.users, ramp.metrics["messages.received"]) == (2.1, 5, 20)
+    assert (hold.seconds, hold.users, hold.metrics["messages.received"]) == (2.0, 10, 60)
+    assert [row.stage for row in seen.rows] == [0, 0, 1, 1]
+
+
+def test_who_set_out_last_in_a_stage_is_there_when_the_next_one_has_asked_for_others() -> None:
+    seen = Figures([RAMP, StageSpec(spike=90, lasting=2.0), HOLD], warmup=0.0, raw=False)
+    seen.add(second(1.0, users=10, open=5))
+    seen.add(second(2.1, users=100, open=60, stage=1, mostly=0))
+    seen.add(second(3.1, users=100, stage=1))
+    seen.add(second(4.1, users=10, stage=2, mostly=1))
+    seen.add(second(5.1, users=10, stage=2))
+    assert [(stage.users, stage.receiving) for stage in seen.stages()] == [(10, 10), (100, 100), (10, 10)]
+
+
+def test_a_stage_that_no_second_ended_in_has_its_figures() -> None:
+    seen = figures()
+    seen.add(second(1.02, stage=1, mostly=0, received=10))
+    seen.add(second(2.02, stage=1))
+    assert [(stage.stage, stage.users, stage.receiving) for stage in seen.stages()] == [
+        ("ramp to 10", 10, 10),
+        ("hold 3 s", 10, 10),
+    ]
+
+
+def test_connections_are_let_in_over_the_seconds_that_let_somebody_in() -> None:
+    seen = figures()
+    seen.add(second(0.5))
+    for one in (second(1.0, opened=4), second(2.0), second(2.5, opened=6), second(9.0)):
+        seen.add(one)
+    assert seen.metrics()["connections.rate"] == 5
+
+
+def kept(seconds: int) -> int:
+    """How many bytes are kept of a load of so many seconds, each of them with words that no other has."""
+    seen = Figures([StageSpec(hold=1e6)], warmup=0.0, raw=False)
+    for at in range(1, seconds + 1):
+        busy = (process(0, cpu=1.2), process(1))
+        counts = {"opened": 1, "received": 10, "closed": 1}
+        causes = {f"not today, {at}": 1}
+        told = second(float(at), latencies={0.01: 10}, causes=causes, processes=busy, **counts)
+        seen.add(told, {"cpu": 0.3, "rss": 1e6})
+    assert sum(seen.sums.causes.values()) == sum(row.messages for row in seen.series.rows) / 10 == seconds
+    return len(pickle.dumps(vars(seen)))
+
+
+def test_the_second_hour_takes_no_more_than_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory, and so in time: there is nothing that grows to be looked through."""
+    monkeypatch.setattr(series, "MOST_ROWS", 200)
+    assert kept(3_200) <= 1.05 * kept(400)

@@ -219,3 +219,8 @@ def test_a_locust_process_that_hangs_at_the_end_is_ended(tmp_path: Path, monkeyp
     assert made.failure.exit_code == ExitCode.INTERNAL
     assert (result.verdict, result.metrics["connections.opened"]) == (Verdict.ERROR, 10)
     assert not hanging[0].is_running()
+
+
+def test_a_load_lasts_as_long_as_its_course_and_began_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, _ = told(monkeypatch, second(0.0, stage=None), CAME, second(3.0, received=9), Done(flushed=True))
+    assert (result.duration, result.started_at) == (3.0, 1000.0)

@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.load.seconds import process, second
 from tests.report.test_terminal import StoppedClock
 from wsctl.client.target import Target
-from wsctl.load.messages import Ready, WorkerLost
+from wsctl.load.messages import Done, Ready, WorkerLost
 from wsctl.load.options import LoadOptions
 from wsctl.load.outcome.result import LimitTry
 from wsctl.load.profile import LoadSpec, StageSpec
@@ -73,7 +73,7 @@ def test_stages_connections_messages_and_causes() -> None:
     assert "15 s of 30 s" in text
     assert "· spike of 500" in text
     assert "998 of 1,000 open  ·  998 receiving" in text
-    assert "20,000 /s" in text
+    assert "1,333 /s" in text  # 20,000 in 15 s
     assert "4.0 ms" in text
     assert "2 × Too many connections" in text
     assert "3 gaps" in text
@@ -118,12 +118,30 @@ def test_lines_come_now_and_then_and_whenever_the_stage_changes() -> None:
     screen = Screen()
     said: list[str] = []
     lines = LoadLines(screen.run, said.append)
-    for at, stage in ((1.0, 0), (2.0, 0), (6.0, 0), (10.0, 1), (11.0, 1)):
+    for at, stage in ((1.0, 0), (2.0, 0), (4.0, 0), (6.0, 0), (10.0, 1), (11.0, 1)):
         told = second(at, stage=stage, users=1000, open=900, received=50, failed=int(at == 10), latencies={0.01: 50})
         screen.run.figures.add(told)
         lines.listen(told)
     assert said == [
         "   1.0 s  ramp to 1,000: 900 of 1,000 open, 900 receiving, 50 msg/s, p95 10.0 ms",
-        "   6.0 s  ramp to 1,000: 900 of 1,000 open, 900 receiving, 50 msg/s, p95 10.0 ms",
-        "  10.0 s  hold 30 s: 900 of 1,000 open, 900 receiving, 50 msg/s, p95 10.0 ms, 1 error",
+        "   6.0 s  ramp to 1,000: 900 of 1,000 open, 900 receiving, 25 msg/s, p95 10.0 ms",
+        "  10.0 s  hold 30 s: 900 of 1,000 open, 900 receiving, 12 msg/s, p95 10.0 ms, 1 error",
     ]
+
+
+def test_a_line_is_about_the_stage_that_most_of_its_second_was_in_and_none_comes_after_the_end() -> None:
+    screen = Screen()
+    said: list[str] = []
+    lines = LoadLines(screen.run, said.append)
+    told = (second(9.5), second(10.4, stage=1, mostly=0), second(11.4, stage=1))
+    for one in (*told, second(11.6, stage=None, mostly=1)):
+        screen.run.figures.add(one)
+        lines.listen(one)
+    assert [line.split(":")[0] for line in said] == ["   9.5 s  ramp to 1,000", "  11.4 s  hold 30 s"]
+
+
+def test_what_was_is_not_shown_as_what_is_once_the_load_is_over() -> None:
+    screen = Screen()
+    screen.tell(second(5.0, received=100))
+    screen.tell(Done(flushed=True))
+    assert screen.drawn()[1:] == ["  the load's processes end"]

@@ -163,7 +163,12 @@ class LoadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ()
     warmup: Annotated[
         Annotated[Duration, Meta(ge=0)] | None,
-        Meta(description="Latencies and rates this soon after the start are left out; if not given the first ramp."),
+        Meta(
+            description=(
+                "Latencies and rates this soon after the start are left out; if not given the first ramp, a second at "
+                "least."
+            )
+        ),
     ] = None
     symbols: Annotated[Names, Meta(description="Prices of these symbols.")] = ()
     channels: Annotated[Names, Meta(description="Any channels, for the journey of that name.")] = ()

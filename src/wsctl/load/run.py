@@ -76,7 +76,7 @@ class LoadRun:
 
     async def run(self, extra: Callable[[], Metrics] = dict) -> LoadResult:
         """The result, whatever it is; `extra` are metrics that somebody else measures. Raises UsageError only."""
-        began, started_at = self._clock.monotonic(), self._clock.now()
+        asked_at = self._clock.now()
         try:
             token = self.options.tokens[0] if self.options.tokens else None
             await scout(self.options.target, token)
@@ -87,7 +87,7 @@ class LoadRun:
         except asyncio.CancelledError:
             if not self._interrupted and self.failure is None:
                 raise
-        return self._result(self._clock.monotonic() - began, started_at, extra())
+        return self._result(asked_at, extra())
 
     async def _follow(self) -> None:
         """From beginning to end. Raises what the Locust process raises, and TargetError for one that is gone."""
@@ -168,7 +168,7 @@ class LoadRun:
             return TargetError(f"no connection came up{cause}")
         return TargetError(f"every connection was lost and none came back{cause}")
 
-    def _result(self, duration: float, started_at: float, extra: Metrics) -> LoadResult:
+    def _result(self, asked_at: float, extra: Metrics) -> LoadResult:
         figures, options = self.figures, self.options
         workers = figures.workers()
         limit = None if self.limit is None else self.limit.result()
@@ -196,8 +196,8 @@ class LoadRun:
             name=options.name,
             verdict=verdict,
             reason=None if verdict is Verdict.PASS else reason,
-            duration=duration,
-            started_at=started_at,
+            duration=0.0 if figures.latest is None else figures.latest.elapsed,
+            started_at=asked_at if figures.began_at is None else figures.began_at,
             target=options.target.shown,
             interrupted=self._interrupted,
             seed=options.spec.seed,
@@ -210,7 +210,7 @@ class LoadRun:
             limit=limit,
             stages=figures.stages(),
             workers=workers,
-            series=tuple(figures.rows),
+            series=tuple(figures.series.rows),
         )
 
     def _left_alone(self) -> bool:

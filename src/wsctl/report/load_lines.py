@@ -41,15 +41,17 @@ class LoadLines:
                 pass
 
     def _second(self, second: Second) -> None:
-        due = second.elapsed - self._told >= EVERY or second.stage != self._stage
-        if not due or not self._run.figures.rows or second.elapsed <= 0:
+        over = second.stage is None and self._run.stages
+        if over or second.elapsed <= 0:
             return
-        self._told, self._stage = second.elapsed, second.stage
         row = self._run.figures.rows[-1]
-        stage = "" if second.stage is None else f"{describe(self._run.stages[second.stage])}: "
+        if second.elapsed - self._told < EVERY and row.stage == self._stage:
+            return
+        self._told, self._stage = second.elapsed, row.stage
+        stage = "" if row.stage is None else f"{describe(self._run.stages[row.stage])}: "
         rest = "" if row.p95 is None else f", p95 {shown('latency.p95', row.p95)}"
         rest += f", {counted(row.errors, 'error')}" if row.errors else ""
         self._say(
             f"{second.elapsed:6.1f} s  {stage}{row.open:,} of {row.users:,} open, {row.receiving:,} receiving, "
-            f"{row.messages:,} msg/s{rest}"
+            f"{row.per_second(row.messages):,.0f} msg/s{rest}"
         )

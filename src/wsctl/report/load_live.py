@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from wsctl.clock import Clock
-from wsctl.load.messages import Process, Ready, WorkerLost
+from wsctl.load.messages import Done, Process, Ready, WorkerLost
 from wsctl.load.outcome.figures import describe
 from wsctl.load.outcome.result import LimitTry, Row
 from wsctl.load.run import Event, LoadRun
@@ -40,6 +40,7 @@ class LoadLive:
         """monotonic seconds of the latest second told"""
         self._web: str | None = None
         self._told: list[Text] = []
+        self._over = False
 
     def __enter__(self) -> "LoadLive":
         self._live.__enter__()
@@ -58,6 +59,8 @@ class LoadLive:
                 self._web = url
             case WorkerLost(index=index, users=users):
                 self._told.append(Text(f"worker {index} is lost, and {counted(users, 'user')} with it", style="red"))
+            case Done():
+                self._over = True
 
     def refresh(self) -> None:
         """Draw what is known now, as much as the terminal has lines for."""
@@ -70,10 +73,10 @@ class LoadLive:
 
     def _lines(self, width: int) -> Iterator[Text]:
         run = self._run
-        rows = run.figures.rows
+        rows = tuple(run.figures.rows)
         yield self._head()
-        if not rows:
-            yield Text("  the load's processes start", style="dim")
+        if not rows or self._over:
+            yield Text(f"  the load's processes {'end' if self._over else 'start'}", style="dim")
             return
         row = rows[-1]
         if run.limit is None:
@@ -145,16 +148,14 @@ def _connections(row: Row, rows: Sequence[Row], room: int) -> Iterator[Text]:
         ("  ·  ", "dim"),
         f"{row.receiving:,} receiving",
     )
-    if row.opened or any(one.opened for one in rows[-10:]):
-        yield Text.assemble(
-            _title("connecting"), _right(f"{row.opened:,} /s"), spark([one.opened for one in rows], room)
-        )
+    if any(one.opened for one in rows[-10:]):
+        yield Text.assemble(_title("connecting"), *_rate([one.per_second(one.opened) for one in rows], room))
     if row.closed:
-        yield Text.assemble(_title("closed"), (_right(f"{row.closed:,} /s"), "red"))
+        yield Text.assemble(_title("closed"), (_right(f"{row.per_second(row.closed):,.0f} /s"), "red"))
 
 
 def _messages(row: Row, rows: Sequence[Row], room: int) -> Iterator[Text]:
-    yield Text.assemble(_title("messages"), _right(f"{row.messages:,} /s"), spark([one.messages for one in rows], room))
+    yield Text.assemble(_title("messages"), *_rate([one.per_second(one.messages) for one in rows], room))
     if row.p95 is None:
         return
     yield Text.assemble(
@@ -185,7 +186,7 @@ def _processes(run: LoadRun) -> Iterator[Text]:
             ("  ·  late by ", "dim"),
             (shown("generator.lag.p99", process.lag), late),
         )
-    told = next((row.target for row in reversed(run.figures.rows[-5:]) if row.target), {})
+    told = next((row.target for row in reversed(tuple(run.figures.rows)[-5:]) if row.target), {})
     parts = [shown(f"target.{name}", told[name]) for name in ("cpu", "rss") if name in told]
     if parts:
         yield Text.assemble(_title("target"), _right(parts[0]), "  ·  ".join(parts[1:]))
@@ -205,6 +206,11 @@ def spark(values: Sequence[float], room: int) -> Text:
         return Text()
     steps = len(_BARS) - 1
     return Text("".join(_BARS[round(value / most * steps)] for value in latest), style="cyan")
+
+
+def _rate(values: Sequence[float], room: int) -> tuple[str, Text]:
+    """The latest one, and what came before."""
+    return _right(f"{values[-1]:,.0f} /s"), spark(values, room)
 
 
 def _title(text: str) -> Text:

@@ -1,4 +1,7 @@
-"""What a load has measured so far: the totals, the measured time, each stage, a row for each second."""
+"""What a load has measured so far: the totals, the measured time, each stage, a row for each second.
+
+Whatever is kept is bounded, and no second costs more than the first one, however long the load lasts.
+"""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -7,6 +10,7 @@ from wsctl.load.course import Course
 from wsctl.load.messages import Process, Second, WorkerLost
 from wsctl.load.outcome.measured import counted, timed
 from wsctl.load.outcome.result import Row, StageResult, WorkerResult
+from wsctl.load.outcome.series import Series
 from wsctl.load.profile import StageSpec
 from wsctl.spec.units import format_duration
 from wsctl.swarm.clocks import Basis
@@ -20,6 +24,10 @@ ON_THE_WAY = 1.0
 """seconds that a connection may take before it counts as missing"""
 BUSY_SHARE = 0.1
 """of the seconds measured: in so many of them the generator may be too busy, as any machine is for a moment"""
+LATEST = 120
+"""seconds that are kept as they were, beside the series: what a terminal has room for"""
+LEAST_WARMUP = 1.0
+"""seconds: who sets out all at once is not there at once"""
 
 
 class Figures:
@@ -27,8 +35,13 @@ class Figures:
 
     def __init__(self, stages: Sequence[StageSpec], *, warmup: float, raw: bool) -> None:
         """`warmup` (seconds): of latencies and rates this much is left out; `raw`: the feed is a raw WebSocket one."""
-        self.rows: list[Row] = []
+        self.rows: deque[Row] = deque(maxlen=LATEST)
+        """the latest ones, of a second each"""
+        self.series = Series()
+        """all of them"""
         self.latest: Second | None = None
+        self.began_at: float | None = None
+        """unix seconds: when the course did"""
         self.sums = Sums()
         """everything"""
         self.lost_users = 0
@@ -44,28 +57,39 @@ class Figures:
         self._asked: deque[tuple[float, int]] = deque()
         """of the latest seconds: when, and how many were asked to connect"""
         self._most_open = 0
+        self._opening: tuple[float, float] | None = None
+        """from when to when there were seconds that let somebody in"""
         self._seconds_measured = 0
-        self._busy: list[tuple[float, str]] = []
-        """seconds in which the generator could not keep up: by how much, and how that is said"""
-        self._target_cpus: list[float] = []
+        self._seconds_busy = 0
+        """of these, those in which the generator could not keep up"""
+        self._busiest: tuple[float, str] = 0.0, ""
+        """of them: by how much, and how that is said"""
+        self._target_cpu = _Mean()
         self._target_rss = 0.0
 
     def add(self, second: Second, target: Mapping[str, float] | None = None) -> None:
-        """Take a second in, and what the target said of itself meanwhile."""
-        lasted = second.elapsed - (0.0 if self.latest is None else self.latest.elapsed)
+        """Take a second in, and what the target said of itself meanwhile.
+
+        What was counted in it belongs where most of it was: to one stage, to the warm-up or not.
+        """
+        before = 0.0 if self.latest is None else self.latest.elapsed
+        lasted, middle = second.elapsed - before, (before + second.elapsed) / 2
         self.latest = second
         self.sums.add(second.delta)
         self._asked.append((second.elapsed, second.delta.counts.get("asked", 0)))
         while self._asked[0][0] <= second.elapsed - ON_THE_WAY:
             self._asked.popleft()
         running = second.stage is not None or not self._stages
-        warm = second.elapsed > self.warmup
+        warm = middle > self.warmup
         if warm:
-            self._measured.add(second, lasted)
+            self._measured.add(second, lasted, steady=running)
+        stage = second.mostly
+        if stage is None and self._by_stage:  # the last of what was counted
+            stage = next(reversed(self._by_stage))
+        if stage is not None:
+            self._by_stage.setdefault(stage, _Stretch()).add(second, lasted, steady=running)
         if second.stage is not None:
-            self._by_stage.setdefault(second.stage, _Stretch()).add(second, lasted)
-        elif self._by_stage:  # the last of what was counted
-            next(reversed(self._by_stage.values())).add(second, lasted)
+            self._by_stage.setdefault(second.stage, _Stretch()).stands(second)
         self._most_open = max(self._most_open, int(second.delta.levels.get("open", 0)))
         if running and second.elapsed > 0 and (self._peak is None or second.users >= self._peak.users):
             self._peak, self._under_way_at_peak = second, self.under_way
@@ -74,13 +98,23 @@ class Figures:
         if warm and running and second.processes:
             self._seconds_measured += 1
             if (why := _busy(second)) is not None:
-                self._busy.append(why)
+                self._seconds_busy += 1
+                self._busiest = max(self._busiest, why)
         if second.elapsed > 0:
-            self.rows.append(_row(second, target or {}))
+            if self.began_at is None:
+                self.began_at = second.at - second.elapsed
+            self._take_row(_row(second, stage, lasted, target or {}))
         if target:
             self._target_rss = max(self._target_rss, target.get("rss", 0.0))
             if warm and running and "cpu" in target:
-                self._target_cpus.append(target["cpu"])
+                self._target_cpu.add(target["cpu"])
+
+    def _take_row(self, row: Row) -> None:
+        self.rows.append(row)
+        self.series.add(row)
+        if row.opened:
+            begins = row.elapsed - row.seconds if self._opening is None else self._opening[0]
+            self._opening = begins, row.elapsed
 
     def lost(self, lost: WorkerLost) -> None:
         """A worker went missing."""
@@ -101,8 +135,8 @@ class Figures:
         measured |= self._generator()
         if self._target_rss:
             measured["target.rss"] = self._target_rss
-        if self._target_cpus:
-            measured["target.cpu"] = sum(self._target_cpus) / len(self._target_cpus)
+        if (cpu := self._target_cpu.value) is not None:
+            measured["target.cpu"] = cpu
         return measured
 
     def stages(self) -> tuple[StageResult, ...]:
@@ -118,10 +152,10 @@ class Figures:
     @property
     def saturated(self) -> str | None:
         """Why latencies are those of the generator, if they are: it could not keep up in too many seconds."""
-        seconds, busy = self._seconds_measured, self._busy
-        if len(busy) <= seconds * BUSY_SHARE:
+        seconds, busy = self._seconds_measured, self._seconds_busy
+        if busy <= seconds * BUSY_SHARE:
             return None
-        return f"{max(busy)[1]}; so it was in {len(busy):,} of {seconds:,} seconds"
+        return f"{self._busiest[1]}; so it was in {busy:,} of {seconds:,} seconds"
 
     @property
     def under_way(self) -> int:
@@ -155,10 +189,27 @@ class Figures:
 
     def _connections_rate(self) -> float | None:
         """Over the seconds from the first that let somebody in to the last."""
-        busy = [row.elapsed for row in self.rows if row.opened]
-        if not busy:
+        if self._opening is None:
             return None
-        return sum(row.opened for row in self.rows) / max(1.0, busy[-1] - busy[0] + 1.0)
+        begins, ends = self._opening
+        return self.sums.counts["opened"] / max(1.0, ends - begins)
+
+
+class _Mean:
+    """Of values that need not be kept."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+        self._count = 0
+
+    def add(self, value: float) -> None:
+        self._sum += value
+        self._count += 1
+
+    @property
+    def value(self) -> float | None:
+        """None: there was none."""
+        return self._sum / self._count if self._count else None
 
 
 class _Stretch:
@@ -167,29 +218,42 @@ class _Stretch:
     def __init__(self) -> None:
         self._sums = Sums()
         self._seconds = 0.0
-        self._last: Second | None = None
+        self._steady: tuple[int, float] = 0, 0.0
+        """messages, and the time that they took to come"""
+        self._users: int | None = None
+        self._receiving = 0
 
-    def add(self, second: Second, lasted: float) -> None:
+    def add(self, second: Second, lasted: float, *, steady: bool) -> None:
+        """Most of this second was in it. Not `steady`: processes told what they had left, however long that took."""
         self._sums.add(second.delta)
         self._seconds += lasted
-        if second.users:
-            self._last = second
+        if steady:
+            messages, seconds = self._steady
+            self._steady = messages + second.delta.counts.get("received", 0), seconds + lasted
+        if self._users is None:  # it may be too short for any to end in it
+            self.stands(second)
+        # who set out last may be there only now, when the next stage may have asked for others
+        self._receiving = max(self._receiving, min(self._users or 0, _receiving(second)))
+
+    def stands(self, second: Second) -> None:
+        """This second ended in it."""
+        self._users, self._receiving = second.users, _receiving(second)
 
     def timed(self) -> dict[str, float]:
         return timed(self._sums)
 
     def rate(self) -> dict[str, float]:
-        if self._seconds <= 0 or "received" not in self._sums.counts:
+        messages, seconds = self._steady
+        if seconds <= 0 or "received" not in self._sums.counts:
             return {}
-        return {"messages.rate": self._sums.counts["received"] / self._seconds}
+        return {"messages.rate": messages / seconds}
 
     def result(self, stage: str, raw: bool) -> StageResult:
-        levels = {} if self._last is None else self._last.delta.levels
         return StageResult(
             stage=stage,
             seconds=round(self._seconds, 3),
-            users=0 if self._last is None else self._last.users,
-            receiving=int(levels.get("receiving", 0)),
+            users=self._users or 0,
+            receiving=self._receiving,
             metrics={**counted(self._sums, raw=raw), **timed(self._sums), **self.rate()},
         )
 
@@ -202,9 +266,7 @@ class _Worker:
         self._users = 0
         self._rss = 0
         self._control_rss = 0
-        self._cpus: list[float] = []
-        self._control_cpus: list[float] = []
-        self._lags: list[float] = []
+        self._cpu, self._control_cpu, self._lag = _Mean(), _Mean(), _Mean()
         self._clock: Basis | None = None
 
     def add(self, process: Process, measured: bool) -> None:
@@ -213,19 +275,19 @@ class _Worker:
         self._control_rss = max(self._control_rss, process.control_rss)
         self._clock = process.clock
         if measured:
-            self._cpus.append(process.cpu)
-            self._control_cpus.append(process.control_cpu)
+            self._cpu.add(process.cpu)
+            self._control_cpu.add(process.control_cpu)
             if process.lag is not None:
-                self._lags.append(process.lag)
+                self._lag.add(process.lag)
 
     def result(self, index: int) -> WorkerResult:
         return WorkerResult(
             index=index,
             users=self._users,
-            cpu=_mean(self._cpus),
+            cpu=self._cpu.value,
             rss=self._rss,
-            lag=_mean(self._lags),
-            control_cpu=_mean(self._control_cpus),
+            lag=self._lag.value,
+            control_cpu=self._control_cpu.value,
             control_rss=self._control_rss,
             clock=self._clock,
             lost=self.lost,
@@ -240,19 +302,20 @@ def _busy(second: Second) -> tuple[float, str] | None:
     return None if words is None else (max(cpu / MOST_CPU, lag / MOST_LAG), words)
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _receiving(second: Second) -> int:
+    return int(second.delta.levels.get("receiving", 0))
 
 
-def _row(second: Second, target: Mapping[str, float]) -> Row:
+def _row(second: Second, stage: int | None, lasted: float, target: Mapping[str, float]) -> Row:
     delta = second.delta
     lags = [process.lag for process in second.processes if process.lag is not None]
     return Row(
         elapsed=round(second.elapsed, 3),
-        stage=second.stage,
+        seconds=round(lasted, 3),
+        stage=stage,
         users=second.users,
         open=int(delta.levels.get("open", 0)),
-        receiving=int(delta.levels.get("receiving", 0)),
+        receiving=_receiving(second),
         opened=delta.counts.get("opened", 0),
         messages=delta.counts.get("received", 0),
         bytes=delta.counts.get("bytes", 0),
@@ -290,7 +353,10 @@ def describe(stage: StageSpec) -> str:
 
 
 def warmup_of(stages: Sequence[StageSpec]) -> float:
-    """The first ramp, where anything follows it: while users set out is nobody's steady state. Seconds."""
+    """The first ramp, where anything follows it: while users set out is nobody's steady state. Seconds.
+
+    A ramp over next to no time is followed by a second in which they come; a third of the course at most.
+    """
     if len(stages) > 1 and stages[0].ramp is not None:
-        return Course(stages[:1]).duration
+        return max(Course(stages[:1]).duration, min(LEAST_WARMUP, Course(stages).duration / 3))
     return 0.0

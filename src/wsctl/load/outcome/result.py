@@ -8,23 +8,26 @@ from wsctl.swarm.clocks import Basis
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """A second of it. Times in seconds; what was not measured is null."""
+    """About a second of it; more in a load of hours. Times in seconds; what was not measured is null."""
 
     elapsed: float
-    """since the course began"""
+    """at its end, since the course began"""
+    seconds: float
+    """that it is about, up to `elapsed`"""
     stage: int | None
+    """that most of it was in; null without a course"""
     users: int
-    """asked for"""
+    """asked for, at its end; so are the next two"""
     open: int
     receiving: int
     opened: int
-    """in this second; so are the next four"""
+    """in the meantime; so are the next four"""
     messages: int
     bytes: int
     closed: int
     errors: int
     p50: float | None
-    """of the latencies of this second"""
+    """of the latencies of this time; where a row is of several seconds, of the worst of them"""
     p95: float | None
     p99: float | None
     cpu: float
@@ -34,6 +37,10 @@ class Row(Struct, frozen=True, kw_only=True):
     target: dict[str, float] = field(default_factory=dict)
     """the target's own figures: `cpu` in cores, `rss` in bytes, and its counters, per second"""
 
+    def per_second(self, count: int) -> float:
+        """What was counted, as a rate."""
+        return count / self.seconds if self.seconds else 0.0
+
 
 class StageResult(Struct, frozen=True, kw_only=True):
     """A stage by itself: what a step of the load did to the target."""
@@ -41,10 +48,11 @@ class StageResult(Struct, frozen=True, kw_only=True):
     stage: str
     """as `ramp to 1,000`"""
     seconds: float
+    """of the rows that it is made of"""
     users: int
     """asked for at its end"""
     receiving: int
-    """at its end"""
+    """of them, at its end"""
     metrics: dict[str, float]
 
 
@@ -102,8 +110,9 @@ class LoadResult(Struct, frozen=True, kw_only=True):
     reason: str | None
     """why it is neither pass nor a missed expectation"""
     duration: float
+    """of the course; start and end of our own processes are no part of it"""
     started_at: float
-    """unix seconds"""
+    """unix seconds: when the course began, from where `series` counts; where it never did, when it was asked for"""
     target: str
     interrupted: bool
     seed: int | None
@@ -120,3 +129,4 @@ class LoadResult(Struct, frozen=True, kw_only=True):
     stages: tuple[StageResult, ...]
     workers: tuple[WorkerResult, ...]
     series: tuple[Row, ...]
+    """a row a second for an hour; of a longer load pairs of rows are joined whenever there are 3,600"""
