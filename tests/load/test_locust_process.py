@@ -300,15 +300,16 @@ def test_locusts_rows_and_our_totals_agree_also_where_a_worker_is_lost(serve: Se
     assert requests["message"] == counts["received"]
 
 
-def test_a_worker_that_hangs_is_missed_by_its_heartbeat(serve: Serve) -> None:
+def test_a_worker_that_hangs_is_missed_by_its_heartbeat_and_ended(serve: Serve) -> None:
     server = serve()
     with Load(plan(work(server.url), 20, workers=2)) as load:
         load.until_levels(receiving=20)
         worker = load.workers()[0]
+        hanging = [worker, *worker.children()]
         worker.suspend()
         assert load.until(lambda: load.of(WorkerLost))[0].users == 10
         load.until_levels(open=10)
-        worker.kill()
+        gone(hanging)
         assert finish(load) == Done(flushed=True)
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.cli.program import Server
-from tests.load.loads import SYMBOLS, Load, gone, plan, work
+from tests.load.loads import Load, gone
 
 from wsctl.cli import loading
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, TargetError, WsctlError
 from wsctl.load import remote, run
-from wsctl.load.messages import Done, Failed, Second, Stop, WorkerLost
+from wsctl.load.messages import Failed, Second
 from wsctl.load.options import LoadOptions
 from wsctl.load.outcome.result import LoadResult
 from wsctl.load.plan import LoadPlan
@@ -104,16 +104,3 @@ def test_a_worker_that_hangs_while_it_looks_for_its_master_is_ended(monkeypatch:
     with pytest.raises(WsctlError, match="hangs: it said nothing for 2 s"):
         asyncio.run(wait_for_it())
     gone(started)
-
-
-def test_a_worker_that_hangs_is_ended_with_the_load(tmp_path: Path) -> None:
-    with Server(tmp_path, "--symbols", ",".join(SYMBOLS)) as server, Load(plan(work(server.url), 4, workers=2)) as load:
-        load.until_levels(receiving=4)
-        started = load.descendants()
-        load.workers()[0].suspend()
-        load.until(lambda: load.of(WorkerLost))
-        load.tell(Stop())
-        assert load.until(lambda: load.of(Done)) == [Done(flushed=True)]
-        load.hang_up()
-        assert load.end() == ExitCode.PASSED
-        gone(started)

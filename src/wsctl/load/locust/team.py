@@ -166,6 +166,8 @@ class Master(Part):
             return
         self._lost.add(index)
         self._heard.set()
+        if (child := self._children.get(self._pids.get(index, 0))) is not None and child.poll() is None:
+            child.kill()  # it hangs: its connections must not outlive what is told of them
         self.report(WorkerLost(index=index, users=self.merge.lose(index)))
         if len(self._lost) == self.plan.expect_workers:
             self.fail(WsctlError("every worker is lost, and every connection with them"))
