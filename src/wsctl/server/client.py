@@ -115,13 +115,13 @@ class Client:
 
     def fell_behind(self) -> None:
         """The reader does not keep up: from now on it is owed the newest of each channel."""
-        if self._stall_timer is None and self._connection.carrier is not None:
+        if self._stall_timer is None:
             self._stall_timer = self.platform.loop.call_later(limits.STALL_LIMIT, self._stalled)
             self.platform.hub.move(self, self.channels)
 
     def caught_up(self) -> None:
         """The reader took what was waiting: pay what it is owed."""
-        if self._stall_timer is not None and self._connection.carrier is not None:
+        if self._stall_timer is not None:
             self._stop_stalling()
             self._backlog.pay(self.platform.hub, self, Closing.SLOW)
             self.platform.hub.move(self, self.channels)

@@ -113,7 +113,7 @@ class Connection:
         """whoever knows it can fetch what a polling client is sent, so it is shown nowhere"""
         self.address = address
         self.application: Application
-        """set before the session begins"""
+        """from before the beginning to the end"""
         self.carrier: Carrier | None = None
         """None before the beginning and after the end"""
         self.transport = ""
@@ -231,11 +231,13 @@ class Connection:
 
     def fell_behind(self) -> None:
         """The carrier's buffer is full."""
-        self.application.fell_behind()
+        if self.carrier is not None:
+            self.application.fell_behind()
 
     def caught_up(self) -> None:
         """The carrier's buffer drained."""
-        self.application.caught_up()
+        if self.carrier is not None:
+            self.application.caught_up()
 
     # Heartbeat
 
@@ -300,7 +302,9 @@ class Connection:
             self._candidate = None
         self._heartbeat_timer.cancel()
         del self.platform.connections[self.sid]
-        self.application.ended(reason)
+        application = self.application
+        del self.application  # it knows us: a ring would wait for the garbage collector, which seldom comes
+        application.ended(reason)
 
 
 def milliseconds(seconds: float) -> float:

@@ -94,6 +94,7 @@ class HttpProtocol(HttpToolsProtocol):
         rest = self._latest[upgrade.args[0] :] if isinstance(upgrade, httptools.HttpParserUpgrade) else b""
         if rest and not self.transport.is_closing():
             protocol.data_received(rest)
+        self.parser = None  # type: ignore[assignment]  # it knows us: as when a connection is lost
 
     def on_message_begin(self) -> None:
         """A request begins."""

@@ -6,17 +6,17 @@ No task, queue or ASGI call per connection: the transport is written to directly
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from websockets.datastructures import Headers
 from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WebSocketFrame
-from websockets.frames import Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import SEND_EOF, State
+from websockets.protocol import SEND_EOF, Protocol, Side, State
 from websockets.server import ServerProtocol
 
 from wsctl.server import limits
@@ -48,12 +48,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def __init__(self, platform: "Endpoint", **_uvicorn: Any) -> None:
         self._platform = platform
-        self._ws = ServerProtocol(
-            extensions=[offer_deflate()] if platform.options.compress else None,
-            state=State.OPEN,  # the handshake comes parsed
-            max_size=platform.options.max_payload,
-            logger=_silent,
-        )
+        self._ws = Protocol(Side.SERVER, max_size=platform.options.max_payload, logger=_silent)
         self._handler: Handler | None = None
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._close_timer: asyncio.TimerHandle | None = None
@@ -79,10 +74,12 @@ class WebSocketProtocol(asyncio.Protocol):
         if isinstance(target, tuple):
             self._refuse(self._refusal(*target))
             return
-        response = self._ws.accept(request)
+        judge = _judge_of_handshakes(self._platform.options.compress)
+        response = judge.accept(request)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:  # no sound WebSocket handshake
             self._refuse(response)
             return
+        self._ws.extensions = judge.extensions
         self._transport.write(response.serialize())
         self._handler = target()
         self._handler.begin(self)
@@ -117,6 +114,8 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
+        self._ws.parser.close()  # it and what it raised know their Protocol: such rings wait for the garbage collector
+        self._ws.parser_exc = None
         self._lost("transport closed")
 
     def pause_writing(self) -> None:
@@ -187,8 +186,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _refuse(self, response: Response) -> None:
         """Answer without becoming a WebSocket; what follows is thrown away."""
-        self._ws = ServerProtocol(logger=_silent)
-        self._ws.send_response(response)
+        self._transport.write(response.serialize())
+        self._ws.fail(CloseCode.ABNORMAL_CLOSURE)  # the one that sends no close frame
         self._flush()
 
     def _judge(self, request: Request) -> Callable[[], Handler] | tuple[HTTPStatus, bytes]:
@@ -218,7 +217,7 @@ class WebSocketProtocol(asyncio.Protocol):
         return partial(Upgrade, connection)
 
     def _refusal(self, status: HTTPStatus, body: bytes) -> Response:
-        response = self._ws.reject(status, body.decode())
+        response = _judge_of_handshakes(self._platform.options.compress).reject(status, body.decode())
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = "application/json"
         return response
@@ -299,6 +298,12 @@ class TurnedAway:
 
     def caught_up(self) -> None:
         """Nothing is fanned out to it."""
+
+
+@cache
+def _judge_of_handshakes(compress: bool) -> ServerProtocol:
+    """Of all connections: for itself each needs no more than the frames' Protocol."""
+    return ServerProtocol(extensions=[offer_deflate()] if compress else None, logger=_silent)
 
 
 def _split(target: str) -> SplitResult:
