@@ -21,7 +21,7 @@ class Background:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(WAIT)
 
     def stop(self) -> None:
-        """Cancel everything and end the thread."""
+        """Cancel and close everything and end the thread."""
         self.run(self._cancel_all())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(WAIT)
@@ -32,3 +32,7 @@ class Background:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # What was accepted while a server closed belongs to nobody.
+        for transport in list(self.loop._transports.values()):  # type: ignore[attr-defined]
+            transport.abort()
+        await asyncio.sleep(0)  # their last callbacks

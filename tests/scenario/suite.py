@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from tests.cli.program import environment
 SUITE = Path(__file__).parents[2] / "scenarios"
 WAIT = 50.0
 """seconds that a run may take"""
+PATIENCE = 5
+"""times the latency that a scenario allows: a copy is run beside other tests; breaks are slower still"""
+
+LATENCY = re.compile(r'((?:latency|spread)[.a-z]*[.]p\d+: "< )(\d+) ms"')
 
 Edit = tuple[str, str]
 
@@ -68,6 +73,7 @@ def smaller(name: str, folder: Path, *edits: Edit) -> Path:
     for old, new in (*SMALLER[name], *edits):
         assert old in text, f"{name}.yaml says {old!r} no more"
         text = text.replace(old, new)
+    text = LATENCY.sub(lambda bound: f'{bound[1]}{int(bound[2]) * PATIENCE} ms"', text)
     path = folder / f"{name}.yaml"
     path.write_text(text)
     shutil.copytree(SUITE / "tapes", folder / "tapes", dirs_exist_ok=True)

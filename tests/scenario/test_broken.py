@@ -5,7 +5,7 @@ breaks are options, of the server or of the clients. `named` are all expectation
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from tests.scenario.suite import SMALLER, SUITE, Edit, missed, python_path, reta
 
 BROKEN = Path(__file__).parent / "broken"
 
-LATE = {"latency.p95", "latency.p99", "latency.source.p95"}
+LATE = frozenset({"latency.p95", "latency.p99", "latency.source.p95"})
 LOST = {"reconnect.success_rate", "reconnect.success_rate_lower", "reconnect.time.p99"}
 STORM = {"connections.evicted", "limit.evictions_rate"}
 
@@ -26,9 +26,9 @@ class Broken(NamedTuple):
 
     scenario: str
     what: str
-    named: set[str]
+    named: Set[str]
     edits: tuple[Edit, ...] = ()
-    perhaps: frozenset[str] = frozenset()
+    perhaps: Set[str] = frozenset()
     """what may be missed as well, depending on how busy the machine is"""
     tape: Callable[[list[str]], None] | None = None
     """the break of the tape that is played"""
@@ -91,23 +91,24 @@ BREAKS = (
         "insisting clients only",
         STORM,
         (("user: bob, reconnect: {", "user: bob, reconnect: {always: true, "),),
-        perhaps=frozenset({"connections.receiving"}),  # three are in at most moments of a storm
+        perhaps={"connections.receiving"},  # three are in at most moments of a storm
     ),
-    Broken("eviction-storm", "invite-the-evicted", STORM, perhaps=frozenset({"connections.receiving"})),
+    Broken("eviction-storm", "invite-the-evicted", STORM, perhaps={"connections.receiving"}),
     Broken("fallback", "nothing blocked", {"connections.polling"}, ((", transports: [polling]", ""),)),
     Broken("fallback", "drop", {"ordering.gaps"}),
     Broken("fallback", "repeat", {"ordering.duplicates"}),
     Broken("fallback", "delay", {"latency.p95"}),
-    Broken("latency", "delay", LATE),
+    # Whose first price comes late hears fewer in its time.
+    Broken("latency", "delay", LATE, perhaps={"messages.rate"}),
     Broken("latency", "stall-source", {"latency.source.p95"}),
-    Broken("latency", "serve-half-later", {*LATE, "fanout.spread.p99"}),
+    Broken("latency", "serve-half-later", {*LATE, "fanout.spread.p99"}, perhaps={"messages.rate"}),
     Broken("latency", "half the rate", {"messages.rate"}, (("rate: 10", "rate: 5"),)),
     Broken("latency", "room for fifteen", {"connections.receiving"}, (("seed: 7", "seed: 7, max_connections: 15"),)),
     Broken("latency", "reset-some", {"errors"}),
     Broken("ordering", "drop", {"ordering.gaps"}),
     Broken("ordering", "repeat", {"ordering.duplicates"}),
     # Who joins between the two hears one that is older than its snapshot.
-    Broken("ordering", "swap", {"ordering.reorders"}, perhaps=frozenset({"ordering.duplicates"})),
+    Broken("ordering", "swap", {"ordering.reorders"}, perhaps={"ordering.duplicates"}),
     Broken("ordering", "fall", {"ordering.regressions"}),
     Broken("ordering", "leave-out", {"ordering.skipped"}),
     # Whoever still listens at the end is excused from the last five seconds.
@@ -137,15 +138,16 @@ BREAKS = (
     Broken("replay", "two frames swapped", {"ordering.reorders"}, tape=lambda lines: swap(lines, one_book(lines))),
     Broken("replay", "times as recorded", {"latency.p95"}, ((", restamp: true", ""),)),
     Broken("replay", "half of the tape", {"messages.received"}, (("restamp: true", "restamp: true, until: 3s"),)),
-    Broken("slow-reader", "hold-everything", {"ordering.skipped"}),
-    Broken("slow-reader", "skip-in-silence", {"ordering.skipped", "ordering.gaps"}),
+    # To overtake the system's buffers takes a rate that a busy machine is late with.
+    Broken("slow-reader", "hold-everything", {"ordering.skipped"}, perhaps=LATE),
+    Broken("slow-reader", "skip-in-silence", {"ordering.skipped", "ordering.gaps"}, perhaps=LATE),
     # Nothing is sent while the server waits; what it catches up with afterwards is a burst.
-    Broken("slow-reader", "wait-for-slow-readers", {"latency.source.p95"}, perhaps=frozenset({"latency.p95"})),
+    Broken("slow-reader", "wait-for-slow-readers", {"latency.source.p95"}, perhaps=LATE),
     # Whoever comes back is told the current state: what came meanwhile is skipped.
-    Broken("slow-reader", "close-others", {"connections.closed", "ordering.skipped"}),
+    Broken("slow-reader", "close-others", {"connections.closed", "ordering.skipped"}, perhaps=LATE),
     Broken("throttle", "no throttle", {"messages.rate"}, ((", throttle: 100ms", ""),)),
     Broken("throttle", "number-before-throttling", {"ordering.gaps"}),
-    Broken("throttle", "delay", {"latency.p95"}),
+    Broken("throttle", "delay", {"latency.p95"}, perhaps={"messages.rate"}),
 )
 
 
@@ -181,7 +183,7 @@ def _is_break(item: Any) -> bool:
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: f"{broken.scenario}, {broken.what}")
 def test_what_is_broken_is_named(running: Callable[[Broken], Result], broken: Broken) -> None:
     result = running(broken)
-    assert (result["verdict"], missed(result) - broken.perhaps) == ("fail", broken.named)
+    assert (result["verdict"], missed(result) - (broken.perhaps - broken.named)) == ("fail", broken.named)
 
 
 def test_every_shipped_scenario_is_broken() -> None:

@@ -230,7 +230,8 @@ class WebSocketPeer(Conversation):
 async def websocket(running: Running, target: str = WEBSOCKET, **options: Any) -> AsyncIterator[WebSocketPeer]:
     """An open WebSocket; its OPEN packet (of a new session) is the first of `others`."""
     url = running.url.replace("http", "ws", 1) + target
-    settings: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None, "max_size": None, **options}
+    settings: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None, "max_size": None}
+    settings |= {"max_queue": None, **options}  # with a bound, leaving would wait for what nobody reads any more
     async with websockets_client.connect(url, **settings) as ws:
         yield WebSocketPeer(ws)
 

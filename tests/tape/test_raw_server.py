@@ -17,7 +17,8 @@ from wsctl.clock import SystemClock
 from wsctl.tape.contents import contents_of
 from wsctl.tape.format import Direction, Header, TapeFrame, encode_frame, encode_header
 from wsctl.tape.outputs import whole_states
-from wsctl.tape.outputs.raw_server import BEHIND_LIMIT, SETTLING, RawServer
+from wsctl.tape.outputs.patience import BEHIND_LIMIT, SETTLING
+from wsctl.tape.outputs.raw_server import RawServer
 from wsctl.tape.outputs.whole_states import KEPT
 from wsctl.tape.player import Played
 from wsctl.tape.reader import TapeReader

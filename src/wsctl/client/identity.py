@@ -1,7 +1,5 @@
 """Whom the target's token names: private channels carry the user's id."""
 
-import jwt
-
 from wsctl.client.target import Target
 from wsctl.errors import UsageError
 
@@ -12,6 +10,8 @@ def user_of(target: Target) -> str:
         raise UsageError(
             "no token, so no user whose notifications to watch", hint="--token, --token-file, $WSCTL_TOKEN"
         )
+    import jwt  # and the cryptography behind it: 40 ms, seldom needed
+
     try:
         user = jwt.decode(target.token, options={"verify_signature": False}).get("sub")
     except jwt.PyJWTError as error:

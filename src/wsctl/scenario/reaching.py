@@ -2,8 +2,6 @@
 
 from msgspec import structs
 
-from wsctl.client.probe import speaks_socketio
-from wsctl.client.raw import RawConnection
 from wsctl.client.target import Target
 from wsctl.errors import Refused, Unreachable
 from wsctl.scenario.speech import raw_dialect
@@ -14,6 +12,8 @@ PATIENCE = 1.0
 
 async def missing(target: Target, dialects: set[str]) -> str | None:
     """The first of the dialects, as messages name it, that nothing at the target speaks; None: all are spoken."""
+    from wsctl.client.probe import speaks_socketio  # its HTTP library: a tenth of a second, for a --url only
+
     for name in sorted(dialects):
         dialect = raw_dialect(name)
         if dialect is None:
@@ -26,6 +26,8 @@ async def missing(target: Target, dialects: set[str]) -> str | None:
 
 async def _opens(target: Target) -> bool:
     """Whether there is a WebSocket; one that is refused is there."""
+    from wsctl.client.raw import RawConnection
+
     dialect = raw_dialect(target.dialect)
     assert dialect is not None
     connection = RawConnection(

@@ -84,7 +84,7 @@ class Deck:
 
     @property
     def records(self) -> int:
-        """All of it."""
+        """Frames, opens, closes and answers taken so far, on tape or about to be."""
         return self._spool.records
 
     def open(self, conn: str, url: str, headers: Headers) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 EVERY = 25
 """of so many messages on a channel, one is lost, repeated or moved"""
-DELAY = 0.12
+DELAY = 0.6
 """seconds"""
 
 BREAKS: dict[str, Callable[[], None]] = {}

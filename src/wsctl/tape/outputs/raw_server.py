@@ -21,15 +21,12 @@ from wsctl.tape.format import TapeFrame
 from wsctl.tape.outputs.answers import Answers
 from wsctl.tape.outputs.giving_up import RawGivingUp
 from wsctl.tape.outputs.one_voice import OneVoice, Told
+from wsctl.tape.outputs.patience import BEHIND_LIMIT, SETTLING
 from wsctl.tape.outputs.raw_connection import RawConnection, answer
 from wsctl.tape.outputs.whole_states import KEPT, WholeStates
 from wsctl.tape.player import Output, Played
 from wsctl.wire.dialect import Asked, Dialect, Reply, ServerSession
 
-SETTLING: Final = 0.25
-"""seconds between the first subscription and the tape's beginning: clients ask for their channels in several frames"""
-BEHIND_LIMIT: Final = 16 * 1024 * 1024
-"""bytes that may wait for a client: several snapshots of a deep book"""
 CLOSE_TIMEOUT: Final = 2.0
 """seconds that a client has to answer a close"""
 _TURN: Final = 16

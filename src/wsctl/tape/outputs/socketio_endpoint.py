@@ -21,13 +21,12 @@ from wsctl.server.options import ServeOptions
 from wsctl.tape.contents import Place
 from wsctl.tape.outputs.channel_states import ChannelStates
 from wsctl.tape.outputs.emissions import Emission, encoded
+from wsctl.tape.outputs.patience import BEHIND_LIMIT
 from wsctl.tape.outputs.socketio_requests import ANYBODY, Room, room
 from wsctl.tape.outputs.whole_states import KEPT, WholeStates
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.engineio import Frame
 
-BEHIND_LIMIT: Final = 16 * 1024 * 1024
-"""bytes that may wait for a client"""
 MAX_EVENTS: Final = 10_000
 """events a second of one client: others' clients may subscribe symbol by symbol"""
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from wsctl.clock import Clock
 from wsctl.model.event import Event
@@ -14,13 +14,11 @@ from wsctl.tape.contents import Contents, Place
 from wsctl.tape.outputs.emissions import PLAIN, Emission, Emissions, encoded, is_of_connection
 from wsctl.tape.outputs.giving_up import SocketIOGivingUp
 from wsctl.tape.outputs.one_voice import OneVoice, Told
+from wsctl.tape.outputs.patience import SETTLING
 from wsctl.tape.outputs.socketio_endpoint import MAX_EVENTS, TapeEndpoint
 from wsctl.tape.player import Output, Played
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.engineio import Frame
-
-SETTLING: Final = 0.25
-"""seconds between the first subscription and the tape's beginning: clients ask for their channels in several events"""
 
 
 class SocketIOServer(Output):
