@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import pytest
-from served import POLLING, WEBSOCKET, Raw, feed, frame, raw_websocket, run, tcp, until
+from served import HANDSHAKE, POLLING, WEBSOCKET, Raw, feed, frame, raw_websocket, run, tcp, until
 from websockets.frames import Opcode
 
 from wsctl.server import defaults
@@ -140,6 +140,12 @@ async def refused(running: MockFeed) -> None:
             await raw.ended()
 
 
+async def with_a_wrong_handshake(running: MockFeed) -> None:
+    async with tcp(running) as raw:
+        await raw.send(HANDSHAKE.format(target=WEBSOCKET, more="").replace("Version: 13", "Version: 8").encode())
+        await raw.ended()
+
+
 async def with_a_malformed_packet(running: MockFeed) -> None:
     async with member(running) as raw:
         await raw.text("9")
@@ -224,7 +230,7 @@ async def turned_away(running: MockFeed) -> None:
 
 WAYS: list[Callable[[MockFeed], Awaitable[None]]] = [
     *(politely, leaving_the_namespace, without_a_word, compressed, by_reset, cut, evicted, turned_down, refused),
-    *(with_a_malformed_packet, with_a_broken_frame, silent, deaf, by_http),
+    *(with_a_wrong_handshake, with_a_malformed_packet, with_a_broken_frame, silent, deaf, by_http),
     *(polling, polling_with_a_malformed_packet, polling_dismissed, polling_and_vanishing),
     *(upgraded, upgrading_in_vain, turned_away),
 ]

@@ -2,11 +2,26 @@
 
 from functools import cache
 
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake
+from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
+from websockets.server import ServerProtocol
 
+from wsctl.errors import WireError
+
+Extensions = list[Extension]
 SETTINGS = {"level": 6, "memLevel": 5}
 """of zlib; smaller messages than these tables are all there is"""
+_NEGOTIATOR = ServerProtocol(
+    extensions=[
+        ServerPerMessageDeflateFactory(
+            server_no_context_takeover=True, client_no_context_takeover=True, compress_settings=SETTINGS
+        )
+    ]
+)
+"""for all connections; it agrees to no memory between messages on either side"""
 
 
 def text_frame(packet: str, window_bits: int | None) -> bytes:
@@ -24,11 +39,12 @@ def binary_frame(packet: bytes) -> bytes:
     return Frame(Opcode.BINARY, packet).serialize(mask=False)
 
 
-def offer_deflate() -> ServerPerMessageDeflateFactory:
-    """What the server agrees to: no memory between messages on either side."""
-    return ServerPerMessageDeflateFactory(
-        server_no_context_takeover=True, client_no_context_takeover=True, compress_settings=SETTINGS
-    )
+def negotiate(offers: list[str]) -> tuple[str | None, Extensions]:
+    """Of what a client offers: the answer's field (None: nothing is agreed on), and what it means. Raises WireError."""
+    try:
+        return _NEGOTIATOR.process_extensions(Headers([("Sec-WebSocket-Extensions", offer) for offer in offers]))
+    except InvalidHandshake as error:
+        raise WireError("Sec-WebSocket-Extensions cannot be read") from error
 
 
 @cache

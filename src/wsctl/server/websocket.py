@@ -5,26 +5,23 @@ No task, queue or ASGI call per connection: the transport is written to directly
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from functools import cache, partial
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from websockets.datastructures import Headers
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WebSocketFrame
-from websockets.http11 import Request, Response
 from websockets.protocol import SEND_EOF, Protocol, Side, State
-from websockets.server import ServerProtocol
 
 from wsctl.server import limits
 from wsctl.server.client import Closing
 from wsctl.server.connection import Candidate, Handler
-from wsctl.server.framing import offer_deflate
 from wsctl.server.handshake import Refusal, read_query
 from wsctl.server.hub import Writable
+from wsctl.server.opening import Fields, Unsound, accept, refuse, values
 from wsctl.server.sockets import linger
 from wsctl.server.upgrade import Upgrade
 from wsctl.wire import engineio
@@ -63,24 +60,21 @@ class WebSocketProtocol(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=limits.WRITE_LIMIT)
         self._platform.sockets[self] = None
 
-    def open(self, method: str, url: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def open(self, method: str, url: bytes, version: str, fields: Fields) -> None:
         """Answer the handshake, its head parsed by whoever took it, once `connection_made` was called."""
-        named = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
-        request = Request(url.decode("latin-1"), named, method, f"HTTP/{version}")
         if self._platform.out:
             self.abort(reset=True)
             return
-        target = self._judge(request)
+        target = self._judge(url.decode("latin-1"), fields)
         if isinstance(target, tuple):
-            self._refuse(self._refusal(*target))
+            self._refuse(*target)
             return
-        judge = _judge_of_handshakes(self._platform.options.compress)
-        response = judge.accept(request)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:  # no sound WebSocket handshake
-            self._refuse(response)
+        try:
+            answer, self._ws.extensions = accept(method, version, fields, compress=self._platform.options.compress)
+        except Unsound as unsound:
+            self._refuse(unsound.status, unsound.body)
             return
-        self._ws.extensions = judge.extensions
-        self._transport.write(response.serialize())
+        self._transport.write(answer)
         self._handler = target()
         self._handler.begin(self)
 
@@ -184,21 +178,21 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # Inside
 
-    def _refuse(self, response: Response) -> None:
+    def _refuse(self, status: HTTPStatus, body: bytes) -> None:
         """Answer without becoming a WebSocket; what follows is thrown away."""
-        self._transport.write(response.serialize())
+        self._transport.write(refuse(status, body))
         self._ws.fail(CloseCode.ABNORMAL_CLOSURE)  # the one that sends no close frame
         self._flush()
 
-    def _judge(self, request: Request) -> Callable[[], Handler] | tuple[HTTPStatus, bytes]:
+    def _judge(self, target: str, fields: Fields) -> Callable[[], Handler] | tuple[HTTPStatus, bytes]:
         """What makes who will handle the messages, or status and body of the refusal."""
         if self._platform.closing:
             return HTTPStatus.SERVICE_UNAVAILABLE, b'{"message":"shutting down"}'
-        url = _split(request.path)
+        url = _split(target)
         path = url.path.rstrip("/") + "/"
         if path not in self._platform.applications and path not in self._platform.handlers:
             return HTTPStatus.NOT_FOUND, b'{"message":"nothing here; Socket.IO is at /socket.io/"}'
-        if not all(map(self._platform.allows_origin, request.headers.get_all("Origin"))):
+        if not all(self._platform.allows_origin(origin.decode("latin-1")) for origin in values(fields, b"origin")):
             return HTTPStatus.FORBIDDEN, Refusal.FORBIDDEN.body()
         if path in self._platform.handlers:
             return self._platform.handlers[path]
@@ -215,12 +209,6 @@ class WebSocketProtocol(asyncio.Protocol):
         if not connection.upgradable:
             return TurnedAway
         return partial(Upgrade, connection)
-
-    def _refusal(self, status: HTTPStatus, body: bytes) -> Response:
-        response = _judge_of_handshakes(self._platform.options.compress).reject(status, body.decode())
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = "application/json"
-        return response
 
     def _address(self) -> str:
         peer = self._transport.get_extra_info("peername")
@@ -298,12 +286,6 @@ class TurnedAway:
 
     def caught_up(self) -> None:
         """Nothing is fanned out to it."""
-
-
-@cache
-def _judge_of_handshakes(compress: bool) -> ServerProtocol:
-    """Of all connections: for itself each needs no more than the frames' Protocol."""
-    return ServerProtocol(extensions=[offer_deflate()] if compress else None, logger=_silent)
 
 
 def _split(target: str) -> SplitResult:
