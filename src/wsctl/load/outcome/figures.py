@@ -10,20 +10,18 @@ from wsctl.load.course import Course
 from wsctl.load.messages import Process, Second, WorkerLost
 from wsctl.load.outcome.measured import counted, timed
 from wsctl.load.outcome.result import Row, StageResult, WorkerResult
+from wsctl.load.outcome.saturation import Saturation
 from wsctl.load.outcome.series import Series
 from wsctl.load.profile import StageSpec
 from wsctl.spec.units import format_duration
 from wsctl.swarm.clocks import Basis
 from wsctl.swarm.delta import Delta, Sums
-from wsctl.swarm.generator import MOST_CPU, MOST_LAG, saturation
 
 _TOTAL = ("connect.time.", "acks.time.")
 """what is measured from the first moment on: most of it happens while users set out"""
 
 ON_THE_WAY = 1.0
 """seconds that a connection may take before it counts as missing"""
-BUSY_SHARE = 0.1
-"""of the seconds measured: in so many of them the generator may be too busy, as any machine is for a moment"""
 LATEST = 120
 """seconds that are kept as they were, beside the series: what a terminal has room for"""
 LEAST_WARMUP = 1.0
@@ -59,11 +57,7 @@ class Figures:
         self._most_open = 0
         self._opening: tuple[float, float] | None = None
         """from when to when there were seconds that let somebody in"""
-        self._seconds_measured = 0
-        self._seconds_busy = 0
-        """of these, those in which the generator could not keep up"""
-        self._busiest: tuple[float, str] = 0.0, ""
-        """of them: by how much, and how that is said"""
+        self._saturation = Saturation()
         self._target_cpu = _Mean()
         self._target_rss = 0.0
 
@@ -95,11 +89,8 @@ class Figures:
             self._peak, self._under_way_at_peak = second, self.under_way
         for process in second.processes:
             self._workers.setdefault(process.index, _Worker()).add(process, warm and running)
-        if warm and running and second.processes:
-            self._seconds_measured += 1
-            if (why := _busy(second)) is not None:
-                self._seconds_busy += 1
-                self._busiest = max(self._busiest, why)
+        if warm and running:
+            self._saturation.add(second)
         if second.elapsed > 0:
             if self.began_at is None:
                 self.began_at = second.at - second.elapsed
@@ -152,10 +143,7 @@ class Figures:
     @property
     def saturated(self) -> str | None:
         """Why latencies are those of the generator, if they are: it could not keep up in too many seconds."""
-        seconds, busy = self._seconds_measured, self._seconds_busy
-        if busy <= seconds * BUSY_SHARE:
-            return None
-        return f"{self._busiest[1]}; so it was in {busy:,} of {seconds:,} seconds"
+        return self._saturation.reason
 
     @property
     def under_way(self) -> int:
@@ -292,14 +280,6 @@ class _Worker:
             clock=self._clock,
             lost=self.lost,
         )
-
-
-def _busy(second: Second) -> tuple[float, str] | None:
-    """Whether any process could not keep up in a second: how far beyond what is allowed, and in words."""
-    cpu = max(max(process.cpu, process.control_cpu) for process in second.processes)
-    lag = max((process.lag for process in second.processes if process.lag is not None), default=0.0)
-    words = saturation({"generator.cpu": cpu, "generator.lag.p99": lag})
-    return None if words is None else (max(cpu / MOST_CPU, lag / MOST_LAG), words)
 
 
 def _receiving(second: Second) -> int:
