@@ -22,6 +22,7 @@ wsctl doctor --users 20000                       # what this machine lacks for t
 ```yaml
 {example}```
 
+- `${{NAME}}` is an environment variable, `${{NAME:-default}}` one with a default; `$${{` is a plain `${{`.
 - One user is one connection. Asked, opened, subscribed and receiving are told apart, and so is why connections
   failed.
 - Locust steers, and its web UI (`--web-ui PORT`), HTML (`--html`) and CSV (`--csv`) show rows `connect`,
@@ -29,9 +30,9 @@ wsctl doctor --users 20000                       # what this machine lacks for t
 - `--workers N` holds them in several processes; over machines it is `wsctl load … --master --master-bind ADDRESS
   --expect-workers N` on one and `wsctl load --worker --master-host HOST` on the others, which wait for it. User i is
   the same on any number of workers: its symbols, its token.
-- A master listens on loopback; `--master-bind ADDRESS` (or `'*'`) lets workers of other machines in. It tells every
-  worker that comes all that the load is about, tokens and headers included, unencrypted and unasked for a password
-  (Locust's protocol): bind it to a network that only workers reach, such as a VPN or an SSH tunnel.
+- A master listens on loopback; `--master-bind ADDRESS` (or a name, or `'*'`) lets workers of other machines in. It
+  tells every worker that comes all that the load is about, tokens and headers included, unencrypted and unasked for a
+  password (Locust's protocol): bind it to a network that only workers reach, such as a VPN or an SSH tunnel.
 - Each machine looks whether it can hold its share of the connections before there is any.
 - `connections.receiving` is told of the moment when most users were asked for. Latencies and rates leave the warm-up
   out, which is the first ramp (a second at least) unless `warmup` says otherwise; the notes say so.
@@ -44,8 +45,9 @@ wsctl doctor --users 20000                       # what this machine lacks for t
   server's by `time:sync`, again and again, and corrects its latencies by that; `clock` in the result says with what
   error at worst, each of `workers` with what of its own. With a server elsewhere that does not tell its time, as raw
   WebSocket feeds do not, there are no latencies: `clock` says `not measured`.
-- A generator that could not keep up (more than 0.95 cores, or timers 100 ms late) makes the verdict `invalid`: its
-  latencies are about itself.
+- A generator that could not keep up (more than 0.95 cores, or timers 100 ms late, in more than a tenth of the seconds)
+  makes the verdict `invalid`: its latencies are about itself. So it is of each number of users that `--find-limit`
+  tries.
 - `abort` (or `--abort-after TIME`) ends a load early once an expectation was missed for so long: percentiles of each
   second, and counts that only grow.
 - `--find-limit` doubles the number of users until the bound is missed twice, then halves in between; `--duration` is
@@ -54,8 +56,9 @@ wsctl doctor --users 20000                       # what this machine lacks for t
 - `--target-metrics URL` reads the target's own Prometheus page once a second, into `target.*` and the series of the
   result.
 - Exit codes: 1 for a missed expectation, connections that never came up where nothing is expected of them, and
-  `invalid`; 3 for a target that is not there, or that nobody is connected to any more for 15 s; 130 for Ctrl-C, with
-  what was measured by then.
+  `invalid`; 3 for a target that is not there, or that nobody is connected to any more for 15 s, and for a worker that
+  no master takes in for five minutes; 4 for a process of wsctl's own that died or hangs (it said nothing for 20 s);
+  130 for Ctrl-C, with what was measured by then.
 """
 
 _EXAMPLE = """\
