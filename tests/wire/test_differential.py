@@ -180,7 +180,7 @@ def test_any_messages_to_a_session(
 ) -> None:
     """Neither side's session raises anything but WireError."""
     session = kind()
-    session.joined.add("/")
+    session.joined = ("/",)
     for frame in frames:
         try:
             session.receive(frame)

@@ -193,7 +193,7 @@ class Client:
         """Join a channel; its current state is pushed at once."""
         if self._connection.carrier is None:
             return  # a snapshot of the same request was too much for this reader
-        self.channels[channel] = None
+        self.channels[self.platform.hub.channels[channel].name] = None  # one text for all
         self.platform.hub.join(self, channel)
 
     def unsubscribe(self, channel: str) -> None:
@@ -260,7 +260,7 @@ class Client:
         """
         if self.joined_at is not None:
             notice: Payload = {"reason": reason, "retry": retry}
-            for namespace in tuple(self._session.joined):
+            for namespace in self._session.joined:
                 self._connection.send(self._session.event(namespace, CLOSING, [notice]))
                 if not retry:
                     self._connection.send(self._session.leave(namespace))

@@ -281,8 +281,8 @@ class _Session:
 
     def __init__(self) -> None:
         self._decoder = Decoder()
-        self.joined: set[str] = set()
-        """the namespaces where events may pass"""
+        self.joined: tuple[str, ...] = ()
+        """the namespaces where events may pass; one or two, for which a set is large"""
 
     def event(self, namespace: str, name: str, args: Sequence[Any], id: int | None = None) -> list[Frame]:
         """An event to send; with an `id` it asks for an acknowledgement."""
@@ -294,7 +294,7 @@ class _Session:
 
     def leave(self, namespace: str) -> list[Frame]:
         """DISCONNECT from a namespace."""
-        self.joined.discard(namespace)
+        self._part(namespace)
         return encode(Packet(DISCONNECT, namespace))
 
     def _receive_joined(self, packet: Packet) -> EventReceived | AckReceived | Left:
@@ -306,9 +306,12 @@ class _Session:
             assert packet.id is not None  # _checked saw to it
             return AckReceived(packet.namespace, packet.id, packet.data)
         if packet.type is DISCONNECT:
-            self.joined.discard(packet.namespace)
+            self._part(packet.namespace)
             return Left(packet.namespace)
         raise WireError(f"unexpected Socket.IO packet {packet.type.name}")
+
+    def _part(self, namespace: str) -> None:
+        self.joined = tuple(one for one in self.joined if one != namespace)
 
 
 def _event(packet: Packet) -> EventReceived:
@@ -333,7 +336,7 @@ class ServerSession(_Session):
 
     def accept(self, namespace: str, sid: str) -> list[Frame]:
         """The CONNECT answer that lets the client in."""
-        self.joined.add(namespace)
+        self.joined += (namespace,)
         return encode(Packet(CONNECT, namespace, {"sid": sid}))
 
     def refuse(self, namespace: str, message: str) -> list[Frame]:
@@ -366,7 +369,8 @@ class ClientSession(_Session):
             return None
         if packet.type is CONNECT:
             self._asked.discard(packet.namespace)
-            self.joined.add(packet.namespace)
+            if packet.namespace not in self.joined:
+                self.joined += (packet.namespace,)
             return Joined(packet.namespace, packet.data or {})
         if packet.type is CONNECT_ERROR:
             self._asked.discard(packet.namespace)
