@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from wsctl.cli.app import app
+
 ROUNDS = 25
 TARGET = 1.3
 
@@ -35,7 +37,7 @@ def {name}(value: str = "x", number: int = 1): "Do {name}."
 
 def main() -> None:
     """Time both in turns and print medians and the ratio."""
-    names = ["one", "two", "three", "four", "five"]
+    names = [f"command{number}" for number in range(len(app.registered_commands))]
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE.format(commands="".join(COMMAND.format(name=name) for name in names)))

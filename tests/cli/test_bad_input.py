@@ -68,7 +68,7 @@ OPTIONS = {
     "ordering-check": ("", "nothing to watch", "name a symbol (BTC/USDT), a --channel or an --event"),
     "subscribe A --duration 10": ("subscribe", f"--duration: bad duration '10'; {DURATION}"),
     "subscribe A --duration soon": ("subscribe", f"--duration: bad duration 'soon'; {DURATION}"),
-    "subscribe A --count 0": ("subscribe", "--count: input should be greater than or equal to 1"),
+    "subscribe A --count 0": ("subscribe", "--count: 0 is not in the range x>=1"),
     "subscribe A --format xml": ("subscribe", "--format is 'xml'; expected table or jsonl"),
     "ordering-check A --format xml": ("ordering-check", "--format is 'xml'; expected table or json"),
     "subscribe A --reconnect never": ("subscribe", "--reconnect is 'never'; expected auto or always"),
@@ -221,7 +221,7 @@ OPTIONS = {
     "serve --rate 0": ("", "rate is 0; expected more than 0 and at most 10000 a second"),
     "serve --symbols a:b": ("", "bad symbol 'a:b'; expected letters, digits and . _ / -"),
     "serve --symbols ,": ("serve", "--symbols names none; expected something like BTC/USDT,ETH/USDT"),
-    "serve --port 99999": ("serve", "--port: input should be less than or equal to 65535"),
+    "serve --port 99999": ("serve", "--port: 99999 is not in the range 0<=x<=65535"),
     "serve --port 0 --ready-file no/ready": ("", "cannot write the ready file no/ready: no such file or directory"),
     "serve --host 0.0.0.0": (
         "",

@@ -47,7 +47,7 @@ def test_version() -> None:
 
 def test_usage_of_lists_is_readable() -> None:
     """Help shows values as people write them."""
-    assert "Usage: wsctl subscribe [OPTIONS] [SYMBOL]...\n" in wsctl("subscribe", "--help").out
+    assert "Usage: wsctl subscribe [OPTIONS] [SYMBOL...]\n" in wsctl("subscribe", "--help").out
     assert not re.search("<(str|int|float|list)", wsctl("serve", "--help").out)
 
 

@@ -79,7 +79,7 @@ PROGRAM: dict[str, tuple[str, str | None]] = {
     ),
     "run empty": ("no scenario in empty; expected files that end in .yaml or .yml", None),
     "run latency.yaml --wait 1s": ("--wait is about a target; expected --url or --feed as well", "wsctl run --help"),
-    "run latency.yaml --repeat 0": ("--repeat: input should be greater than or equal to 1", "wsctl run --help"),
+    "run latency.yaml --repeat 0": ("--repeat: 0 is not in the range x>=1", "wsctl run --help"),
     "run latency.yaml --timeout 5": (
         "--timeout: bad duration '5'; expected a number and a unit, such as 500ms, 10s or 2m",
         "wsctl run --help",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def emit(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="Event name, such as price:subscribe.")],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="JSON", help="Arguments; what is not JSON is taken as text.")
+        list[str] | None, typer.Argument(metavar="JSON...", help="Arguments; what is not JSON is taken as text.")
     ] = None,
     *,
     wait: Annotated[

@@ -73,7 +73,7 @@ def _invoke(app: "Typer") -> "ExitCode":
 
 
 def _sentence(error: "TyperException") -> str:
-    """Typer's words in our form: `Invalid value for '--count': Input should …` is `--count: input should …`."""
+    """Typer's words in our form: `Invalid value for '--count': 0 is not …` is `--count: 0 is not …`."""
     import re
 
     text = error.format_message()

@@ -22,7 +22,7 @@ def ordering_check(
     context: typer.Context,
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SYMBOL | -", help="Symbols, such as BTC/USDT; - reads Observations from stdin."),
+        typer.Argument(metavar="SYMBOL... | -", help="Symbols, such as BTC/USDT; - reads Observations from stdin."),
     ] = None,
     *,
     tape: Annotated[

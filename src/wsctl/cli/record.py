@@ -23,7 +23,7 @@ _OF_BOTH = {"output", "duration", "count", "rotate", "keep_secrets", "dialect", 
 @takes(reconnecting, "reconnect")
 def record(
     context: typer.Context,
-    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Symbols, such as BTC/USDT.")] = None,
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL...", help="Symbols, such as BTC/USDT.")] = None,
     *,
     output: Annotated[
         Path | None,

@@ -28,7 +28,8 @@ def replay(
     tapes: Annotated[
         list[Path],
         typer.Argument(
-            metavar="TAPE", help="A tape or a capture; several of one time are played together, such as .ws and .http."
+            metavar="TAPE...",
+            help="A tape or a capture; several of one time are played together, such as .ws and .http.",
         ),
     ],
     dialect: Annotated[

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def run(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PATH", help="Scenario files or folders; none: the suite that comes with wsctl."),
+        typer.Argument(metavar="PATH...", help="Scenario files or folders; none: the suite that comes with wsctl."),
     ] = None,
     *,
     out: Annotated[

@@ -19,7 +19,7 @@ FORMATS = ("table", "jsonl")
 @takes(watching, "watch")
 @takes(expecting, "expected")
 def subscribe(
-    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Symbols, such as BTC/USDT.")] = None,
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL...", help="Symbols, such as BTC/USDT.")] = None,
     *,
     format: Annotated[
         str | None,
