@@ -5,7 +5,7 @@ from itertools import islice
 from wsctl.cli.console import say
 from wsctl.clock import Clock
 from wsctl.errors import Refused, TargetError, Unserved, UsageError
-from wsctl.model.expectation import Expectation, parse_expectation
+from wsctl.model.expectation import Expectation
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle
 from wsctl.model.metrics import Metrics
@@ -26,16 +26,14 @@ _FATAL = ("connections.refused", "auth.refused")
 """what ends a watch, so that it is never judged"""
 
 
-def expectations(texts: list[str]) -> tuple[Expectation, ...]:
-    """What --expect says. Raises UsageError for what cannot be read, and for what one client cannot measure."""
-    found = tuple(map(parse_expectation, texts))
-    for expectation in found:
+def check_watched(expected: tuple[Expectation, ...]) -> None:
+    """Raise UsageError for what one client cannot measure."""
+    for expectation in expected:
         family, _, _ = expectation.metric.partition(".")
         if expectation.metric not in MEASURED or expectation.metric in _FATAL or family == "reconnect":
             raise UsageError(
                 f"{expectation.metric} is not measured by one client that watches", hint="wsctl run measures it"
             )
-    return found
 
 
 def tape_can_tell(expected: tuple[Expectation, ...]) -> None:

@@ -185,16 +185,26 @@ def watching(
     }
 
 
-def expecting(
+def expected(
     *,
     expect: Annotated[
         list[str] | None,
         Option(metavar="'METRIC BOUND'", help="Exit 1 unless it holds, such as 'latency.p95 < 50 ms'; repeatable."),
     ] = None,
 ) -> "tuple[Expectation, ...]":
-    """What is expected of what is measured. Raises UsageError."""
+    """What is expected of what is measured, whatever that is. Raises UsageError for what cannot be read."""
     if not expect:
         return ()
-    from wsctl.cli.expecting import expectations
+    from wsctl.model.expectation import parse_expectation
 
-    return expectations(expect)
+    return tuple(map(parse_expectation, expect))
+
+
+@takes(expected, "asked")
+def expecting(*, asked: "tuple[Expectation, ...]") -> "tuple[Expectation, ...]":
+    """The same, of what one client that watches can measure. Raises UsageError for anything else."""
+    if asked:
+        from wsctl.cli.expecting import check_watched
+
+        check_watched(asked)
+    return asked

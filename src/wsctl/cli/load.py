@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsctl.cli.groups import aiming, expecting, takes
+from wsctl.cli.groups import aiming, expected, takes
 from wsctl.cli.options import duration, names
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ MASTER_PORT = 5557
 
 
 @takes(aiming, "aim")
-@takes(expecting, "expected")
+@takes(expected, "expectations")
 def load(
     context: typer.Context,
     profile: Annotated[
@@ -104,7 +104,7 @@ def load(
     csv: Annotated[Path | None, typer.Option(metavar="PREFIX", help="Write Locust's CSV files.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Of everything that chance decides.")] = None,
     aim: "Aim",
-    expected: "tuple[Expectation, ...]",
+    expectations: "tuple[Expectation, ...]",
 ) -> None:
     """Put a feed under load with thousands of connections, every message measured.
 
@@ -149,7 +149,7 @@ def load(
             html=html,
             csv=csv,
         ),
-        expected=expected,
+        expected=expectations,
         abort_after=abort_after,
         find_limit=find_limit,
         target_metrics=target_metrics,
