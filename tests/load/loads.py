@@ -99,7 +99,7 @@ class Load:
 
         def reached() -> Second | None:
             second = self.latest
-            met = second is not None and all(second.delta.levels[name] == level for name, level in levels.items())
+            met = second is not None and all(second.delta.levels.get(name) == level for name, level in levels.items())
             return second if met else None
 
         second: Second = self.until(reached)

@@ -33,7 +33,7 @@ def test_levels_are_of_the_processes_that_are_there() -> None:
     merge.add(told(1, 1, levels={"users": 4, "open": 3, "rss": 10.0, "cpu": 0.5}))
     merge.add(told(0, 1, levels={"users": 6, "open": 6, "rss": 20.0, "cpu": 0.25}))
     merge.add(told(1, 2, levels={"users": 5, "open": 5, "rss": 11.0, "cpu": 0.5}))
-    assert merge.take().levels == {"users": 11, "open": 11, "receiving": 0, "cpu": 0.75, "rss": 31.0}
+    assert merge.take().levels == {"users": 11, "waiting": 0, "open": 11, "receiving": 0, "cpu": 0.75, "rss": 31.0}
     assert [(one.index, one.users, one.rss, one.control_cpu) for one in merge.processes()] == [
         (0, 6, 20, 0.25),
         (1, 5, 11, 0.25),
@@ -77,3 +77,20 @@ def test_it_is_complete_when_all_that_are_there_have_told() -> None:
     assert not merge.is_complete
     merge.lose(0)
     assert merge.is_complete
+
+
+def test_what_a_silent_process_told_last_is_not_told_for_ever() -> None:
+    merge = Merge()
+    assert merge.take().levels == {}
+    merge.add(told(0, 1, levels={"users": 6, "open": 6}))
+    merge.add(told(1, 1, levels={"users": 4, "open": 3}))
+    opened, there = [], []
+    for number in range(2, 7):
+        opened.append(merge.take().levels["open"])
+        there.append([one.index for one in merge.processes()])
+        merge.add(told(0, number, levels={"users": 6, "open": 6}))
+    assert opened == [9, 9, 9, 6, 6]
+    assert there == [[0, 1], [0, 1], [0, 1], [0], [0]]
+    assert len(merge) == 2
+    merge.add(told(1, 2, levels={"users": 4, "open": 2}))
+    assert merge.take().levels["open"] == 8

@@ -1,10 +1,13 @@
 """What a target says of itself, in Prometheus' form."""
 
 import asyncio
+from typing import Self
 
 import pytest
 
+from wsctl.client.pages import Page
 from wsctl.errors import TargetError
+from wsctl.load import target_metrics
 from wsctl.load.target_metrics import Look, TargetMetrics
 
 FIRST = """\
@@ -45,3 +48,24 @@ def test_a_page_that_is_not_there_is_told_before_the_load_begins() -> None:
 
     with pytest.raises(TargetError, match=r"127\.0\.0\.1:9/metrics cannot be read"):
         asyncio.run(enter())
+
+
+def test_what_ends_the_reading_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnePage(Page):
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def read(self) -> str:
+            return pages.pop()  # IndexError, once there is none
+
+    async def take_them() -> None:
+        async with TargetMetrics("http://127.0.0.1:9/metrics") as metrics:
+            while True:
+                metrics.take()
+                await asyncio.sleep(0)
+
+    pages = [FIRST]
+    monkeypatch.setattr(target_metrics, "Page", OnePage)
+    monkeypatch.setattr(target_metrics, "INTERVAL", 0.0)
+    with pytest.raises(IndexError):
+        asyncio.run(asyncio.wait_for(take_them(), 20))

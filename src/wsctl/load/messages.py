@@ -75,9 +75,9 @@ class Second(_Message, frozen=True, kw_only=True):
     mostly: int | None = None
     """index of the stage that most of the time since the Second before was in"""
     delta: Delta
-    """the levels are the sums of what the processes told last"""
+    """the levels are the sums of what `processes` told last"""
     processes: tuple[Process, ...] = ()
-    """that are there, in the order of their indices"""
+    """of which is known how they are, in the order of their indices: one that is silent for seconds is left out"""
 
 
 class WorkerLost(_Message, frozen=True, kw_only=True):
@@ -91,9 +91,9 @@ class Done(_Message, frozen=True, kw_only=True):
     """The end. The Second before it held the last of what was counted, users still there."""
 
     flushed: bool
-    """every process that was alive has told everything that it counted"""
+    """every process has told everything that it counted"""
     missing: tuple[int, ...] = ()
-    """indices of processes that have not, or whose word got lost"""
+    """indices of processes that have not, that are lost, or whose word got lost"""
 
 
 class Failed(_Message, frozen=True, kw_only=True):

@@ -65,8 +65,8 @@ class TargetMetrics:
         async with AsyncExitStack() as stack:
             page = await stack.enter_async_context(Page(self._url))
             self._latest = await self._look(page)
-            reading = asyncio.create_task(self._read(page))
-            stack.push_async_callback(_ended, reading)
+            self._reading = asyncio.create_task(self._read(page))
+            stack.push_async_callback(_ended, self._reading)
             self._stack = stack.pop_all()
         return self
 
@@ -76,7 +76,12 @@ class TargetMetrics:
         await self._stack.aclose()
 
     def take(self) -> dict[str, float]:
-        """The latest figures; empty where nothing new came since the last time: a target may be too busy to tell."""
+        """The latest figures; empty where nothing new came since the last time: a target may be too busy to tell.
+
+        Raises whatever ended the reading, if anything has.
+        """
+        if self._reading.done():
+            self._reading.result()
         figures, self._figures = self._figures, {}
         return figures
 

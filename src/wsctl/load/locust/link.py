@@ -156,6 +156,8 @@ class Link:
             self._break(WsctlError(f"the shard's process said what cannot be read: {error}"))
         except OSError as error:
             self._break(WsctlError(f"the shard's process cannot be heard: {error}"))
+        except Exception as error:  # of whoever is told: without this one nobody would hear the shard any more
+            self._break(WsctlError(f"what the shard's process told could not be taken in: {error!r}"))
         if not self._closed:
             self._break(WsctlError(_ending(self._process.wait())))
 

@@ -6,8 +6,10 @@ from wsctl.checks.latency import Histogram
 from wsctl.load.messages import Process
 from wsctl.swarm.delta import Delta, Sums
 
-LEVELS = ("users", "open", "receiving", "cpu", "rss")
+LEVELS = ("users", "waiting", "open", "receiving", "cpu", "rss")
 """that add up over processes"""
+KNOWN_FOR = 3
+"""`take`s that a process's levels stand for: it may be late; one that is silent for longer hangs"""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -33,8 +35,8 @@ class Merge:
         """of each process that is there"""
         self._numbers: dict[int, int] = {}
         self._holed: set[int] = set()
-        self._fresh: set[int] = set()
-        """processes that told since the latest `take`"""
+        self._silent: dict[int, int] = {}
+        """`take`s since each process that is there told last"""
         self._sums = Sums()
         """since the latest `take`"""
 
@@ -46,16 +48,21 @@ class Merge:
         self._numbers[told.index] = told.number
         self._latest[told.index] = told
         self._sums.add(told.delta)
-        self._fresh.add(told.index)
+        self._silent[told.index] = 0
+
+    def __len__(self) -> int:
+        """How many processes are there."""
+        return len(self._latest)
 
     @property
     def is_complete(self) -> bool:
         """Whether every process that is there has told since the latest `take`."""
-        return self._fresh >= self._latest.keys()
+        return not any(self._silent.values())
 
     def lose(self, index: int) -> int:
         """A process is gone; how many users it had. What it told stays counted."""
         told = self._latest.pop(index, None)
+        self._silent.pop(index, None)
         return 0 if told is None else int(told.delta.levels.get("users", 0))
 
     def is_whole(self, index: int, number: int) -> bool:
@@ -63,20 +70,25 @@ class Merge:
         return index not in self._holed and self._numbers.get(index, 0) == number
 
     def take(self) -> Delta:
-        """What was told since the last time; the levels are of the processes that are there."""
+        """What was told since the last time; the levels are of `processes`, and absent where there are none."""
         sums, self._sums = self._sums, Sums()
-        self._fresh.clear()
+        for index in self._silent:
+            self._silent[index] += 1
+        known = self._known()
         return Delta(
             counts=dict(sums.counts),
             channels=dict(sums.channels),
             causes=dict(sums.causes),
             times={name: buckets for name, times in sums.times.items() if (buckets := times.buckets()) is not None},
-            levels={name: sum(told.delta.levels.get(name, 0.0) for told in self._latest.values()) for name in LEVELS},
+            levels={name: sum(told.delta.levels.get(name, 0.0) for told in known) for name in LEVELS} if known else {},
         )
 
     def processes(self) -> tuple[Process, ...]:
-        """Those that are there, in the order of their indices."""
-        return tuple(_process(self._latest[index]) for index in sorted(self._latest))
+        """Those of which is known how they are, in the order of their indices."""
+        return tuple(_process(told) for told in self._known())
+
+    def _known(self) -> list[Told]:
+        return [self._latest[index] for index in sorted(self._latest) if self._silent[index] <= KNOWN_FOR]
 
 
 def _process(told: Told) -> Process:

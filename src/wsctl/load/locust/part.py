@@ -149,7 +149,7 @@ class Part:
         self.merge.add(told)
         if self.merge.is_complete:
             self._complete.set()
-        if len(self.merge.processes()) >= self.plan.expect_workers:
+        if len(self.merge) >= self.plan.expect_workers:
             self.shape.let_begin()
 
     def show(self, told: Told) -> None:
@@ -162,7 +162,7 @@ class Part:
         """As soon as all have told, so that no second is without what happened in it; who is late is not waited for."""
         while not self._over:
             self._complete.clear()
-            self._complete.wait(LATE if self.merge.processes() else 1.0)
+            self._complete.wait(LATE if self.merge else 1.0)
             if not self._over:
                 self._tell_second()
 

@@ -23,6 +23,8 @@ from wsctl.swarm.process import tune_collector
 LOCUSTFILE = Path(__file__).parent / "locustfiles" / "wsctl_load.py"
 PATIENCE = 5.0
 """seconds for the parent to read what it is told last"""
+LIVENESS = 8
+"""heartbeats, one a second, that a worker may miss: a machine at its limit starves it for a few"""
 LOOK_EVERY = 5.0
 """seconds between a worker's questions to a master that has not taken it in"""
 PARTS: dict[str, type[Part]] = {"single": Single, "master": Master, "worker": Worker}
@@ -85,6 +87,7 @@ def _isolate(plan: LoadPlan) -> None:
     argument_parser.DEFAULT_CONFIG_FILES = ()  # type: ignore[assignment]
     os.chdir(LOCUSTFILE.parent)  # which Locust, too, puts first where modules are looked for
     runners.WORKER_REPORT_INTERVAL = REPORT_EVERY
+    runners.HEARTBEAT_LIVENESS = LIVENESS
     runners.CONNECT_TIMEOUT = min(LOOK_EVERY, plan.patience)  # type: ignore[assignment]
     runners.CONNECT_RETRY_COUNT = round(plan.patience / runners.CONNECT_TIMEOUT) - 1
     stats.CSV_STATS_INTERVAL_SEC = CSV_EVERY  # type: ignore[assignment]  # it is for sleep()

@@ -102,14 +102,16 @@ class Master(Part):
         self.spawn(self._watch)
 
     def flush(self) -> tuple[int, ...]:
-        asked = [index for index in self._ready if index not in self._lost]
+        holding = [index for index in sorted(self._ready) if index < self.plan.expect_workers]
+        asked = [index for index in holding if index not in self._lost]
         for index in asked:
             self._runner.send_message(FLUSH, client_id=self._ready[index])
         with gevent.Timeout(FLUSHED_WITHIN, False):
             while not all(index in self._flushed or index in self._lost for index in asked):
                 self._heard.clear()
                 self._heard.wait()
-        return tuple(index for index in asked if index not in self._lost and not self._is_whole(index))
+        # whoever is lost takes along what it counted since it told last
+        return tuple(index for index in holding if index in self._lost or not self._is_whole(index))
 
     def close(self) -> None:
         for child in self._children.values():
@@ -168,8 +170,11 @@ class Master(Part):
         self._heard.set()
         if (child := self._children.get(self._pids.get(index, 0))) is not None and child.poll() is None:
             child.kill()  # it hangs: its connections must not outlive what is told of them
-        self.report(WorkerLost(index=index, users=self.merge.lose(index)))
-        if len(self._lost) == self.plan.expect_workers:
+        users = self.merge.lose(index)
+        if index >= self.plan.expect_workers:  # one more than are expected has no users
+            return
+        self.report(WorkerLost(index=index, users=users))
+        if self._lost.issuperset(range(self.plan.expect_workers)):
             self.fail(WsctlError("every worker is lost, and every connection with them"))
 
     def _on_ready(self, environment: Environment, msg: Any, **_: Any) -> None:
