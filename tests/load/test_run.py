@@ -224,3 +224,47 @@ def test_a_locust_process_that_hangs_at_the_end_is_ended(tmp_path: Path, monkeyp
 def test_a_load_lasts_as_long_as_its_course_and_began_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     result, _ = told(monkeypatch, second(0.0, stage=None), CAME, second(3.0, received=9), Done(flushed=True))
     assert (result.duration, result.started_at) == (3.0, 1000.0)
+
+
+def test_one_that_is_stopped_while_the_target_is_silent_ends_at_once() -> None:
+    """It takes the connection, and says nothing."""
+
+    async def interrupted() -> LoadResult:
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asyncio.get_running_loop().call_soon(made.stop)
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(hold, "127.0.0.1", 0)
+        async with server, asyncio.timeout(5) as limit:
+            port = server.sockets[0].getsockname()[1]
+            made = run.LoadRun(options(f"http://127.0.0.1:{port}"), SystemClock(), lambda event: None)
+            result = await made.run()
+        assert not limit.expired()
+        return result
+
+    result = asyncio.run(interrupted())
+    assert (result.interrupted, result.reason, result.series) == (True, "interrupted", ())
+
+
+def test_one_that_is_killed_does_not_wait_for_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Ctrl-C twice; its process hangs."""
+    monkeypatch.setattr(remote, "PATIENCE", 600.0)
+
+    def hang(event: run.Event) -> None:
+        children = psutil.Process().children(recursive=True)
+        hanging.extend(one for one in children if "wsctl.load.locust.process" in one.cmdline())
+        hanging[0].send_signal(signal.SIGSTOP)
+        made.stop()
+        made.kill()
+
+    async def follow() -> None:
+        async with asyncio.timeout(30) as limit:
+            assert (await made.run()).interrupted
+        assert not limit.expired()
+
+    hanging: list[psutil.Process] = []
+    with Server(tmp_path, "--symbols", ",".join(SYMBOLS)) as server:
+        made = run.LoadRun(options(server.url), SystemClock(), hang)
+        asyncio.run(follow())
+    assert not hanging[0].is_running()

@@ -61,16 +61,22 @@ class LoadRun:
         self._flushed = False
         self._missing: tuple[int, ...] = ()
         self._nobody_since: float | None = None
+        self._load: RemoteLoad | None = None
+        """once the target was seen to be there"""
         self._following: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
         """Interrupted: the end, in good order."""
         self._interrupted = True
         self._stopping.set()
+        if self._load is None:  # there is nothing to gather, and a silent target would keep us waiting
+            self.kill()
 
     def kill(self) -> None:
         """The end, at once: what was not gathered by now is left out."""
         self._interrupted = True
+        if self._load is not None:
+            self._load.hurry()
         if self._following is not None:
             self._following.cancel()
 
@@ -78,8 +84,6 @@ class LoadRun:
         """The result, whatever it is; `extra` are metrics that somebody else measures. Raises UsageError only."""
         asked_at = self._clock.now()
         try:
-            token = self.options.tokens[0] if self.options.tokens else None
-            await scout(self.options.target, token)
             self._following = asyncio.create_task(self._follow())
             await self._following
         except WsctlError as error:
@@ -91,6 +95,7 @@ class LoadRun:
 
     async def _follow(self) -> None:
         """From beginning to end. Raises what the Locust process raises, and TargetError for one that is gone."""
+        await scout(self.options.target, self.options.tokens[0] if self.options.tokens else None)
         url = self.options.target_metrics
         metrics = TargetMetrics(url) if url is not None else None
         abort = self.options.spec.abort
@@ -100,7 +105,8 @@ class LoadRun:
         async with contextlib.AsyncExitStack() as stack:
             if metrics is not None:
                 await stack.enter_async_context(metrics)
-            load = await stack.enter_async_context(RemoteLoad(self._plan))
+            self._load = RemoteLoad(self._plan)
+            load = await stack.enter_async_context(self._load)
             ending = asyncio.create_task(self._end(load))
             stack.callback(ending.cancel)
             async for report in load:

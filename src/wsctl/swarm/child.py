@@ -25,10 +25,10 @@ class Child:
     """
 
     def __init__(self, module: Sequence[str], what: str, *, patience: float = PATIENCE) -> None:
-        """`module` with its arguments; `what` it is, for messages."""
+        """`module` with its arguments; `what` it is, for messages; `patience` may be changed at any time."""
         self._module = module
         self._what = what
-        self._patience = patience
+        self.patience = patience
         self._talk: deque[str] = deque(maxlen=TALK_KEPT)
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -96,7 +96,7 @@ class Child:
         if not sound:
             _signal(process.terminate)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self.patience):
                 await process.wait()
         except TimeoutError:
             _signal(process.kill)
