@@ -40,20 +40,28 @@ def second(
     users: int = 10,
     stage: int | None = 0,
     mostly: int | None = None,
+    there: int | None = None,
+    waiting: int = 0,
     open: int | None = None,
     latencies: dict[float, int] | None = None,
     processes: tuple[Process, ...] | None = None,
     causes: dict[str, int] | None = None,
     **counts: int,
 ) -> Second:
-    """One of it; all users are there unless told otherwise. Latencies: seconds, and how often."""
+    """One of it: `users` are asked for, `there` are those that entered, of them some may be `waiting` for their turn.
+
+    All users are there, and had their turn, unless told otherwise. Latencies: seconds, and how often.
+    """
+    if "asked" in counts:
+        counts.setdefault("set_out", counts["asked"])
     times: dict[str, Any] = {}
     if latencies:
         histogram = Histogram()
         for latency, count in latencies.items():
             histogram.record_many(latency, count)
         times["latency"] = histogram.buckets()
-    there = users if open is None else open
+    there = users if there is None else there
+    open = there - waiting if open is None else open
     return Second(
         at=1000.0 + elapsed,
         elapsed=elapsed,
@@ -64,7 +72,7 @@ def second(
             counts={name.replace("__", "."): count for name, count in counts.items()},
             causes=causes or {},
             times=times,
-            levels={"users": users, "open": there, "receiving": there},
+            levels={"users": there, "waiting": waiting, "open": open, "receiving": open},
         ),
         processes=(process(users=users),) if processes is None else processes,
     )

@@ -268,3 +268,36 @@ def test_one_that_is_killed_does_not_wait_for_its_process(tmp_path: Path, monkey
         made = run.LoadRun(options(server.url), SystemClock(), hang)
         asyncio.run(follow())
     assert not hanging[0].is_running()
+
+
+def test_who_is_away_or_waits_for_its_turn_is_no_target_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = [second(2.0 + at, there=0) for at in range(20)]
+    waiting = [second(30.0 + at, waiting=10) for at in range(20)]
+    result, made = told(monkeypatch, CAME, *away, *waiting, second(51.0, received=9), Done(flushed=True))
+    assert (made.failure, result.verdict) == (None, Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ({}, "no connection came up"),  # nobody even entered
+        ({"asked": 10, "there": 10}, "no connection came up"),
+        ({"asked": 10, "there": 10, "opened": 10}, "every connection was lost and none came back"),
+    ],
+)
+def test_a_target_that_is_gone_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, missing: dict[str, int], message: str
+) -> None:
+    """Also where those who are not let in are away now and then."""
+    first = second(1.0, open=0, **{"there": 0, **missing})
+    later = (second(2.0 + at, open=0, there=missing.get("there", 0) * (at % 4 > 0)) for at in range(24))
+    _, made = told(monkeypatch, first, *later, Done(flushed=True))
+    assert made.failure is not None
+    assert made.failure.message == message
+
+
+def test_users_that_never_had_their_turn_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    spike = second(1.0, waiting=184, asked=320, set_out=136, opened=136, subscribed=136, received=9)
+    result, _ = told(monkeypatch, spike, Done(flushed=True))
+    assert result.verdict is Verdict.PASS
+    assert any(note.startswith("184 users never had their turn to connect: connect_rate ") for note in result.notes)

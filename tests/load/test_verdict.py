@@ -182,3 +182,20 @@ def test_what_only_grows_is_a_breach_and_what_may_still_come_is_none() -> None:
     assert breaches("errors == 0", *seconds(4, failed=1)) is not None
     assert breaches("connections.receiving == 100", *seconds(9)) is None
     assert breaches("messages.received >= 1_000", *seconds(9, received=1)) is None
+
+
+def test_the_pace_of_our_own_is_no_loss() -> None:
+    """A spike that lasts for two seconds at 50 a second: most users leave before their turn, one on the way."""
+    begins = second(1.0, users=20, asked=20, opened=20, subscribed=20, received=20)
+    spike = second(2.0, users=320, waiting=250, asked=300, set_out=50, opened=50, subscribed=50)
+    more = second(3.0, users=320, waiting=200, set_out=50, opened=48, subscribed=47, left_early=1, left_unserved=1)
+    over = second(9.0, users=20, received=20, opened=1, subscribed=1)
+    seen = figures(begins, spike, more, over)
+    assert concluded(seen) == (Verdict.PASS, None)
+    assert seen.without_turn == 200
+
+
+def test_who_was_let_wait_by_the_target_is_a_loss() -> None:
+    seen = figures(second(1.0, users=320, waiting=270, asked=320, set_out=50, opened=20, open=20, received=9))
+    seen.add(second(5.0, users=20, left_early=3))
+    assert concluded(seen) == (Verdict.FAIL, "27 of 47 connections never came up, which nothing expects")

@@ -91,7 +91,14 @@ class Ahead:
         return time.time() + self.by
 
 
-def play(scene: Scene, *, addresses: tuple[str, ...] = (), clock: Clock | None = None, **served: object) -> None:
+def play(
+    scene: Scene,
+    *,
+    addresses: tuple[str, ...] = (),
+    connect_rate: float = 500,
+    clock: Clock | None = None,
+    **served: object,
+) -> None:
     """A shard on a feed of two symbols."""
 
     async def main() -> None:
@@ -99,7 +106,10 @@ def play(scene: Scene, *, addresses: tuple[str, ...] = (), clock: Clock | None =
         options = ServeOptions(port=0, symbols=SYMBOLS, rate=50, control=True, **served)  # type: ignore[arg-type]
         async with MockFeed(options, clock=clock) as feed:
             target = Target(url=feed.url, direct=True)
-            shard = Shard(ShardOptions(target=target, reconnect=Reconnect(attempts=0), addresses=addresses), told.take)
+            asked = ShardOptions(
+                target=target, reconnect=Reconnect(attempts=0), addresses=addresses, connect_rate=connect_rate
+            )
+            shard = Shard(asked, told.take)
             running = asyncio.create_task(shard.run())
             try:
                 await scene(shard, told, feed)
@@ -349,6 +359,76 @@ def test_who_leaves_before_being_in_holds_nobody_up() -> None:
             server.close()
             await asyncio.gather(*filter(None, handling))
 
+    asyncio.run(main())
+
+
+def test_who_left_before_its_turn_takes_none() -> None:
+    """Nor does who waits for it while it leaves; at five a second 700 turns would take minutes."""
+
+    async def scene(shard: Shard, told: Reported, feed: MockFeed) -> None:
+        shard.handle(Enter(user=0))
+        await told.until(lambda: told.entered)
+        for user in range(1, 700):
+            shard.handle(Enter(user=user))
+        for user in range(1, 700):
+            shard.handle(Leave(user=user))
+        shard.handle(Enter(user=1000))
+        await told.until(lambda: 1000 in told.entered)
+        shard.handle(Enter(user=1001))
+        await asyncio.sleep(0)  # it waits for its turn
+        shard.handle(Leave(user=1001))
+        await asyncio.sleep(0.3)  # it is its turn
+        shard.handle(Enter(user=1002))
+        await told.until(lambda: 1002 in told.entered)
+        shard.handle(Flush(number=1))
+        await told.until(lambda: 1 in told.flushed)
+        counts = told.sums.counts
+        assert (counts["asked"], counts["set_out"], counts["opened"]) == (703, 3, 3)
+        assert (counts["left_early"], told.levels["waiting"]) == (0, 0)
+
+    play(scene, connect_rate=5)
+
+
+@pytest.mark.parametrize("lately", [True, False])
+def test_who_leaves_on_the_way_is_told_apart_from_who_was_let_wait(
+    monkeypatch: pytest.MonkeyPatch, lately: bool
+) -> None:
+    """One waits to be let in, the other to be served."""
+    monkeypatch.setattr(shard_module, "ON_THE_WAY", 60.0 if lately else 0.0)
+    reached: set[int] = set()
+
+    async def silent(line: Line) -> None:
+        line.send(OPEN)
+        await line.text()
+        if line.number == 2:
+            line.send('40{"sid":"x"}')
+            assert "price:subscribe" in await line.text()
+        reached.add(line.number)
+        shard.handle(Flush(number=line.number))  # `until` looks again
+        await line.gone()
+
+    async def main() -> None:
+        nonlocal shard
+        told = Reported()
+        async with stranger(silent) as url:
+            shard = Shard(ShardOptions(target=Target(url=url, direct=True)), told.take)
+            running = asyncio.create_task(shard.run())
+            try:
+                for user in (1, 2):
+                    shard.handle(Enter(user=user, subscriptions=(A,)))
+                await told.until(lambda: reached == {1, 2})
+                for user in (1, 2):
+                    shard.handle(Leave(user=user))
+                shard.handle(Flush(number=3))
+                await told.until(lambda: 3 in told.flushed)
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+        counts = told.sums.counts
+        assert (counts["set_out"], counts["opened"], counts["subscribed"]) == (2, 1, 0)
+        assert (counts["left_early"], counts["left_unserved"]) == (lately, lately)
+
+    shard: Shard
     asyncio.run(main())
 
 

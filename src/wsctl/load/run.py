@@ -23,7 +23,7 @@ from wsctl.model.finding import Verdict
 from wsctl.model.metrics import Metrics
 
 GONE_AFTER: Final = 15.0
-"""seconds without one open connection, users being asked for, after which the target is given up"""
+"""seconds without one open connection, though there should be some, after which the target is given up"""
 END_WITHIN: Final = 20.0
 """seconds from asking for the end to having it; then it is taken by force"""
 CAUSES_TOLD: Final = 3
@@ -60,7 +60,8 @@ class LoadRun:
         self._breached = False
         self._flushed = False
         self._missing: tuple[int, ...] = ()
-        self._nobody_since: float | None = None
+        self._nobody_for = 0.0
+        """seconds in which somebody was missing and nobody was there, since there was last anybody"""
         self._load: RemoteLoad | None = None
         """once the target was seen to be there"""
         self._following: asyncio.Task[None] | None = None
@@ -159,13 +160,16 @@ class LoadRun:
             self._stopping.set()
 
     def _is_gone(self, second: Second) -> bool:
-        """Whether for too long now there was nobody where somebody should be."""
-        if second.delta.levels.get("open") or not second.users or second.elapsed <= 0:
-            self._nobody_since = None
-            return False
-        if self._nobody_since is None:
-            self._nobody_since = second.elapsed
-        return second.elapsed - self._nobody_since >= GONE_AFTER
+        """Whether for too long now there was nobody where somebody should be.
+
+        Who is away, or waits for its turn, should not be there; who was asked for and never set about it should.
+        """
+        levels, figures = second.delta.levels, self.figures
+        if levels.get("open") or second.delta.counts.get("opened") or not second.users or second.elapsed <= 0:
+            self._nobody_for = 0.0
+        elif levels.get("users", 0) > levels.get("waiting", 0) or not figures.sums.counts["asked"]:
+            self._nobody_for += figures.rows[-1].seconds
+        return self._nobody_for >= GONE_AFTER
 
     def _gone(self) -> TargetError:
         counts, causes = self.figures.sums.counts, self.figures.sums.causes
@@ -221,7 +225,7 @@ class LoadRun:
 
     def _left_alone(self) -> bool:
         """Whether at the end of the course nobody had ever come up. Who did may be away, all at once, for a moment."""
-        return self._nobody_since is not None and not self.figures.sums.counts["opened"]
+        return self._nobody_for > 0 and not self.figures.sums.counts["opened"]
 
     def _notes(self) -> list[str]:
         """What a reader of the figures should know."""
@@ -231,6 +235,10 @@ class LoadRun:
             notes.append(f"{unacknowledged:,} subscriptions were not acknowledged; taken for served all the same")
         if incomparable := figures.sums.counts["incomparable"]:
             notes.append(f"{incomparable:,} latencies are left out: the clocks cannot be compared")
+        if without_turn := figures.without_turn:
+            assert self._plan.work is not None
+            held_up = f"connect_rate {self._plan.work.connect_rate:g}, or attempts under way before them"
+            notes.append(f"{without_turn:,} users never had their turn to connect: {held_up}")
         for worker in figures.workers():
             if worker.lost:
                 notes.append(f"worker {worker.index} was lost; users that it had: {worker.users:,}")

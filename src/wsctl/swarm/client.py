@@ -248,6 +248,16 @@ class Client:
         """Connected, subscribed, and something came on this connection."""
         return self._live and self.connection is not None and self.connection.heard_at > 0
 
+    @property
+    def setting_out_since(self) -> float | None:
+        """Since when it has been on the way to be in for the first time, in monotonic seconds; None: it is not."""
+        return self._dialled_at if self._setting_out and self._dialled_at else None
+
+    @property
+    def asking_since(self) -> float | None:
+        """Since when it has been waiting to be served for the first time, in monotonic seconds; None: it is not."""
+        return self._joined_at if self.is_open and self._pending and not self._served else None
+
     async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
         """Ask a question of our own, which is no part of the result. Socket.IO only. Raises AckTimeout or Lost."""
         if (connection := self.connection) is None or not self.is_open:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -22,6 +22,7 @@ from wsctl.swarm.delta import Delta, Since
 from wsctl.swarm.generator import Generator
 from wsctl.swarm.home import Home
 from wsctl.swarm.shard_messages import (
+    ON_THE_WAY,
     Command,
     Counted,
     Emit,
@@ -58,14 +59,18 @@ class Shard(Home):
         self._clients: dict[int, Client] = {}
         """by number of the user"""
         self._users: dict[Client, int] = {}
-        self._waiting: deque[int] = deque()
-        """users that have not set out"""
+        self._waiting: OrderedDict[int, Client] = OrderedDict()
+        """those that have not set out, by number of the user"""
         self._changed = asyncio.Event()
         """somebody waits to set out, or has arrived"""
         self._setting_out = 0
         self._addresses = deque(options.addresses)
         """the next one first"""
         self._asked = 0
+        self._set_out = 0
+        """of these, those who had their turn"""
+        self._left_early, self._left_unserved = 0, 0
+        """those who had been on the way to be in, or to be served, for no longer than ON_THE_WAY when they left"""
         self._generator = Generator()
         self._process = psutil.Process()
         self._cpu_at = time.monotonic(), time.process_time()
@@ -164,13 +169,17 @@ class Shard(Home):
         self._asked += 1
         self._clients[asked.user] = client
         self._users[client] = asked.user
-        self._waiting.append(asked.user)
+        self._waiting[asked.user] = client
         self._changed.set()
 
     def _leave(self, user: int, *, polite: bool) -> None:
         client = self._clients.pop(user, None)
         if client is None:
             return
+        self._waiting.pop(user, None)
+        lately = time.monotonic() - ON_THE_WAY
+        self._left_early += (client.setting_out_since or 0.0) > lately
+        self._left_unserved += (client.asking_since or 0.0) > lately
         client.stop()
         if polite:
             client.leave()
@@ -180,7 +189,10 @@ class Shard(Home):
         del self._users[client]
 
     async def _admit(self) -> None:
-        """Let users set out, at the asked rate by one schedule; whoever waits for nobody begins a new one."""
+        """Let users set out, at the asked rate by one schedule; whoever waits for nobody begins a new one.
+
+        Who left before its turn has none: nobody waits for it.
+        """
         rate = self.options.connect_rate
         due = time.monotonic()
         while True:
@@ -195,11 +207,13 @@ class Shard(Home):
                 due = max(due, now - 1.0)  # a second's worth at most is made up for
                 if due > now:
                     await asyncio.sleep(due - now)
+                if not self._waiting:  # whoever did has left meanwhile
+                    continue
                 due += 1 / rate
-            client = self._clients.get(self._waiting.popleft())
-            if client is not None:
-                self._setting_out += 1
-                client.connect()
+            _, client = self._waiting.popitem(last=False)
+            self._setting_out += 1
+            self._set_out += 1
+            client.connect()
 
     # Whose clock latencies rest on
 
@@ -241,16 +255,23 @@ class Shard(Home):
     def _tell(self, flush: int | None) -> None:
         tally = self.tally
         tally.fold()
+        ways = {
+            "asked": self._asked,
+            "set_out": self._set_out,
+            "left_early": self._left_early,
+            "left_unserved": self._left_unserved,
+        }
         self._report(
             Counted(
                 flush=flush,
                 delta=Delta(
-                    counts=self._since.changes({"asked": self._asked, **tally.totals()}),
+                    counts=self._since.changes({**ways, **tally.totals()}),
                     channels=self._channels.changes(tally.channels),
                     causes=self._causes.changes(tally.counts.causes),
                     times={**tally.take_times(), **_named("lag", self._generator.take_lag())},
                     levels={
                         "users": len(self._clients),
+                        "waiting": len(self._waiting),
                         "open": tally.counts.open,
                         "receiving": sum(client.receiving for client in self._clients.values()),
                         "rss": self._process.memory_info().rss,

@@ -5,7 +5,7 @@ it answers in Heard, some of a moment's answers at a time; what it counted it te
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,10 @@ from msgspec import Struct
 from wsctl.client.subscription import Subscription
 from wsctl.client.target import Reconnect, Target
 from wsctl.swarm.delta import Delta
+
+
+ON_THE_WAY: Final = 1.0
+"""seconds that a connection may take to come up, or to be served, before it counts as missing"""
 
 
 class ShardOptions(Struct, frozen=True, kw_only=True):

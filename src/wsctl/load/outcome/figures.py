@@ -16,12 +16,11 @@ from wsctl.load.profile import StageSpec
 from wsctl.spec.units import format_duration
 from wsctl.swarm.clocks import Basis
 from wsctl.swarm.delta import Delta, Sums
+from wsctl.swarm.shard_messages import ON_THE_WAY
 
 _TOTAL = ("connect.time.", "acks.time.")
 """what is measured from the first moment on: most of it happens while users set out"""
 
-ON_THE_WAY = 1.0
-"""seconds that a connection may take before it counts as missing"""
 LATEST = 120
 """seconds that are kept as they were, beside the series: what a terminal has room for"""
 LEAST_WARMUP = 1.0
@@ -52,8 +51,8 @@ class Figures:
         self._workers: dict[int, _Worker] = {}
         self._peak: Second | None = None
         self._under_way_at_peak = 0
-        self._asked: deque[tuple[float, int]] = deque()
-        """of the latest seconds: when, and how many were asked to connect"""
+        self._set_out: deque[tuple[float, int]] = deque()
+        """of the latest seconds: when, and how many set out"""
         self._most_open = 0
         self._opening: tuple[float, float] | None = None
         """from when to when there were seconds that let somebody in"""
@@ -70,9 +69,9 @@ class Figures:
         lasted, middle = second.elapsed - before, (before + second.elapsed) / 2
         self.latest = second
         self.sums.add(second.delta)
-        self._asked.append((second.elapsed, second.delta.counts.get("asked", 0)))
-        while self._asked[0][0] <= second.elapsed - ON_THE_WAY:
-            self._asked.popleft()
+        self._set_out.append((second.elapsed, second.delta.counts.get("set_out", 0)))
+        while self._set_out[0][0] <= second.elapsed - ON_THE_WAY:
+            self._set_out.popleft()
         running = second.stage is not None or not self._stages
         warm = middle > self.warmup
         if warm:
@@ -147,19 +146,25 @@ class Figures:
 
     @property
     def under_way(self) -> int:
-        """Who was asked to connect so lately that nothing may have come of it yet."""
-        return sum(asked for _, asked in self._asked)
+        """Who set out so lately that nothing may have come of it yet."""
+        return sum(count for _, count in self._set_out)
+
+    @property
+    def without_turn(self) -> int:
+        """Users that never set out: they still wait for their turn, or left before it came."""
+        return self.sums.counts["asked"] - self.sums.counts["set_out"]
 
     @property
     def open_at_peak(self) -> tuple[int, int]:
         """Connections open, and those that were to be by then, when most users were asked for.
 
-        Users who are away for a while are not to be there, nor are those of a lost worker.
+        Users who are away for a while or wait for their turn are not to be there, nor are those of a lost worker.
         """
         if self._peak is None:
             return 0, 0
         levels = self._peak.delta.levels
-        return int(levels.get("open", 0)), int(levels.get("users", 0)) - self._under_way_at_peak
+        had_their_turn = int(levels.get("users", 0) - levels.get("waiting", 0))
+        return int(levels.get("open", 0)), had_their_turn - self._under_way_at_peak
 
     def _generator(self) -> dict[str, float]:
         """The busiest process counts: the others waited for nobody. Memory is that of all of them."""

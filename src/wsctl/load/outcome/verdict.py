@@ -125,14 +125,18 @@ def unexpected_loss(figures: Figures, expected: Collection[str]) -> str | None:
 
 
 def _losses(figures: Figures) -> Iterator[tuple[str | None, set[str]]]:
-    """Each kind of loss, None where there is none, and the metrics that it shows in."""
+    """Each kind of loss, None where there is none, and the metrics that it shows in.
+
+    Who never had its turn, and who left while it was on the way, is none: that pace is our own.
+    """
     counts, under_way = figures.sums.counts, figures.under_way
-    asked, opened = counts["asked"], counts["opened"]
-    yield _missing(asked, opened, "connections never came up", under_way), {"connections.opened"}
+    tried, opened = counts["set_out"] - counts["left_early"], counts["opened"]
+    yield _missing(tried, opened, "connections never came up", under_way), {"connections.opened"}
     lost = figures.lost_users
     yield f"{lost:,} users were lost with their worker" if lost else None, {"generator.lost"}
-    subscribed = counts.get("subscribed", opened)
-    unserved = _missing(opened, subscribed, "connections did not get what they asked for", under_way)
+    stayed = opened - counts["left_unserved"]
+    subscribed = counts.get("subscribed", stayed)
+    unserved = _missing(stayed, subscribed, "connections did not get what they asked for", under_way)
     yield unserved, {"connections.subscribed"}
     there, wanted = figures.open_at_peak
     # those that never came up have been told
