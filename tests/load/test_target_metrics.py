@@ -1,6 +1,7 @@
 """What a target says of itself, in Prometheus' form."""
 
 import asyncio
+from contextlib import suppress
 from typing import Self
 
 import pytest
@@ -69,3 +70,44 @@ def test_what_ends_the_reading_is_raised(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(target_metrics, "INTERVAL", 0.0)
     with pytest.raises(IndexError):
         asyncio.run(asyncio.wait_for(take_them(), 20))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "/metrics cannot be read: "),
+        (b"no HTTP at all\r\n\r\n", "/metrics cannot be read: "),
+        (b"HTTP/1.1 302 Found\r\nlocation: ?hidden=1\r\ncontent-length: 0\r\n\r\n", "/metrics cannot be read: "),
+        (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "/metrics answers 403"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\na{", "/metrics answers, but not with Prometheus metrics"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n\xff", "/metrics answers, but not with text"),
+    ],
+)
+def test_no_message_repeats_the_secrets_of_its_url(answer: bytes | None, message: str) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while answer is not None:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(answer)
+        writer.close()
+
+    async def enter() -> None:
+        async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with TargetMetrics(f"http://user:hidden@127.0.0.1:{port}/metrics?token=hidden"):
+                raise AssertionError("that is no page")
+
+    with pytest.raises(TargetError) as told:
+        asyncio.run(enter())
+    assert message in told.value.message
+    assert "hidden" not in told.value.message
+
+
+def test_no_message_repeats_what_is_no_url() -> None:
+    async def enter() -> None:
+        async with TargetMetrics("http://user:hidden@[::1/metrics"):
+            raise AssertionError("that is no page")
+
+    with pytest.raises(TargetError, match="cannot be read: it is no URL") as told:
+        asyncio.run(enter())
+    assert "hidden" not in told.value.message

@@ -5,6 +5,7 @@ from typing import Self
 
 import aiohttp
 
+from wsctl.client.target import without_secrets
 from wsctl.errors import TargetError
 
 TIMEOUT = 5.0
@@ -17,7 +18,9 @@ class Page:
     """`async with Page(url) as page: await page.read()`, over one connection that is kept."""
 
     def __init__(self, url: str) -> None:
+        """`url` may hold secrets; no message repeats them."""
         self._url = url
+        self._shown = without_secrets(url)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT))
 
     async def __aenter__(self) -> Self:
@@ -38,10 +41,20 @@ class Page:
                 status = response.status
             text = body.decode()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            cause = (str(error) or f"no answer within {TIMEOUT:g} s").lower()
-            raise TargetError(f"{self._url} cannot be read: {cause}") from error
+            raise TargetError(f"{self._shown} cannot be read: {_cause(error)}") from error
         except UnicodeDecodeError as error:
-            raise TargetError(f"{self._url} answers, but not with text") from error
+            raise TargetError(f"{self._shown} answers, but not with text") from error
         if status != 200:
-            raise TargetError(f"{self._url} answers {status}; expected 200 and a text")
+            raise TargetError(f"{self._shown} answers {status}; expected 200 and a text")
         return text
+
+
+def _cause(error: Exception) -> str:
+    """In words; the texts of some errors are little but the URL."""
+    match error:
+        case aiohttp.InvalidURL():
+            return "it is no URL"
+        case aiohttp.ClientResponseError():
+            return (error.message or type(error).__name__).lower()
+        case _:
+            return (str(error) or f"no answer within {TIMEOUT:g} s").lower()

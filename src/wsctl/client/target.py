@@ -46,8 +46,8 @@ class Target(Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """The URL as messages show it: without its query, which may hold a key."""
-        return self.url.partition("?")[0]
+        """The URL as messages show it."""
+        return without_secrets(self.url)
 
     def engineio_url(self, transport: str) -> str:
         """The http(s) URL of an Engine.IO handshake; the target's own query stays."""
@@ -103,6 +103,13 @@ class Reconnect(Struct, frozen=True, kw_only=True):
     delay_max: float = 30.0
     always: bool = False
     """reconnect even where the server says not to; for testing how it copes"""
+
+
+def without_secrets(url: str) -> str:
+    """A URL without user, password, query and fragment: any of them may be a key."""
+    scheme, slashes, rest = re.split(r"[?#]", url, maxsplit=1)[0].rpartition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def normalise_url(text: str) -> str:

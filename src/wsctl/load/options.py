@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from wsctl.client.target import Reconnect, Target
+from wsctl.client.target import Reconnect, Target, without_secrets
 from wsctl.errors import UsageError
 from wsctl.load.course import Course, Leg
 from wsctl.load.plan import Journey, LoadPlan, Work
@@ -57,7 +57,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     limit: Expectation | None = None
     """find the largest number of users that keeps it, instead of following a course"""
     target_metrics: str | None = None
-    """URL of the target's own figures"""
+    """URL of the target's own figures; it may hold secrets"""
     addresses: tuple[str, ...] = ()
     """source addresses"""
     control: Control = Control()
@@ -153,10 +153,14 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         return f"LoadOptions({fields})"
 
     def __rich_repr__(self) -> Any:  # msgspec's own would show the tokens in a traceback
-        """The fields as rich shows them, tokens left out."""
+        """The fields as rich shows them, tokens and secrets left out."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            yield name, f"{len(value)} tokens" if name == "tokens" else value
+            if name == "tokens":
+                value = f"{len(value)} tokens"
+            elif name == "target_metrics" and value is not None:
+                value = without_secrets(value)
+            yield name, value
 
 
 def stages_of(spec: LoadSpec) -> tuple[StageSpec, ...]:
