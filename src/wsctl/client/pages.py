@@ -20,7 +20,7 @@ class Page:
     def __init__(self, url: str) -> None:
         """`url` may hold secrets; no message repeats them."""
         self._url = url
-        self._shown = without_secrets(url)
+        self.shown = without_secrets(url)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT))
 
     async def __aenter__(self) -> Self:
@@ -41,11 +41,11 @@ class Page:
                 status = response.status
             text = body.decode()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TargetError(f"{self._shown} cannot be read: {_cause(error)}") from error
+            raise TargetError(f"{self.shown} cannot be read: {_cause(error)}") from error
         except UnicodeDecodeError as error:
-            raise TargetError(f"{self._shown} answers, but not with text") from error
+            raise TargetError(f"{self.shown} answers, but not with text") from error
         if status != 200:
-            raise TargetError(f"{self._shown} answers {status}; expected 200 and a text")
+            raise TargetError(f"{self.shown} answers {status}; expected 200 and a text")
         return text
 
 

@@ -10,7 +10,6 @@ from typing import Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from wsctl.client.pages import Page
-from wsctl.client.target import without_secrets
 from wsctl.errors import TargetError
 
 INTERVAL = 1.0
@@ -98,7 +97,7 @@ class TargetMetrics:
         try:
             return Look(text, time.monotonic())
         except ValueError as error:
-            raise TargetError(f"{without_secrets(self._url)} answers, but not with Prometheus metrics: {error}") from error
+            raise TargetError(f"{page.shown} answers, but not with Prometheus metrics: {error}") from error
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
