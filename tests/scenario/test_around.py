@@ -68,6 +68,14 @@ def test_dry_run(tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+def test_what_fills_a_machine_makes_sense_and_is_run_when_asked_for(tmp_path: Path) -> None:
+    """Too much for a test: read and checked."""
+    result = wsctl("run", "--tag", "load", "--dry-run", cwd=tmp_path)
+    assert (result.code, result.err) == (PASSED, "")
+    assert result.out.count("users: 10000") == 2
+    assert "    expects messages.rate >= 9500 /s\n" in result.out
+
+
 def test_tags(tmp_path: Path) -> None:
     """Only what has the tag is run."""
     write(tmp_path, QUICK, FAILS)

@@ -12,7 +12,8 @@ from tests.scenario.texts import HEAD, STEP, during, expect, step
 from wsctl.scenario.read import read_scenarios, shipped_suite
 from wsctl.spec.loader import load_yaml
 
-SUITE = sorted(shipped_suite().glob("*.yaml"))
+SUITE = sorted(shipped_suite().rglob("*.yaml"))
+"""with those that fill a machine"""
 
 EXAMPLE = """\
 name: Clients come back after a network flash
@@ -51,7 +52,8 @@ def test_the_suite_is_accepted(validator: jsonschema.Draft202012Validator, file:
 
 def test_there_is_a_suite() -> None:
     """The test above tests something."""
-    assert len(SUITE) >= 10
+    assert len(SUITE) >= 12
+    assert {file.parent.name for file in SUITE} == {"scenarios", "load"}
 
 
 def test_the_example_is_accepted_and_makes_sense(validator: jsonschema.Draft202012Validator, tmp_path: Path) -> None:
