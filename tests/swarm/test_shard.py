@@ -270,6 +270,35 @@ def test_a_question_that_nobody_answers_is_forgotten(monkeypatch: pytest.MonkeyP
     asyncio.run(main())
 
 
+def test_who_asks_a_feed_that_never_answers_is_told_and_the_question_forgotten() -> None:
+    """Whatever it is: what is asked again and again must not pile up."""
+
+    async def silent(line: Line) -> None:
+        await line.join()
+        await line.gone()
+
+    async def main() -> None:
+        told = Reported()
+        async with stranger(silent) as url:
+            shard = Shard(ShardOptions(target=Target(url=url, direct=True)), told.take)
+            running = asyncio.create_task(shard.run())
+            try:
+                shard.handle(Enter(user=1, subscriptions=(A,)))
+                await told.until(lambda: told.sums.counts["subscribed"])
+                shard.handle(Subscribe(user=1, call=1, subscription=C, within=0.01))
+                shard.handle(Unsubscribe(user=1, call=2, subscription=NO_A, within=0.01))
+                shard.handle(Emit(user=1, call=3, event="what", within=0.01))
+                await told.until(lambda: told.answers.keys() == {1, 2, 3} and told.sums.counts["unacknowledged"])
+                assert set(told.answers.values()) == {(None, "not acknowledged within 10 ms")}
+                assert told.sums.counts["unacknowledged"] == 1, "the subscription"
+                assert not [one for one in shard._clients[1]._questions.values() if one.measured]
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
 def test_who_has_left_is_forgotten() -> None:
     """Politely or not; its number is nobody's, and its places are given up."""
 

@@ -43,6 +43,8 @@ class _Question(NamedTuple):
     answered: OnAnswer
     asked_at: float
     """monotonic seconds"""
+    within: float
+    """seconds from then, after which an answer is not waited for any longer"""
     subscription: Subscription | None = None
     """what it asks for, if it does"""
     measured: bool = True
@@ -212,26 +214,26 @@ class Client:
             self._home.tally.leave(lane.conn, name)
         self.connection = self._dialling = None  # else a ring, which the collector would find hours later
 
-    def subscribe(self, subscription: Subscription, answered: OnAnswer) -> None:
-        """Ask for more, now and on each further connection."""
+    def subscribe(self, subscription: Subscription, answered: OnAnswer, within: float = ACK_TIMEOUT) -> None:
+        """Ask for more, now and on each further connection. Here as below: `within` so many seconds."""
         self._subscriptions.append(subscription)
         if (connection := self._open_connection(answered)) is not None:
             connection.expect(channels_of(subscription))
-            connection.ask(subscription, self._question(answered, subscription))
+            connection.ask(subscription, self._question(answered, within, subscription))
 
-    def unsubscribe(self, subscription: Subscription, answered: OnAnswer) -> None:
+    def unsubscribe(self, subscription: Subscription, answered: OnAnswer, within: float = ACK_TIMEOUT) -> None:
         """Give channels up. `subscription` names them as they were asked for, its event is the one that says so."""
         gone = set(subscription.names)
         self._subscriptions = [one for kept in self._subscriptions if (one := _without(kept, gone)) is not None]
         if (connection := self._open_connection(answered)) is not None:
             connection.forget(channels_of(subscription))
-            connection.give_up(subscription, self._question(answered))
+            connection.give_up(subscription, self._question(answered, within))
 
-    def send(self, event: str, args: Sequence[Any], answered: OnAnswer) -> None:
+    def send(self, event: str, args: Sequence[Any], answered: OnAnswer, within: float = ACK_TIMEOUT) -> None:
         """Send an event that asks to be acknowledged. Socket.IO only."""
         if (connection := self._open_connection(answered)) is not None:
             assert isinstance(connection, SocketIOConnection), "raw dialects have no events"
-            connection.event(event, args, self._question(answered))
+            connection.event(event, args, self._question(answered, within))
 
     @property
     def is_open(self) -> bool:
@@ -273,7 +275,7 @@ class Client:
             else:
                 answer.set_result(list(args))
 
-        number = self._question(answered, measured=False)
+        number = self._question(answered, timeout, measured=False)
         connection.event(event, args, number)
         try:
             async with asyncio.timeout(timeout):
@@ -384,18 +386,20 @@ class Client:
         self._number += 1
         return self._number - 1
 
-    def _question(self, answered: OnAnswer, subscription: Subscription | None = None, *, measured: bool = True) -> int:
+    def _question(
+        self, answered: OnAnswer, within: float, subscription: Subscription | None = None, *, measured: bool = True
+    ) -> int:
         number = self._next()
-        self._questions[number] = _Question(answered, time.monotonic(), subscription, measured)
+        self._questions[number] = _Question(answered, time.monotonic(), within, subscription, measured)
         return number
 
     def _give_up_waiting(self, now: float) -> None:
-        """For answers to subscriptions that should have come; how long others may take, who asked knows."""
+        """For answers that should have come: feeds that never give any would leave us more and more to remember."""
         for number, question in tuple(self._questions.items()):
-            if question.subscription is not None and now - question.asked_at > ACK_TIMEOUT:
+            if now - question.asked_at > question.within:
                 del self._questions[number]
-                self._home.tally.counts.unacknowledged += 1
-                question.answered(None, f"not acknowledged within {format_duration(ACK_TIMEOUT)}")
+                self._home.tally.counts.unacknowledged += question.subscription is not None
+                question.answered(None, f"not acknowledged within {format_duration(question.within)}")
 
     def _open_connection(self, answered: OnAnswer) -> Connection | None:
         """The current connection; None, and who waits is told so, where there is none."""

@@ -326,9 +326,9 @@ def _named(name: str, histogram: Histogram) -> dict[str, Buckets]:
 
 def _ask(client: Client, command: Subscribe | Unsubscribe | Emit, answered: OnAnswer) -> None:
     match command:
-        case Subscribe(subscription=subscription):
-            client.subscribe(subscription, answered)
-        case Unsubscribe(subscription=subscription):
-            client.unsubscribe(subscription, answered)
-        case Emit(event=event, args=args):
-            client.send(event, args, answered)
+        case Subscribe(subscription=subscription, within=within):
+            client.subscribe(subscription, answered, within)
+        case Unsubscribe(subscription=subscription, within=within):
+            client.unsubscribe(subscription, answered, within)
+        case Emit(event=event, args=args, within=within):
+            client.send(event, args, answered, within)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from wsctl.client.subscription import Subscription
+from wsctl.client.subscription import ACK_TIMEOUT, Subscription
 from wsctl.client.target import Reconnect, Target
 from wsctl.swarm.delta import Delta
 
@@ -53,6 +53,8 @@ class Subscribe(_Message, frozen=True, kw_only=True):
     user: int
     call: int
     subscription: Subscription
+    within: float = ACK_TIMEOUT
+    """seconds that an answer is waited for; so it is with the next two"""
 
 
 class Unsubscribe(_Message, frozen=True, kw_only=True):
@@ -62,6 +64,7 @@ class Unsubscribe(_Message, frozen=True, kw_only=True):
     call: int
     subscription: Subscription
     """names as they were asked for; its event is the one that says so"""
+    within: float = ACK_TIMEOUT
 
 
 class Emit(_Message, frozen=True, kw_only=True):
@@ -71,6 +74,7 @@ class Emit(_Message, frozen=True, kw_only=True):
     call: int
     event: str
     args: tuple[Any, ...] = ()
+    within: float = ACK_TIMEOUT
 
 
 class Leave(_Message, frozen=True, kw_only=True):

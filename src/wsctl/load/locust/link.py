@@ -128,15 +128,15 @@ class Link:
         self._put(Enter(user=number, token=token, auth=dict(auth), subscriptions=tuple(subscriptions)))
         return number, entered
 
-    def _ask(self, command: Subscribe | Unsubscribe | Emit, within: float) -> Any:
+    def _ask(self, command: Subscribe | Unsubscribe | Emit) -> Any:
         answer = self._calls[command.call] = AsyncResult()
         try:
             self._put(command)
-            answer.wait(within)  # a Timeout that comes out of it is somebody else's
+            answer.wait(command.within)  # a Timeout that comes out of it is somebody else's
         finally:
             del self._calls[command.call]
         if not answer.ready():
-            raise AckTimeout(f"{_event(command)} was not acknowledged within {format_duration(within)}")
+            raise AckTimeout(f"{_event(command)} was not acknowledged within {format_duration(command.within)}")
         return answer.get()
 
     def _leave(self, number: int, *, polite: bool) -> None:
@@ -241,15 +241,15 @@ class ShardClient:
 
     def subscribe(self, subscription: Subscription, within: float = ACK_TIMEOUT) -> Any:
         """Ask for more; what the server answered."""
-        return self._ask(Subscribe(user=self._user(), call=self._call(), subscription=subscription), within)
+        return self._ask(Subscribe(user=self._user(), call=self._call(), subscription=subscription, within=within))
 
     def unsubscribe(self, subscription: Subscription, within: float = ACK_TIMEOUT) -> Any:
         """Give channels up, named as they were asked for; what the server answered."""
-        return self._ask(Unsubscribe(user=self._user(), call=self._call(), subscription=subscription), within)
+        return self._ask(Unsubscribe(user=self._user(), call=self._call(), subscription=subscription, within=within))
 
     def emit(self, event: str, *args: Any, within: float = ACK_TIMEOUT) -> Any:
         """Send an event; what the server acknowledged it with."""
-        return self._ask(Emit(user=self._user(), call=self._call(), event=event, args=args), within)
+        return self._ask(Emit(user=self._user(), call=self._call(), event=event, args=args, within=within))
 
     def leave(self, *, polite: bool = True) -> None:
         """Have enough. It may enter again, as somebody new unless `auth` names the same `client`."""
@@ -265,9 +265,9 @@ class ShardClient:
     def _call(self) -> int:
         return next(self._link._numbers)  # noqa: SLF001
 
-    def _ask(self, command: Subscribe | Unsubscribe | Emit, within: float) -> Any:
+    def _ask(self, command: Subscribe | Unsubscribe | Emit) -> Any:
         try:
-            return self._link._ask(command, within)  # noqa: SLF001
+            return self._link._ask(command)  # noqa: SLF001
         except Lost as error:
             if self.gone is None:
                 raise
