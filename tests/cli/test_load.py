@@ -422,6 +422,14 @@ def test_doctor_says_what_is_missing() -> None:
     assert "ip_local_port_range" in too_many.out
 
 
+def test_doctor_counts_on_several_source_addresses_only_where_load_does() -> None:
+    elsewhere, here = (wsctl("doctor", "--users", "130000", *options).out for options in ((), ("--loopback",)))
+    assert "not  ports" in elsewhere
+    assert "one source address" in elsewhere
+    assert "ok   ports" in here
+    assert "source addresses; 130,000 needed" in here
+
+
 def test_the_schema_of_profiles_takes_what_runs_and_nothing_misspelt() -> None:
     schema = jsonschema.Draft202012Validator(json.loads(wsctl("schema", "load").out))
     assert schema.is_valid({"users": 10, "duration": "3s", "symbols": "A/B", "journeys": [{"do": "prices"}]})

@@ -1,13 +1,16 @@
 """Whether a machine can hold so many connections."""
 
 import pytest
+from msgspec import structs
 
 from wsctl.client.target import Target
 from wsctl.errors import UsageError
 from wsctl.load.preflight import Machine, checks, most_users, require, source_addresses, this_machine
+from wsctl.swarm.process import SPARE_DESCRIPTORS
 
 SMALL = Machine(descriptors=1024, ports=28_232, cores=2, memory=8 * 10**9)
 LARGE = Machine(descriptors=None, ports=60_000, cores=64, memory=512 * 10**9)
+TINY = Machine(descriptors=16, ports=28_232, cores=2, memory=8 * 10**9)
 LOOPBACK, ELSEWHERE = Target(url="http://127.0.0.1:3000"), Target(url="https://feed.example")
 
 
@@ -59,6 +62,15 @@ def test_a_search_ends_where_the_machine_does() -> None:
     assert most_users(SMALL) == 974
     assert most_users(SMALL, workers=2) == 1948
     assert most_users(LARGE) == 54_000
+    assert most_users(TINY) == 1
+
+
+@pytest.mark.parametrize("limit", [16, SPARE_DESCRIPTORS])
+def test_more_workers_are_no_advice_where_none_could_hold_anybody(limit: int) -> None:
+    files = next(checks(structs.replace(TINY, descriptors=limit), 500))
+    assert (files.about, files.fits) == ("open files", False)
+    assert files.advice is not None
+    assert files.advice.endswith("nofile in /etc/security/limits.conf")
 
 
 def test_this_machine_has_something_of_everything() -> None:

@@ -1,19 +1,21 @@
 """A load from its beginning to its end, by what the Locust process tells."""
 
 import asyncio
+import io
 import signal
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 import pytest
+from rich.console import Console
 from tests.cli.program import Server
 from tests.load.seconds import process, second
 
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode
-from wsctl.load import remote, run
+from wsctl.load import preflight, remote, run
 from wsctl.load.messages import Done, Second, WorkerLost
 from wsctl.load.options import LoadOptions
 from wsctl.load.outcome.result import LoadResult
@@ -22,6 +24,7 @@ from wsctl.load.profile import LoadSpec, StageSpec
 from wsctl.model.expectation import parse_expectation
 from wsctl.model.finding import Verdict
 from wsctl.model.run import StepResult
+from wsctl.report.load_table import LoadTable
 from wsctl.scenario.judge import judge
 from wsctl.scenario.spec import LoadStepSpec, StepSpec
 from wsctl.scenario.steps.kind import Context, Files
@@ -82,13 +85,13 @@ def told(
 def test_what_was_lost_on_the_way_is_told_and_no_total_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     result, _ = told(
         monkeypatch,
-        second(1.0, asked=10, opened=10, subscribed=10, unacknowledged=2),
+        second(1.0, asked=10, opened=10, subscribed=10, failed=0, unacknowledged=2),
         second(3.0, received=90, latencies={0.01: 90}),
         WorkerLost(index=1, users=0),
         Done(flushed=False, missing=(0,)),
         expected=("messages.received >= 10", "latency.p95 < 1 s"),
     )
-    assert (result.verdict, result.metrics["errors"]) == (Verdict.UNVERIFIABLE, 2)
+    assert (result.verdict, result.metrics["errors"]) == (Verdict.UNVERIFIABLE, 0)
     assert [one.verdict for one in result.expectations] == [Verdict.UNVERIFIABLE, Verdict.PASS]
     assert "2 subscriptions were not acknowledged; taken for served all the same" in result.notes
     assert "worker 1 was lost; users that it had: 0" in result.notes
@@ -172,6 +175,16 @@ def stepped(monkeypatch: pytest.MonkeyPatch, *reports: Any, expect: dict[str, An
     return judge(step, outcome, duration=1.0, ours=True)
 
 
+def test_what_a_stage_never_told_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = second(1.0, processes=()), second(2.0, stage=1, opened=10, failed=0, received=1234)
+    result, _ = told(monkeypatch, *reports, Done(flushed=True))
+    console = Console(width=120, file=io.StringIO())
+    console.print(LoadTable(result))
+    ramp, hold = (line.split() for line in console.file.getvalue().splitlines() if line.startswith(("ramp", "hold")))
+    assert ramp[-6:] == ["–", "–", "–", "–", "–", "–"]
+    assert hold[-6:] == ["10", "1,234", "–", "–", "–", "0"]
+
+
 CAME = second(1.0, asked=10, opened=10, subscribed=10, received=9)
 
 
@@ -186,6 +199,12 @@ def test_a_busy_generator_takes_from_a_step_only_what_is_about_time(monkeypatch:
     busy = second(3.0, received=9, latencies={0.01: 9}, failed=0, processes=(process(cpu=1.2),))
     for metric, bound, verdict in (("errors", "== 0", Verdict.PASS), ("latency.p95", "< 1 s", Verdict.INVALID)):
         assert stepped(monkeypatch, CAME, busy, Done(flushed=True), expect={metric: bound}).verdict is verdict
+
+
+def test_what_is_tight_on_the_machine_is_told_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "PER_CORE", 4)
+    result = stepped(monkeypatch, CAME, Done(flushed=True), expect={"errors": 0})
+    assert any(note.startswith("cores: ") for note in result.notes)
 
 
 def test_no_total_of_a_step_passes_where_not_everything_was_told(monkeypatch: pytest.MonkeyPatch) -> None:

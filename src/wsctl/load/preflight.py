@@ -68,12 +68,13 @@ def checks(machine: Machine, users: int, *, workers: int = 0, addresses: int = 1
     processes = max(1, workers)
     each = math.ceil(users / processes) + SPARE_DESCRIPTORS
     limit = machine.descriptors
+    room = 0 if limit is None else limit - SPARE_DESCRIPTORS
     yield Check(
         about="open files",
         found=f"{'no limit' if limit is None else f'{limit:,} a process'}; {each:,} needed",
         fits=limit is None or limit >= each,
         advice="raise the hard limit: ulimit -Hn, LimitNOFILE= in a unit, nofile in /etc/security/limits.conf"
-        + (f"; or --workers {math.ceil(users / (limit - SPARE_DESCRIPTORS))}" if limit else ""),
+        + (f"; or --workers {math.ceil(users / room)}" if room > 0 else ""),
     )
     ports = int(machine.ports * PORTS_USED) * addresses
     source = "one source address" if addresses == 1 else f"{addresses} source addresses"
@@ -101,11 +102,11 @@ def checks(machine: Machine, users: int, *, workers: int = 0, addresses: int = 1
 
 
 def most_users(machine: Machine, *, workers: int = 0) -> int:
-    """As many connections as open files and the ports of one source address allow."""
+    """As many connections as open files and the ports of one source address allow, but at least one."""
     ports = int(machine.ports * PORTS_USED)
     if machine.descriptors is None:
         return ports
-    return min(ports, (machine.descriptors - SPARE_DESCRIPTORS) * max(1, workers))
+    return max(1, min(ports, (machine.descriptors - SPARE_DESCRIPTORS) * max(1, workers)))
 
 
 def source_addresses(target: Target, users: int, machine: Machine) -> tuple[str, ...]:

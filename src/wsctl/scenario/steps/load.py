@@ -38,7 +38,8 @@ class LoadStep:
             if isinstance(event, Second | Done):
                 context.progress(run.figures.metrics())
 
-        run = LoadRun(_load_options(step, context), context.clock, listen)
+        options, tight = _load_options(step, context)
+        run = LoadRun(options, context.clock, listen)
         result = await run.run()
         if run.failure is not None:
             raise run.failure
@@ -48,7 +49,7 @@ class LoadStep:
             verdict=None if result.reason is None or result.verdict is Verdict.INVALID else result.verdict,
             reason=result.reason,
             saturated=run.figures.saturated is not None,
-            notes=(*result.notes, *([] if result.clock == EXACT else [f"clock: {result.clock}"])),
+            notes=(*tight, *result.notes, *([] if result.clock == EXACT else [f"clock: {result.clock}"])),
         )
 
 
@@ -59,7 +60,8 @@ def measured_for(options: LoadStepSpec) -> float:
     return max(0.0, round(Course(stages).duration - warmup, 9))  # 0.1 + 0.2 is 0.3
 
 
-def _load_options(step: StepSpec, context: Context) -> LoadOptions:
+def _load_options(step: StepSpec, context: Context) -> tuple[LoadOptions, list[str]]:
+    """And notes on what is tight on this machine. Raises UsageError for what it cannot hold."""
     options = _options(step)
     users = users_of(step)
     tokens = (
@@ -68,8 +70,8 @@ def _load_options(step: StepSpec, context: Context) -> LoadOptions:
     most = Course(stages_of(options)).most
     machine = preflight.this_machine()
     addresses = preflight.source_addresses(context.target, most, machine)
-    preflight.require(machine, most, workers=options.workers, addresses=len(addresses))
-    return LoadOptions(
+    tight = preflight.require(machine, most, workers=options.workers, addresses=len(addresses))
+    made = LoadOptions(
         target=context.target,
         spec=options,
         name=step.name or "",
@@ -78,6 +80,7 @@ def _load_options(step: StepSpec, context: Context) -> LoadOptions:
         addresses=addresses,
         control=Control(workers=options.workers),
     )
+    return made, tight
 
 
 def _options(step: StepSpec) -> LoadStepSpec:
