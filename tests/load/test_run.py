@@ -12,12 +12,13 @@ from rich.console import Console
 from tests.cli.program import Server
 from tests.load.seconds import process, second
 
+from wsctl.cli import loading
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode
 from wsctl.load import preflight, remote, run
 from wsctl.load.messages import Done, Second, WorkerLost
-from wsctl.load.options import LoadOptions
+from wsctl.load.options import Control, LoadOptions
 from wsctl.load.outcome.result import LoadResult
 from wsctl.load.outcome.verdict import UNFLUSHED
 from wsctl.load.profile import LoadSpec, StageSpec
@@ -320,3 +321,13 @@ def test_users_that_never_had_their_turn_are_told(monkeypatch: pytest.MonkeyPatc
     result, _ = told(monkeypatch, spike, Done(flushed=True))
     assert result.verdict is Verdict.PASS
     assert any(note.startswith("184 users never had their turn to connect: connect_rate ") for note in result.notes)
+
+
+def test_workers_of_its_own_are_awaited_like_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However few are expected."""
+    script(monkeypatch, second(0.0, stage=None), CAME, Done(flushed=True))
+    asked = options(control=Control(master=True, expect_workers=1, workers=2))
+    asyncio.run(loading._run(asked, None, None))
+    assert "1 of 2 workers there\n" in capsys.readouterr().err

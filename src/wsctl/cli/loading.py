@@ -180,8 +180,8 @@ async def _run(options: LoadOptions, usage: Usage | None, out: Path | None) -> t
     with on_signals(stop, lambda: stop.called):
         async with _showing(run, clock) as show:
             shows.append(show)
-            if options.control.expect_workers:
-                shows.append(_Awaited(options.control.expect_workers).listen)
+            if options.control.master:
+                shows.append(_Awaited(options.control.awaited).listen)
             if usage is not None:
                 shows.append(lambda event: usage.sample(clock.monotonic()))
             task = asyncio.create_task(run.run(dict if usage is None else usage.metrics))
@@ -281,7 +281,7 @@ def _prepared(options: LoadOptions) -> LoadOptions:
     addresses = preflight.source_addresses(options.target, options.most, machine)
     held = options.most
     if control.master:  # workers elsewhere look for themselves
-        held = math.ceil(held * control.workers / max(control.expect_workers, control.workers))
+        held = math.ceil(held * control.workers / control.awaited)
     if held:
         for note in preflight.require(machine, held, workers=control.workers, addresses=len(addresses)):
             say(f"note: {note}")

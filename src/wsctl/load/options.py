@@ -43,6 +43,11 @@ class Control(Struct, frozen=True, kw_only=True):
     csv: Path | None = None
     """the beginning of the files' names"""
 
+    @property
+    def awaited(self) -> int:
+        """Workers that must be there before the load begins, wherever they run."""
+        return max(self.expect_workers, self.workers)
+
 
 class LoadOptions(Struct, frozen=True, kw_only=True):
     """What to do to whom, and what is expected. The repr does not show tokens."""
@@ -98,7 +103,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             legs=legs,
             users=self.most,
             workers=control.workers,
-            expect_workers=max(control.expect_workers, control.workers),
+            expect_workers=control.awaited,
             bind=control.bind,
             port=control.port,
             web_host=control.web_host,

@@ -173,12 +173,12 @@ def _processes(run: LoadRun) -> Iterator[Text]:
     """Ours, each on a line, and what the target says of itself."""
     second = run.figures.latest
     processes: Sequence[Process] = () if second is None else second.processes
-    for number, process in enumerate(processes[:8]):
+    for process in processes[:8]:
         busy = "red" if process.cpu > MOST_CPU else ""
         late = "red" if (process.lag or 0.0) > MOST_LAG else ""
         name = "generator" if len(processes) == 1 else f"worker {process.index}"
         yield Text.assemble(
-            _title(name if number or len(processes) > 1 else "generator"),
+            _title(name),
             (_right(shown("generator.cpu", process.cpu)), busy),
             (f"{process.open:,} open", ""),
             ("  ·  ", "dim"),

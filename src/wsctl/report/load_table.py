@@ -118,15 +118,20 @@ def _stages(result: LoadResult) -> Table:
             format_duration(stage.seconds),
             f"{stage.users:,}",
             f"{stage.receiving:,}",
-            shown("connections.opened", metrics.get("connections.opened", 0)),
-            f"{metrics.get('messages.rate', 0):,.0f}",
+            shown("connections.opened", metrics.get("connections.opened")),
+            _rate(metrics.get("messages.rate")),
             *(
                 "invalid" if _is_invalid(result) else shown(f"latency.{name}", metrics.get(f"latency.{name}"))
                 for name in ("p50", "p95", "p99")
             ),
-            shown("errors", metrics.get("errors", 0)),
+            shown("errors", metrics.get("errors")),
         )
     return table
+
+
+def _rate(rate: float | None) -> str:
+    """The column says that it is per second."""
+    return "–" if rate is None else f"{rate:,.0f}"
 
 
 def _limit(result: LoadResult) -> Iterator[RenderableType]:

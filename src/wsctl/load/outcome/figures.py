@@ -4,7 +4,7 @@ Whatever is kept is bounded, and no second costs more than the first one, howeve
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wsctl.load.course import Course
 from wsctl.load.messages import Process, Second, WorkerLost
@@ -75,12 +75,12 @@ class Figures:
         running = second.stage is not None or not self._stages
         warm = middle > self.warmup
         if warm:
-            self._measured.add(second, lasted, steady=running)
+            self._measured.add(second, lasted, self.sums.counts, steady=running)
         stage = second.mostly
         if stage is None and self._by_stage:  # the last of what was counted
             stage = next(reversed(self._by_stage))
         if stage is not None:
-            self._by_stage.setdefault(stage, _Stretch()).add(second, lasted, steady=running)
+            self._by_stage.setdefault(stage, _Stretch()).add(second, lasted, self.sums.counts, steady=running)
         if second.stage is not None:
             self._by_stage.setdefault(second.stage, _Stretch()).stands(second)
         self._most_open = max(self._most_open, int(second.delta.levels.get("open", 0)))
@@ -171,8 +171,9 @@ class Figures:
         workers = [worker.result(index) for index, worker in self._workers.items()]
         cpus = [worker.cpu for worker in workers if worker.cpu is not None]
         lags = [worker.lag for worker in workers if worker.lag is not None]
-        measured: dict[str, float] = {"generator.lost": self.lost_users}
+        measured: dict[str, float] = {}
         if workers:
+            measured["generator.lost"] = self.lost_users
             measured["generator.rss"] = sum(worker.rss + worker.control_rss for worker in workers)
         if cpus:
             measured["generator.cpu"] = max(cpus)
@@ -216,9 +217,14 @@ class _Stretch:
         self._users: int | None = None
         self._receiving = 0
 
-    def add(self, second: Second, lasted: float, *, steady: bool) -> None:
-        """Most of this second was in it. Not `steady`: processes told what they had left, however long that took."""
+    def add(self, second: Second, lasted: float, names: Iterable[str], *, steady: bool) -> None:
+        """Most of this second was in it. Not `steady`: processes told what they had left, however long that took.
+
+        `names` are those of what processes count: where they told and it did not move, it was zero.
+        """
         self._sums.add(second.delta)
+        if second.processes:
+            self._sums.counts.update(dict.fromkeys(names, 0))
         self._seconds += lasted
         if steady:
             messages, seconds = self._steady
@@ -307,7 +313,7 @@ def _row(second: Second, stage: int | None, lasted: float, target: Mapping[str, 
         closed=delta.counts.get("closed", 0),
         errors=int(_errors(delta)),
         **_percentiles(delta),
-        cpu=round(max((process.cpu for process in second.processes), default=0.0), 4),
+        cpu=max((round(process.cpu, 4) for process in second.processes), default=None),
         lag=max(lags, default=None),
         target=dict(target),
     )

@@ -17,7 +17,7 @@ _COUNTS: Mapping[str, str] = {
 }
 """by what a Delta calls them; those with a point in their name are metrics already"""
 _FAMILIES = ("ordering.", "auth.", "acks.")
-_ERRORS = ("failed", "malformed", "unserved", "unacknowledged")
+_ERRORS = ("failed", "malformed", "unserved")
 _TIMES: Mapping[str, str] = {
     "latency": "latency",
     "latency.source": "latency.source",

@@ -30,8 +30,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """of the latencies of this time; where a row is of several seconds, of the worst of them"""
     p95: float | None
     p99: float | None
-    cpu: float
-    """cores, of the busiest process that holds connections"""
+    cpu: float | None
+    """cores, of the busiest process that holds connections; null: none was there"""
     lag: float | None
     """how late its timers fired, at the 99th percentile; of the latest one"""
     target: dict[str, float] = field(default_factory=dict)

@@ -61,7 +61,7 @@ def merged(one: Row, other: Row) -> Row:
         p50=_larger(one.p50, other.p50),
         p95=_larger(one.p95, other.p95),
         p99=_larger(one.p99, other.p99),
-        cpu=max(one.cpu, other.cpu),
+        cpu=_larger(one.cpu, other.cpu),
         lag=_larger(one.lag, other.lag),
         target={name: _mean(name, one, other) for name in {**one.target, **other.target}},
     )
