@@ -179,9 +179,9 @@ def stepped(monkeypatch: pytest.MonkeyPatch, *reports: Any, expect: dict[str, An
 def test_what_a_stage_never_told_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     reports = second(1.0, processes=()), second(2.0, stage=1, opened=10, failed=0, received=1234)
     result, _ = told(monkeypatch, *reports, Done(flushed=True))
-    console = Console(width=120, file=io.StringIO())
-    console.print(LoadTable(result))
-    ramp, hold = (line.split() for line in console.file.getvalue().splitlines() if line.startswith(("ramp", "hold")))
+    shown = io.StringIO()
+    Console(width=120, file=shown).print(LoadTable(result))
+    ramp, hold = (line.split() for line in shown.getvalue().splitlines() if line.startswith(("ramp", "hold")))
     assert ramp[-6:] == ["–", "–", "–", "–", "–", "–"]
     assert hold[-6:] == ["10", "1,234", "–", "–", "–", "0"]
 
