@@ -1,13 +1,18 @@
 """Who sits where: the same users on any number of workers."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from gevent import Greenlet
+from tests.cli.program import Server
+from tests.load import loads
 
 from wsctl.client.target import Target
-from wsctl.load.locust.seats import Dispatcher, Seats
+from wsctl.load.locust.seats import Dispatcher, Seated, Seats
 from wsctl.load.locust.visit import Place
-from wsctl.load.plan import Journey, Work
+from wsctl.load.messages import SetUsers
+from wsctl.load.plan import Journey, LoadPlan, Work
 
 SYMBOLS = ("A", "B", "C", "D", "E")
 
@@ -55,6 +60,28 @@ def test_the_lowest_free_seat_is_taken_first() -> None:
     seats.give_back(7)
     seats.give_back(4)
     assert [seats.take() for _ in range(3)] == [4, 7, 13]
+
+
+def test_who_came_last_is_stopped_first() -> None:
+    """As Locust does it: the first ones of its group; one that has no seat yet has just come."""
+    seated = Seated()
+    for seat in (3, 11, None, 0, 7, 5):
+        seated.add(Greenlet(print, SimpleNamespace(seat=seat)))
+    assert [greenlet.args[0].seat for greenlet in seated] == [None, 11, 7, 5, 3, 0]
+
+
+@pytest.mark.timeout(120)
+def test_who_was_there_before_stays_where_users_are_taken_away(tmp_path: Path) -> None:
+    """Each has a symbol of its own, by its seat."""
+    symbols = tuple(f"S{seat:02}/USDT" for seat in range(12))
+    with Server(tmp_path, "--symbols", ",".join(symbols), "--rate", "20") as server:
+        asked = loads.work(server.url, symbols=symbols)
+        with loads.Load(LoadPlan(work=asked)) as load:
+            load.tell(SetUsers(users=12))
+            load.until_levels(open=12, receiving=12)
+            load.tell(SetUsers(users=2))
+            stay = {f"symbol:{symbol}:ticker" for symbol in symbols[:2]}
+            load.until(lambda: load.latest is not None and load.latest.delta.channels.keys() == stay)
 
 
 def work(*journeys: Journey) -> Work:

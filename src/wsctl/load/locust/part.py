@@ -23,7 +23,7 @@ from wsctl.load.locust import rows
 from wsctl.load.locust.holder import Holder
 from wsctl.load.locust.line_writer import LineWriter
 from wsctl.load.locust.merge import Merge, Told
-from wsctl.load.locust.seats import Dispatcher
+from wsctl.load.locust.seats import Dispatcher, Seated
 from wsctl.load.locust.shape import CourseShape
 from wsctl.load.locust.users import JourneyUser
 from wsctl.load.messages import Done, Failed, Ready, Second, SetUsers, Stop
@@ -69,6 +69,7 @@ class Part:
         environment.process_exit_code = ExitCode.PASSED  # whatever failed: the verdict is the parent's
         logging.getLogger("locust.stats_logger").disabled = True  # and so are the tables
         self._environment = environment
+        runner.user_greenlets = Seated()
         self.begin(environment, runner)
         self.begun = True
         events.test_stopping.add_listener(lambda **_: self.end())

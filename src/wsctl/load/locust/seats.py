@@ -6,8 +6,12 @@ a storm of our own making.
 """
 
 import heapq
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from gevent import Greenlet
+from gevent.pool import Group
 
 
 class Dispatcher:
@@ -44,6 +48,22 @@ class Dispatcher:
 
     def _share(self, index: int, users: int) -> int:
         return len(range(index, users, self._workers)) if index < self._workers else 0
+
+
+class Seated(Group):
+    """The users' greenlets as Locust's runner keeps them. It stops the first ones: here those who came last.
+
+    So a spike takes away whom it brought, and whoever was there before stays.
+    """
+
+    def __iter__(self) -> Iterator[Greenlet]:
+        return iter(sorted(self.greenlets, key=_seat, reverse=True))
+
+
+def _seat(greenlet: Greenlet) -> float:
+    """Of the user that it runs; who has none yet came last of all."""
+    number: int | None = greenlet.args[0].seat
+    return math.inf if number is None else number
 
 
 class Seats:

@@ -22,6 +22,11 @@ class JourneyUser(User):
         super().__init__(environment)
         self._visit: Visit | None = None
 
+    @property
+    def seat(self) -> int | None:
+        """Its number among all users; None: it has none yet."""
+        return None if self._visit is None else self._visit.place.number
+
     def start(self, group: Group) -> gevent.Greenlet:
         """Whatever ends it, its connection does not stay."""
         greenlet: gevent.Greenlet = super().start(group)
