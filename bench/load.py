@@ -110,7 +110,7 @@ def run_round(tool: Tool, options: argparse.Namespace, clients: int) -> Round:
             server_meter = Meter(server.pid)
             before = instant(tool, bout, server_meter)
             time.sleep(options.seconds)
-            entry = summary(before, instant(tool, bout, server_meter))
+            entry = summary(before, instant(tool, bout, server_meter), counts=tool.counts)
             entry["rss"] = bout.meter.rss()
             entry["problem"] = problem(entry, server, load)
     except ContenderError as error:
@@ -131,8 +131,11 @@ def instant(tool: Tool, bout: Bout, server: Meter) -> Round:
     }
 
 
-def summary(before: Round, after: Round) -> Round:
-    """What happened between two instants; shares of CPU count 1.0 for a core."""
+def summary(before: Round, after: Round, *, counts: bool) -> Round:
+    """What happened between two instants; shares of CPU count 1.0 for a core.
+
+    Of a tool that does not count itself what it received is what was sent: its share of it would say nothing.
+    """
     seconds = after["at"] - before["at"]
     spent = {key: (after[key] - before[key]) / seconds for key in ("sent", "server", "machine", "tool")}
     early, late = before["reading"], after["reading"]
@@ -140,7 +143,7 @@ def summary(before: Round, after: Round) -> Round:
     return {
         "sent_per_s": spent["sent"],
         "received_per_s": received_per_s,
-        "received_share": received_per_s / max(spent["sent"], 1e-9),
+        "received_share": received_per_s / max(spent["sent"], 1e-9) if counts else None,
         "cpu_us": (late.cpu - early.cpu) / max(late.messages - early.messages, 1) * 1e6,
         "tool_share": spent["tool"],
         "server_share": spent["server"],
@@ -163,7 +166,7 @@ def describe(entry: Round) -> str:
     if "cpu_us" not in entry:
         return f"invalid: {entry['problem']}"
     line = (
-        f"{entry['cpu_us']:7.2f} µs/msg  {entry['received_share']:.0%} of {entry['sent_per_s']:.0f} msg/s received"
+        f"{entry['cpu_us']:7.2f} µs/msg  {share(entry['received_share'])} of {entry['sent_per_s']:.0f} msg/s received"
         f"  cores: tool {entry['tool_share']:.2f}, server {entry['server_share']:.2f},"
         f" others {entry['others_share']:.2f}  RSS {entry['rss'] / 1e6:.0f} MB"
     )
@@ -175,12 +178,14 @@ def summarise(rounds: list[Round], alone: Round | None, clients: int) -> dict[st
     valid = [entry for entry in rounds if not entry["problem"]]
     if not valid:
         return None
-    keys = ("cpu_us", "received_per_s", "received_share", "tool_share", "others_share", "rss")
+    keys = ("cpu_us", "received_per_s", "tool_share", "others_share", "rss")
     middle = {key: median(entry[key] for entry in valid) for key in keys}
+    shares = [entry["received_share"] for entry in valid if entry["received_share"] is not None]
     spread = [entry["cpu_us"] for entry in valid]
     each = (middle["rss"] - alone["rss"]) / (clients - 1) if alone and clients > 1 else None
     return {
         **middle,
+        "received_share": median(shares) if shares else None,
         "rss_each": each,
         "cpu_us_min": min(spread),
         "cpu_us_max": max(spread),
@@ -235,12 +240,17 @@ def figures(summary: dict[str, Any] | None) -> list[str]:
     return [
         f"{summary['cpu_us']:.2f}",
         f"{summary['cpu_us_min']:.2f}–{summary['cpu_us_max']:.2f}",
-        f"{summary['received_share']:.0%}",
+        share(summary["received_share"]),
         f"{summary['tool_share']:.2f}",
         f"{summary['rss'] / 1e6:.0f}",
         "–" if summary["rss_each"] is None else f"{summary['rss_each'] / 1e3:.1f}",
         f"{summary['valid']} of {summary['rounds']}",
     ]
+
+
+def share(value: float | None) -> str:
+    """A share in percent; a dash where it was not measured."""
+    return "–" if value is None else f"{value:.0%}"
 
 
 def ratio(found: dict[str, dict[str, Any] | None], name: str, other: str, bound: float) -> dict[str, Any]:

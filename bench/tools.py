@@ -85,6 +85,11 @@ class Tool:
     absent: Callable[[], str | None] = lambda: None
     """why it cannot be measured here"""
 
+    @property
+    def counts(self) -> bool:
+        """Whether it says itself how many messages it received."""
+        return self.read is not by_ledger
+
 
 TOOLS = {
     tool.name: tool
