@@ -17,8 +17,12 @@ def process(
     users: int = 10,
     control_cpu: float = 0.01,
     clock: Basis | None = SAME_HOST,
+    late: dict[float, int] | None = None,
 ) -> Process:
-    """One that holds connections, at its ease unless told otherwise."""
+    """One that holds connections, at its ease unless told otherwise. `late`: by how much, and how often; for `lag`."""
+    lags = Histogram()
+    for seconds, times in (late or ({} if lag is None else {lag: 100})).items():
+        lags.record_many(seconds, times)
     return Process(
         index=index,
         at=0.0,
@@ -27,7 +31,8 @@ def process(
         receiving=users,
         cpu=cpu,
         rss=50_000_000,
-        lag=lag,
+        lag=lags.percentile(99),
+        lags=lags.buckets(),
         control_cpu=control_cpu,
         control_rss=80_000_000,
         clock=clock,

@@ -112,6 +112,16 @@ def test_the_busiest_process_is_the_generator_and_all_of_their_memory() -> None:
     assert seen.saturated is None
 
 
+def test_how_late_the_busiest_was_is_a_percentile_of_all_that_it_told() -> None:
+    """Two of a hundred moments late in one second of ten are 0.2 % of all."""
+    figures = Figures((StageSpec(hold=30.0),), warmup=0.0, raw=False)
+    for at in range(1, 21):
+        late = {0.004: 98, 0.090: 2} if at % 10 == 0 else {0.004: 100}
+        figures.add(second(float(at), processes=(process(0, lag=0.001), process(1, late=late))))
+    assert figures.metrics()["generator.lag.p99"] == pytest.approx(0.004)
+    assert [worker.lag for worker in figures.workers()] == pytest.approx([0.001, 0.004])
+
+
 @pytest.mark.parametrize(("cpu", "lag", "word"), [(0.99, 0.0, "0.99 cores"), (0.1, 0.2, "200 ms late")])
 def test_a_generator_that_cannot_keep_up_is_told(cpu: float, lag: float, word: str) -> None:
     seen = figures()

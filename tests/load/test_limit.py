@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from tests.load.seconds import process, second
 
+from wsctl.errors import UsageError
 from wsctl.load.messages import Second
 from wsctl.load.outcome.limit import LimitFinder
 from wsctl.load.outcome.result import LimitResult
-from wsctl.load.profile import LoadSpec
+from wsctl.load.profile import JourneySpec, LoadSpec
 from wsctl.model.expectation import parse_expectation
 from wsctl.model.finding import Verdict
 
@@ -17,11 +18,19 @@ Target = Callable[[float, int], Second]
 """a second of it at a moment, with so many users"""
 
 
-def find(target: Target, *, most: int = 10_000, hold: float = 2.0) -> tuple[LimitResult, Verdict, str | None]:
-    finder = LimitFinder(parse_expectation("latency.p95 < 50 ms"), LoadSpec(users=most, duration=hold))
+def find(
+    target: Target,
+    *,
+    most: int = 10_000,
+    hold: float = 2.0,
+    bound: str = "latency.p95 < 50 ms",
+    every: float = 1.0,
+    **spec: Any,
+) -> tuple[LimitResult, Verdict, str | None]:
+    finder = LimitFinder(parse_expectation(bound), LoadSpec(users=most, duration=hold, **spec))
     at = 0.0
     while finder.users is not None:
-        at += 1.0
+        at += every
         assert at < 10_000, "it never ends"
         finder.add(target(at, finder.users))
     return finder.result(), *finder.verdict([])
@@ -110,3 +119,54 @@ def test_where_our_own_processes_are_the_limit_nothing_is_known_of_the_target() 
     assert result.users <= 500
     assert reason is not None
     assert reason.startswith("the clients' own process")
+
+
+def test_who_is_too_busy_to_dial_finds_no_limit_of_the_target() -> None:
+    def ours(at: float, users: int) -> Second:
+        busy = (process(cpu=1.0 if users > 300 else 0.2),)
+        return second(at, users=users, open=min(users, 300), received=9, latencies={0.01: 9}, processes=busy)
+
+    result, verdict, reason = find(ours, most=400)
+    assert (result.users, verdict) == (300, Verdict.INVALID)
+    assert reason is not None
+    assert reason.startswith("the clients' own process")
+
+
+def test_busy_while_they_come_is_no_reason_to_doubt_what_is_measured_once_they_are_there() -> None:
+    def setting_out(at: float, users: int) -> Second:
+        there = min(users, int(at) * 20)
+        busy = (process(cpu=1.0 if there < users else 0.2),)
+        return second(at, users=users, open=there, received=9, latencies={0.01: 9}, processes=busy)
+
+    result, verdict, _ = find(setting_out, most=200)
+    assert (result.users, verdict) == (200, Verdict.PASS)
+
+
+def test_who_sets_out_seldom_is_waited_for() -> None:
+    result, verdict, _ = find(
+        lambda at, users: second(at, users=users, open=min(users, int(at / 4)), received=9, latencies={0.01: 9}),
+        most=5,
+        connect_rate=0.25,
+    )
+    assert (result.users, verdict) == (5, Verdict.PASS)
+
+
+def test_a_rate_is_of_the_time_that_went_by() -> None:
+    """A process that is late tells of more than a second."""
+    late = find(lambda at, users: second(at, users=users, received=150), bound="messages.rate <= 100", every=1.5)[0]
+    assert late.users == 10_000
+
+
+def test_how_late_is_a_percentile_of_all_and_not_a_mean_of_seconds() -> None:
+    """Of a hundred moments each second, two are late in one second of ten: 0.2 %."""
+
+    def seldom(at: float, users: int) -> Second:
+        late = {0.002: 98, 0.090: 2} if int(at) % 10 == 0 else {0.002: 100}
+        return second(at, users=users, processes=(process(late=late),))
+
+    assert find(seldom, bound="generator.lag.p99 < 3 ms", most=100, hold=20.0)[0].users == 100
+
+
+def test_users_who_come_and_go_have_no_number() -> None:
+    with pytest.raises(UsageError, match="returning ones are away for a while"):
+        find(slow_beyond(1), journeys=(JourneySpec(do="prices"), JourneySpec(do="returning")))

@@ -10,6 +10,7 @@ import json
 import msgspec
 from msgspec import Struct
 
+from wsctl.checks.latency import Buckets
 from wsctl.load.plan import LoadPlan
 from wsctl.swarm.clocks import Basis
 from wsctl.swarm.delta import Delta
@@ -45,6 +46,8 @@ class Process(Struct, frozen=True, kw_only=True):
     """bytes, of that process"""
     lag: float | None
     """seconds, at the 99th percentile of the second: how late its timers fired; None: not known"""
+    lags: Buckets | None = None
+    """the same, each by itself: percentiles of several seconds are not to be had from those of each"""
     control_cpu: float
     """cores, of the Locust process beside it"""
     control_rss: int

@@ -102,6 +102,7 @@ def _process(told: Told) -> Process:
         cpu=levels.get("cpu", 0.0),
         rss=int(levels.get("rss", 0)),
         lag=_lag(told.delta),
+        lags=told.delta.times.get("lag"),
         control_cpu=told.control_cpu,
         control_rss=told.control_rss,
         clock=told.delta.clock,

@@ -6,6 +6,7 @@ Whatever is kept is bounded, and no second costs more than the first one, howeve
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from wsctl.checks.latency import Histogram
 from wsctl.load.course import Course
 from wsctl.load.messages import Process, Second, WorkerLost
 from wsctl.load.outcome.measured import counted, timed
@@ -265,7 +266,8 @@ class _Worker:
         self._users = 0
         self._rss = 0
         self._control_rss = 0
-        self._cpu, self._control_cpu, self._lag = _Mean(), _Mean(), _Mean()
+        self._cpu, self._control_cpu = _Mean(), _Mean()
+        self._lags = Histogram()
         self._clock: Basis | None = None
 
     def add(self, process: Process, measured: bool) -> None:
@@ -276,8 +278,8 @@ class _Worker:
         if measured:
             self._cpu.add(process.cpu)
             self._control_cpu.add(process.control_cpu)
-            if process.lag is not None:
-                self._lag.add(process.lag)
+            if process.lags is not None:
+                self._lags.add(process.lags)
 
     def result(self, index: int) -> WorkerResult:
         return WorkerResult(
@@ -285,7 +287,7 @@ class _Worker:
             users=self._users,
             cpu=self._cpu.value,
             rss=self._rss,
-            lag=self._lag.value,
+            lag=self._lags.percentile(99),
             control_cpu=self._control_cpu.value,
             control_rss=self._control_rss,
             clock=self._clock,

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from wsctl.checks.latency import Histogram
+from wsctl.errors import UsageError
 from wsctl.load.messages import Second
 from wsctl.load.outcome.measured import counted, timed
 from wsctl.load.outcome.result import LimitResult, LimitTry
@@ -21,6 +23,8 @@ SETTLE: Final = 2
 """seconds after all are there that are not looked at"""
 STALLED: Final = 3.0
 """seconds without one connection more, after which nobody else is waited for"""
+STALLED_TURNS: Final = 2.0
+"""as many at connect_rate, if they take longer"""
 FINE: Final = 0.05
 """the answer is known to within this share of itself"""
 
@@ -29,15 +33,22 @@ class LimitFinder:
     """Fed with each Second; `users` is how many there should be now, None: the answer is there."""
 
     def __init__(self, expected: Expectation, spec: LoadSpec) -> None:
+        """Raises UsageError where users come and go: no number of them is ever there all at once."""
+        if any(journey.do == "returning" for journey in spec.journeys):
+            raise UsageError(
+                "--find-limit looks for users who stay; returning ones are away for a while",
+                hint="a journey without them measures the same target",
+            )
         self.tries: list[LimitTry] = []
         self._expected = expected
+        self._stalled_after = max(STALLED, STALLED_TURNS / spec.connect_rate)
         assert spec.users is not None, "a search has an end"
         self._most = spec.users
         self._hold = spec.duration or HOLD
         self._held = 0
         self._failed: int | None = None
         self.users: int | None = min(FIRST, self._most)
-        self._trial = _Trial(self.users)
+        self._trial = _Trial(self.users, self._stalled_after)
         self._after: int | None = None
         """the number to try once all have left: who was given up would be among fewer users as well"""
         self._again = False
@@ -83,7 +94,7 @@ class LimitFinder:
     def _ended(self, tried: LimitTry) -> LimitTry | None:
         self._again = not tried.held and self._trial.arrived and not self._again
         if self._again:
-            self._trial = _Trial(tried.users)
+            self._trial = _Trial(tried.users, self._stalled_after)
             return None
         self.tries.append(tried)
         if tried.held:
@@ -101,7 +112,7 @@ class LimitFinder:
 
     def _try(self, users: int) -> None:
         self.users, self._after = users, None
-        self._trial = _Trial(users)
+        self._trial = _Trial(users, self._stalled_after)
 
     def _next(self) -> int | None:
         if self._failed is None:
@@ -118,16 +129,21 @@ _OURS = "the clients' own process"
 class _Trial:
     """One number of users: they come, they settle, they are held."""
 
-    def __init__(self, users: int) -> None:
+    def __init__(self, users: int, stalled_after: float) -> None:
         self.users = users
         self.arrived = False
         self.stalled = False
         self.cpus: list[float] = []
         """of the busiest process, in each second that counts"""
-        self._lags: list[float] = []
+        self._stalled_after = stalled_after
+        self._lags: dict[int, Histogram] = {}
+        """of each process"""
         self._saturation = Saturation()
+        """since there was one more open, until all are; then of the seconds that count"""
         self._settling = SETTLE
         self._sums = Sums()
+        self._measured = 0.0
+        """seconds that `_sums` are of"""
         self._last: Second | None = None
         self._causes: dict[str, int] = {}
         self._most = -1
@@ -136,6 +152,7 @@ class _Trial:
 
     def add(self, second: Second) -> None:
         """Take a second in."""
+        lasted = 0.0 if self._last is None else second.elapsed - self._last.elapsed
         self._last = second
         if not self.arrived:
             self._arrive(second)
@@ -145,21 +162,31 @@ class _Trial:
             self._settling -= 1
         else:
             self._sums.add(second.delta)
+            self._measured += lasted
             self._saturation.add(second)
             self.cpus.append(max((process.cpu for process in second.processes), default=0.0))
-            self._lags += [process.lag for process in second.processes if process.lag is not None]
+            for process in second.processes:
+                if process.lags is not None:
+                    self._lags.setdefault(process.index, Histogram()).add(process.lags)
 
     def _arrive(self, second: Second) -> None:
         there = self._level("open")
         if there > self._most:
             self._most, self._grew_at = there, second.elapsed
+            self._saturation = Saturation()
+        else:
+            self._saturation.add(second)
         self.arrived = there >= self.users
-        self.stalled = not self.arrived and second.elapsed - self._grew_at >= STALLED
+        self.stalled = not self.arrived and second.elapsed - self._grew_at >= self._stalled_after
+        if self.arrived:
+            self._saturation = Saturation()
 
     def incomplete(self) -> LimitTry:
-        """Not everybody came up."""
-        cause = max(self._causes, key=lambda one: self._causes[one], default=None)
-        reason = f"{self._level('open'):,} of {self.users:,} came up" + (f": {cause}" if cause else "")
+        """Not everybody came up: whoever could not keep up meanwhile did not dial, either."""
+        reason = self._saturation.reason
+        if reason is None:
+            cause = max(self._causes, key=lambda one: self._causes[one], default=None)
+            reason = f"{self._level('open'):,} of {self.users:,} came up" + (f": {cause}" if cause else "")
         return LimitTry(users=self.users, held=False, receiving=self._level("receiving"), observed=None, reason=reason)
 
     def judged(self, expected: Expectation) -> LimitTry:
@@ -184,10 +211,11 @@ class _Trial:
         return 0 if self._last is None else int(self._last.delta.levels.get(name, 0))
 
     def _rate(self) -> float:
-        return self._sums.counts["received"] / max(1, len(self.cpus))
+        return self._sums.counts["received"] / self._measured
 
     def _generator(self) -> dict[str, float]:
         measured = {"generator.cpu": sum(self.cpus) / max(1, len(self.cpus))}
-        if self._lags:
-            measured["generator.lag.p99"] = sum(self._lags) / len(self._lags)
+        lags = [value for late in self._lags.values() if (value := late.percentile(99)) is not None]
+        if lags:
+            measured["generator.lag.p99"] = max(lags)
         return measured

@@ -67,7 +67,7 @@ class WorkerResult(Struct, frozen=True, kw_only=True):
     rss: int
     """bytes, at most"""
     lag: float | None
-    """seconds that its timers were late: the 99th percentile of a second, on average"""
+    """seconds that its timers were late, at the 99th percentile while it was measured; null: not measured"""
     control_cpu: float | None
     control_rss: int
     clock: Basis | None
