@@ -25,6 +25,10 @@ wsctl doctor --users 20000                       # what this machine lacks for t
 - `${{NAME}}` is an environment variable, `${{NAME:-default}}` one with a default; `$${{` is a plain `${{`.
 - One user is one connection. Asked, opened, subscribed and receiving are told apart, and so is why connections
   failed.
+- Users set out at `connect_rate`. Who left before its turn, as in a spike too short for all that it asks for, or
+  within a second of setting out, is no loss of the target's; a note says how many never had their turn. Who came last
+  leaves first, so that a spike takes away whom it brought.
+- A subscription that is not acknowledged in time is no error: it is taken for served, and a note says how many were.
 - Locust steers, and its web UI (`--web-ui PORT`), HTML (`--html`) and CSV (`--csv`) show rows `connect`,
   `acknowledge` and `message`; connections are held by processes of wsctl's own, which measure every message.
 - `--workers N` holds them in several processes; over machines it is `wsctl load … --master --master-bind ADDRESS
@@ -56,9 +60,9 @@ wsctl doctor --users 20000                       # what this machine lacks for t
 - `--target-metrics URL` reads the target's own Prometheus page once a second, into `target.*` and the series of the
   result.
 - Exit codes: 1 for a missed expectation, connections that never came up where nothing is expected of them, and
-  `invalid`; 3 for a target that is not there, or that nobody is connected to any more for 15 s, and for a worker that
-  no master takes in for five minutes; 4 for a process of wsctl's own that died or hangs (it said nothing for 20 s);
-  130 for Ctrl-C, with what was measured by then.
+  `invalid`; 3 for a target that is not there, or that nobody is connected to for 15 s though users should be (not who
+  is away or waits for its turn), and for a worker that no master takes in for five minutes; 4 for a process of wsctl's
+  own that died or hangs (it said nothing for 20 s); 130 for Ctrl-C, with what was measured by then.
 """
 
 _EXAMPLE = """\
