@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Callable
 from typing import Final
 
@@ -11,23 +10,20 @@ from wsctl.errors import TargetError, WsctlError
 from wsctl.load.course import Course
 from wsctl.load.messages import Done, Ready, Second, WorkerLost
 from wsctl.load.options import LoadOptions
-from wsctl.load.outcome.clock import clock_of
+from wsctl.load.outcome.ending import Ending, result_of
 from wsctl.load.outcome.figures import Figures, warmup_of
 from wsctl.load.outcome.limit import LimitFinder
 from wsctl.load.outcome.result import LimitTry, LoadResult
-from wsctl.load.outcome.verdict import OF_A_COURSE, UNFLUSHED, Breach, conclude, judge
+from wsctl.load.outcome.verdict import Breach
 from wsctl.load.remote import RemoteLoad
 from wsctl.load.scout import scout
 from wsctl.load.target_metrics import TargetMetrics
-from wsctl.model.finding import Verdict
 from wsctl.model.metrics import Metrics
 
 GONE_AFTER: Final = 15.0
 """seconds without one open connection, though there should be some, after which the target is given up"""
 END_WITHIN: Final = 20.0
 """seconds from asking for the end to having it; then it is taken by force"""
-CAUSES_TOLD: Final = 3
-"""causes of failures that are told in notes, the most frequent ones"""
 
 Event = Ready | Second | WorkerLost | Done | LimitTry
 Listener = Callable[[Event], None]
@@ -55,9 +51,8 @@ class LoadRun:
         self._over = asyncio.Event()
         """Done was told"""
         self._interrupted = False
-        self._reason: str | None = None
-        """why it ended early"""
-        self._breached = False
+        self._breached: str | None = None
+        """what was missed for so long that it ends early"""
         self._flushed = False
         self._missing: tuple[int, ...] = ()
         self._nobody_for = 0.0
@@ -92,7 +87,20 @@ class LoadRun:
         except asyncio.CancelledError:
             if not self._interrupted and self.failure is None:
                 raise
-        return self._result(asked_at, extra())
+        if self.failure is None and not self._interrupted and self._left_alone():
+            self.failure = self._gone()
+        ending = Ending(
+            failure=self.failure,
+            interrupted=self._interrupted,
+            breach=self._breached,
+            flushed=self._flushed,
+            missing=self._missing,
+        )
+        assert self._plan.work is not None
+        rate = self._plan.work.connect_rate
+        return result_of(
+            self.options, self.figures, self.limit, ending, extra=extra(), connect_rate=rate, asked_at=asked_at
+        )
 
     async def _follow(self) -> None:
         """From beginning to end. Raises what the Locust process raises, and TargetError for one that is gone."""
@@ -152,11 +160,10 @@ class LoadRun:
         if self._stopping.is_set():
             return
         if breach is not None and self.figures.rows and second.stage is not None:
-            self._reason = breach.look(self.figures.rows[-1], self.figures.metrics())
-            self._breached = self._reason is not None
+            self._breached = breach.look(self.figures.rows[-1], self.figures.metrics())
         if self._is_gone(second):
             self.failure = self._gone()
-        if self._breached or self.failure is not None:
+        if self._breached is not None or self.failure is not None:
             self._stopping.set()
 
     def _is_gone(self, second: Second) -> bool:
@@ -178,74 +185,6 @@ class LoadRun:
             return TargetError(f"no connection came up{cause}")
         return TargetError(f"every connection was lost and none came back{cause}")
 
-    def _result(self, asked_at: float, extra: Metrics) -> LoadResult:
-        figures, options = self.figures, self.options
-        workers = figures.workers()
-        limit = None if self.limit is None else self.limit.result()
-        metrics = {**figures.metrics(), **extra}
-        if limit is not None:  # what was too much is in them, too
-            metrics = {name: value for name, value in metrics.items() if not name.startswith(OF_A_COURSE)}
-            metrics |= {} if limit.users is None else {"connections.limit": limit.users}
-        saturated = figures.saturated if self.limit is None else None
-        judged = judge(options.expected, metrics, saturated, flushed=self._flushed)
-        if self.failure is None and not self._interrupted and self._left_alone():
-            self.failure = self._gone()
-        verdict, reason = Verdict.ERROR, self._reason
-        if self.failure is not None:
-            reason = self.failure.message
-        elif self._interrupted:
-            reason = "interrupted"
-        elif self.limit is not None:
-            verdict, reason = self.limit.verdict([one.verdict for one in judged])
-        else:
-            verdict, concluded = conclude(figures, metrics, judged)
-            reason = reason or concluded
-            if self._breached:
-                verdict = Verdict.FAIL
-        return LoadResult(
-            name=options.name,
-            verdict=verdict,
-            reason=None if verdict is Verdict.PASS else reason,
-            duration=0.0 if figures.latest is None else figures.latest.elapsed,
-            started_at=asked_at if figures.began_at is None else figures.began_at,
-            target=options.target.shown,
-            interrupted=self._interrupted,
-            seed=options.spec.seed,
-            clock=clock_of(workers),
-            metrics={name: value if math.isfinite(value) else None for name, value in sorted(metrics.items())},
-            expectations=judged,
-            notes=(*self._notes(), *([] if saturated is None or verdict is Verdict.INVALID else [saturated])),
-            causes=dict(figures.sums.causes.most_common()),
-            channels=dict(sorted(figures.sums.channels.items())),
-            limit=limit,
-            stages=figures.stages(),
-            workers=workers,
-            series=tuple(figures.series.rows),
-        )
-
     def _left_alone(self) -> bool:
         """Whether at the end of the course nobody had ever come up. Who did may be away, all at once, for a moment."""
         return self._nobody_for > 0 and not self.figures.sums.counts["opened"]
-
-    def _notes(self) -> list[str]:
-        """What a reader of the figures should know."""
-        figures = self.figures
-        notes = [f"{count:,} × {cause}" for cause, count in figures.sums.causes.most_common(CAUSES_TOLD)]
-        if unacknowledged := figures.sums.counts["unacknowledged"]:
-            notes.append(f"{unacknowledged:,} subscriptions were not acknowledged; taken for served all the same")
-        if incomparable := figures.sums.counts["incomparable"]:
-            notes.append(f"{incomparable:,} latencies are left out: the clocks cannot be compared")
-        if without_turn := figures.without_turn:
-            assert self._plan.work is not None
-            held_up = f"connect_rate {self._plan.work.connect_rate:g}, or attempts under way before them"
-            notes.append(f"{without_turn:,} users never had their turn to connect: {held_up}")
-        for worker in figures.workers():
-            if worker.lost:
-                notes.append(f"worker {worker.index} was lost; users that it had: {worker.users:,}")
-        if figures.warmup and figures.rows:
-            notes.append(f"latencies and rates of the first {figures.warmup:g} s are left out, while users set out")
-        if figures.rows and not self._flushed:
-            notes.append(f"{UNFLUSHED}; totals are at least what is told")
-        if self._missing:
-            notes.append(f"workers that did not answer at the end: {', '.join(map(str, self._missing))}")
-        return notes
