@@ -167,6 +167,17 @@ def test_how_late_is_a_percentile_of_all_and_not_a_mean_of_seconds() -> None:
     assert find(seldom, bound="generator.lag.p99 < 3 ms", most=100, hold=20.0)[0].users == 100
 
 
+@pytest.mark.parametrize(("bound", "most"), [("errors == 0", 300), ("generator.cpu < 0.5 cores", None)])
+def test_what_did_not_move_was_zero_and_what_nobody_told_was_not(bound: str, most: int | None) -> None:
+    """Processes tell a count that stands still only once."""
+
+    def target(at: float, users: int) -> Second:
+        counts = {"failed": 0} if at == 1 else {"failed": 5} if users > 300 else {}
+        return second(at, users=users, processes=(), **counts)
+
+    assert find(target, bound=bound, most=400)[0].users == most
+
+
 def test_users_who_come_and_go_have_no_number() -> None:
     with pytest.raises(UsageError, match="returning ones are away for a while"):
         find(slow_beyond(1), journeys=(JourneySpec(do="prices"), JourneySpec(do="returning")))

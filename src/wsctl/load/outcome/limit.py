@@ -1,6 +1,6 @@
 """The largest number of connections that keeps a bound: doubled until one is missed, then halved in between."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from wsctl.checks.latency import Histogram
@@ -41,6 +41,8 @@ class LimitFinder:
             )
         self.tries: list[LimitTry] = []
         self._expected = expected
+        self._names: set[str] = set()
+        """of what processes count: each tells one that stands still only once"""
         self._stalled_after = max(STALLED, STALLED_TURNS / spec.connect_rate)
         assert spec.users is not None, "a search has an end"
         self._most = spec.users
@@ -56,6 +58,7 @@ class LimitFinder:
 
     def add(self, second: Second) -> LimitTry | None:
         """Look at a second; a try, if it has come to its end."""
+        self._names.update(second.delta.counts)
         if self.users is None or second.users != self.users:
             return None
         if self._after is not None:
@@ -66,9 +69,9 @@ class LimitFinder:
         trial.add(second)
         if not trial.arrived:
             return self._ended(trial.incomplete()) if trial.stalled else None
-        if len(trial.cpus) < self._hold:
+        if trial.seconds < self._hold:
             return None
-        return self._ended(trial.judged(self._expected))
+        return self._ended(trial.judged(self._expected, self._names))
 
     def result(self) -> LimitResult:
         """What is known by now."""
@@ -133,8 +136,10 @@ class _Trial:
         self.users = users
         self.arrived = False
         self.stalled = False
-        self.cpus: list[float] = []
-        """of the busiest process, in each second that counts"""
+        self.seconds = 0
+        """that count"""
+        self._cpus: list[float] = []
+        """of the busiest process, in each second that counts and in which any told"""
         self._stalled_after = stalled_after
         self._lags: dict[int, Histogram] = {}
         """of each process"""
@@ -164,7 +169,9 @@ class _Trial:
             self._sums.add(second.delta)
             self._measured += lasted
             self._saturation.add(second)
-            self.cpus.append(max((process.cpu for process in second.processes), default=0.0))
+            self.seconds += 1
+            if second.processes:
+                self._cpus.append(max(process.cpu for process in second.processes))
             for process in second.processes:
                 if process.lags is not None:
                     self._lags.setdefault(process.index, Histogram()).add(process.lags)
@@ -189,8 +196,12 @@ class _Trial:
             reason = f"{self._level('open'):,} of {self.users:,} came up" + (f": {cause}" if cause else "")
         return LimitTry(users=self.users, held=False, receiving=self._level("receiving"), observed=None, reason=reason)
 
-    def judged(self, expected: Expectation) -> LimitTry:
-        """Whether the bound was kept, by everybody, with our own processes at their ease."""
+    def judged(self, expected: Expectation, names: Iterable[str]) -> LimitTry:
+        """Whether the bound was kept, by everybody, with our own processes at their ease.
+
+        `names` are those of what is counted: what did not move meanwhile was zero.
+        """
+        self._sums.counts.update(dict.fromkeys(names, 0))
         metrics = {**counted(self._sums), **timed(self._sums), **self._generator()}
         metrics |= {"connections.receiving": self._level("receiving"), "messages.rate": self._rate()}
         judged = expected.judge(metrics)
@@ -214,7 +225,9 @@ class _Trial:
         return self._sums.counts["received"] / self._measured
 
     def _generator(self) -> dict[str, float]:
-        measured = {"generator.cpu": sum(self.cpus) / max(1, len(self.cpus))}
+        measured: dict[str, float] = {}
+        if self._cpus:
+            measured["generator.cpu"] = sum(self._cpus) / len(self._cpus)
         lags = [value for late in self._lags.values() if (value := late.percentile(99)) is not None]
         if lags:
             measured["generator.lag.p99"] = max(lags)
