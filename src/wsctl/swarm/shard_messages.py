@@ -14,7 +14,6 @@ from wsctl.client.subscription import ACK_TIMEOUT, Subscription
 from wsctl.client.target import Reconnect, Target
 from wsctl.swarm.delta import Delta
 
-
 ON_THE_WAY: Final = 1.0
 """seconds that a connection may take to come up, or to be served, before it counts as missing"""
 

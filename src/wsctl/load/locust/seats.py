@@ -50,7 +50,7 @@ class Dispatcher:
         return len(range(index, users, self._workers)) if index < self._workers else 0
 
 
-class Seated(Group):
+class Seated(Group):  # type: ignore[misc]  # gevent has no types
     """The users' greenlets as Locust's runner keeps them. It stops the first ones: here those who came last.
 
     So a spike takes away whom it brought, and whoever was there before stays.
