@@ -51,12 +51,15 @@ wsctl doctor --users 20000                       # what this machine lacks for t
   WebSocket feeds do not, there are no latencies: `clock` says `not measured`.
 - A generator that could not keep up (more than 0.95 cores, or timers 100 ms late, in more than a tenth of the seconds)
   makes the verdict `invalid`: its latencies are about itself. So it is of each number of users that `--find-limit`
-  tries.
+  tries, also while they set out. `generator.*` are of the busiest process, each percentile of all its moments.
+- A worker that is killed, or silent for eight seconds, is lost with its users. What it counted since it told last is
+  missing: totals are then `unverifiable`, unless too many are told already. What a silent process told last stands for
+  three seconds. Workers beyond `--expect-workers` have no users.
 - `abort` (or `--abort-after TIME`) ends a load early once an expectation was missed for so long: percentiles of each
   second, and counts that only grow.
 - `--find-limit` doubles the number of users until the bound is missed twice, then halves in between; `--duration` is
   how long each number is held, `--users` the most to try. `--expect 'connections.limit >= 5000'` makes a verdict of
-  it.
+  it. Users who come and go (`returning`) have no limit, and are refused.
 - `--target-metrics URL` reads the target's own Prometheus page once a second, into `target.*` and the series of the
   result.
 - Exit codes: 1 for a missed expectation, connections that never came up where nothing is expected of them, and
