@@ -51,7 +51,7 @@ wsctl doctor --users 20000                       # what this machine lacks for t
   WebSocket feeds do not, there are no latencies: `clock` says `not measured`.
 - A generator that could not keep up (more than 0.95 cores, or timers 100 ms late, in more than a tenth of the seconds)
   makes the verdict `invalid`: its latencies are about itself. So it is of each number of users that `--find-limit`
-  tries, also while they set out. `generator.*` are of the busiest process, each percentile of all its moments.
+  tries, also while they set out. `generator.cpu` and `generator.lag.p99` are of the busiest process.
 - A worker that is killed, or silent for eight seconds, is lost with its users. What it counted since it told last is
   missing: totals are then `unverifiable`, unless too many are told already. What a silent process told last stands for
   three seconds. Workers beyond `--expect-workers` have no users.

@@ -54,7 +54,7 @@ def assert_gone(processes: list[psutil.Process]) -> None:
 
 def test_straight_from_options(target: Server, tmp_path: Path) -> None:
     ended = load(
-        *("--url", target.url, "--users", "60", *SYMBOLS, "--ramp", "3s", "--duration", "3s"),
+        *("--url", target.url, "--users", "60", *SYMBOLS, "--ramp", "2s", "--duration", "2s"),
         *("--out", str(tmp_path), "--seed", "7", "--target-metrics", f"{target.url}/metrics"),
         *("--expect", "connections.receiving == 60", "--expect", "latency.p95 < 20 s"),
     )
@@ -72,7 +72,7 @@ def test_straight_from_options(target: Server, tmp_path: Path) -> None:
     assert metrics["target.rss"] > 10_000_000
     assert (result["seed"], result["target"]) == (7, target.url)
     assert result["clock"] == "same host, one clock: exact"
-    assert [stage["stage"] for stage in result["stages"]] == ["ramp to 60", "hold 3 s"]
+    assert [stage["stage"] for stage in result["stages"]] == ["ramp to 60", "hold 2 s"]
     assert sum(row["messages"] for row in result["series"]) == metrics["messages.received"]
     assert [judged["verdict"] for judged in result["expectations"]] == ["pass", "pass"]
     assert 'name="load"' in (tmp_path / "junit.xml").read_text()
@@ -102,7 +102,7 @@ def test_a_profile_with_a_feed_of_its_own(tmp_path: Path) -> None:
     profile.write_text(
         "name: all that users do\n"
         "serve: {symbols: [A/B, C/D, E/F], rate: 10, max_per_user: 0, jwt_secret: hidden}\n"
-        "stages: [{ramp: 30, over: 1s}, {hold: 3s}, {spike: 10, lasting: 2s}]\n"
+        "stages: [{ramp: 30, over: 1s}, {hold: 2s}, {spike: 10, lasting: 1500ms}]\n"
         "journeys:\n"
         "  - {do: prices, symbols: 0, weight: 2}\n"
         "  - {do: bots}\n"
@@ -121,19 +121,31 @@ def test_a_profile_with_a_feed_of_its_own(tmp_path: Path) -> None:
     assert {f"symbol:{symbol}:ticker" for symbol in ("A/B", "C/D", "E/F")} <= set(result["channels"])
 
 
-def test_options_come_before_what_the_profile_says(target: Server, tmp_path: Path) -> None:
-    profile = tmp_path / "profile.yaml"
-    profile.write_text("serve: {}\nstages: [{ramp: 5000, over: 1m}]\nsymbols: A/B\n")
-    arguments = (str(profile), "--url", target.url, "--users", "5", "--duration", "1s", *SYMBOLS)
-    assert load(*arguments, "--out", str(tmp_path)).code == 0
-    result = result_of(tmp_path)
+@pytest.fixture(scope="module")
+def ran(target: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """A load that misses what is expected of it, with options beside its profile; how it ended, and where."""
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "profile.yaml").write_text("serve: {}\nstages: [{ramp: 5000, over: 1m}]\nsymbols: A/B\n")
+    arguments = ("profile.yaml", "--url", target.url, "--users", "5", "--ramp", "0s", "--duration", "1s", *SYMBOLS)
+    files = ("--out", ".", "--html", "new/report.html", "--csv", "tables/t")
+    with Program("load", *arguments, *files, "--expect", "latency.p95 < 1 us", cwd=folder) as program:
+        wait_until(lambda: program.process.poll() is not None)
+        return program.finish(), folder
+
+
+def test_options_come_before_what_the_profile_says(target: Server, ran: tuple[Result, Path]) -> None:
+    result = result_of(ran[1])
     assert (result["target"], result["metrics"]["connections.asked"]) == (target.url, 5)
 
 
-def test_a_missed_expectation_is_exit_1(target: Server) -> None:
-    ended = load("--url", target.url, "--users", "5", *SYMBOLS, "--duration", "1s", "--expect", "latency.p95 < 1 us")
-    assert ended.code == 1
-    assert "✗ latency.p95  expected < 1 us, observed" in ended.out
+def test_a_missed_expectation_is_exit_1(ran: tuple[Result, Path]) -> None:
+    assert ran[0].code == 1
+    assert "✗ latency.p95  expected < 1 us, observed" in ran[0].out
+
+
+def test_locusts_files_are_written_where_people_are(ran: tuple[Result, Path]) -> None:
+    assert "message" in (ran[1] / "new/report.html").read_text()
+    assert (ran[1] / "tables/t_stats.csv").exists()
 
 
 def test_a_breach_ends_it_early(target: Server, tmp_path: Path) -> None:
@@ -228,7 +240,7 @@ def test_ctrl_c_twice_leaves_nothing_behind(target: Server) -> None:
 
 
 def test_killed_it_leaves_nothing_behind(target: Server) -> None:
-    with Program("load", "--url", target.url, "--users", "10", "--workers", "2", *SYMBOLS) as program:
+    with Program("load", "--url", target.url, "--users", "10", *SYMBOLS) as program:
         program.wait_err("10 of 10 open")
         started = children(program)
         program.signal(signal.SIGKILL)
@@ -263,18 +275,6 @@ def test_a_lost_worker_is_told_and_its_users_are_lost(target: Server, tmp_path: 
     assert [worker["lost"] for worker in result_of(tmp_path)["workers"]].count(True) == 1
 
 
-def test_a_worker_of_another_machine(target: Server, tmp_path: Path) -> None:
-    arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--duration", "1s", "--out", str(tmp_path))
-    with Program("load", *arguments, "--master", "--master-port", "0", "--expect-workers", "1") as master:
-        master.wait_err("workers may join at port ")
-        port = next(line for line in master.err if "may join" in line).rpartition(" ")[2]
-        with Program("load", "--worker", "--master-port", port) as worker:
-            wait_until(lambda: master.process.poll() is not None)
-            wait_until(lambda: worker.process.poll() is not None)
-            assert (master.finish().code, worker.finish().code) == (0, 0)
-    assert result_of(tmp_path)["metrics"]["connections.receiving"] == 10
-
-
 def test_a_worker_waits_for_its_master_until_it_is_told_to_stop() -> None:
     with Program("load", "--worker", "--master-port", "9", env={"WSCTL_JWT_SECRET": "of other commands"}) as worker:
         worker.wait_err("waits for that master")
@@ -290,8 +290,9 @@ def test_a_worker_whose_master_has_no_address_is_exit_2() -> None:
     assert (ended.code, ended.err) == (2, "wsctl: error: the master's host nobody.invalid is not known\n")
 
 
-def test_a_master_says_how_many_workers_are_there(target: Server) -> None:
-    arguments = ("--url", target.url, "--users", "4", *SYMBOLS, "--duration", "1s", "--workers", "1")
+def test_a_master_takes_in_a_worker_from_elsewhere_and_says_how_many_are_there(target: Server, tmp_path: Path) -> None:
+    arguments = ("--url", target.url, "--users", "10", *SYMBOLS, "--duration", "2s", "--workers", "1")
+    arguments = (*arguments, "--out", str(tmp_path))
     place = ("--master-bind", "127.0.0.2", "--master-port", "0")
     with Program("load", *arguments, "--master", *place, "--expect-workers", "2") as master:
         master.wait_err("1 of 2 workers there")
@@ -300,7 +301,12 @@ def test_a_master_says_how_many_workers_are_there(target: Server) -> None:
             wait_until(lambda: master.process.poll() is not None)
             assert master.finish().code == 0
             wait_until(lambda: worker.process.poll() is not None)
-            assert "the master took it in" in worker.finish().err
+            ended = worker.finish()
+    assert ended.code == 0
+    assert "the master took it in" in ended.err
+    result = result_of(tmp_path)
+    assert result["metrics"]["connections.receiving"] == 10
+    assert [worker["users"] for worker in result["workers"]] == [5, 5]
 
 
 def test_a_master_looks_whether_this_machine_can_hold_its_own_workers_share(target: Server) -> None:
@@ -374,14 +380,6 @@ def test_a_master_is_there_for_this_machine_unless_told_otherwise(
         assert f"at the master's port is told {warned}" in err
 
 
-def test_locusts_files_are_written_where_people_are(target: Server, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.chdir(tmp_path)
-    arguments = ("--url", target.url, "--users", "4", *SYMBOLS, "--ramp", "0s", "--duration", "1s")
-    assert load(*arguments, "--html", "new/report.html", "--csv", "tables/t").code == 0
-    assert "message" in (tmp_path / "new/report.html").read_text()
-    assert (tmp_path / "tables/t_stats.csv").exists()
-
-
 def test_a_place_where_no_file_can_be_is_exit_2_before_any_load(target: Server, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path, tmp_path / "file" / "report.html"):
@@ -391,12 +389,12 @@ def test_a_place_where_no_file_can_be_is_exit_2_before_any_load(target: Server, 
 
 
 def test_the_limit_of_a_server_is_found(serve: Serve, tmp_path: Path) -> None:
-    server = serve(*SYMBOLS, "--max-connections", "3", "--rate", "20")
-    arguments = ("--url", server.url, *SYMBOLS, "--users", "4", "--duration", "1s", "--out", str(tmp_path))
+    server = serve(*SYMBOLS, "--max-connections", "1", "--rate", "20")
+    arguments = ("--url", server.url, *SYMBOLS, "--users", "2", "--duration", "1s", "--out", str(tmp_path))
     ended = load(*arguments, "--find-limit", "latency.p95 < 20 s")
     assert ended.code == 0, ended
     limit = result_of(tmp_path)["limit"]
-    assert (limit["users"], limit["beyond"]["users"]) == (3, 4)
+    assert (limit["users"], limit["beyond"]["users"]) == (1, 2)
     assert limit["beyond"]["reason"].endswith("refused the connection: Too many connections")
 
 
