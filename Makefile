@@ -38,7 +38,7 @@ suite: $(STAMP) ## the shipped scenarios, ROUNDS=10 times in a row (two to three
 	$(BIN)/wsctl run --repeat $(ROUNDS) --out suite-results
 
 test: $(STAMP) $(NODE_MODULES) ## run the tests
-	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m pytest -n 3 --dist loadfile
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m pytest -n 4 --dist loadfile
 
 autobahn: $(STAMP) ## WebSocket conformance: Autobahn's cases against serve's echo (half a minute)
 	$(BIN)/pip install --quiet --group autobahn
