@@ -160,8 +160,11 @@ def test_nobody_ever_came_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.failure.message == "no connection came up: it said no"
 
 
-def stepped(monkeypatch: pytest.MonkeyPatch, *reports: Any, expect: dict[str, Any]) -> StepResult:
-    """The result of a scenario's step that is told such reports."""
+def stepped(
+    monkeypatch: pytest.MonkeyPatch, *reports: Any, expect: dict[str, Any], said: list[str] | None = None
+) -> StepResult:
+    """The result of a scenario's step that is told such reports; `said`: what the step says about its measuring."""
+    heard = [] if said is None else said
     script(monkeypatch, *reports)
     step = StepSpec(load=LoadStepSpec(users=10, symbols=SYMBOLS, duration=60.0), expect=expect)
     context = Context(
@@ -170,7 +173,8 @@ def stepped(monkeypatch: pytest.MonkeyPatch, *reports: Any, expect: dict[str, An
         files=Files(Path(), Path()),
         clock=SystemClock(),
         progress=lambda metrics: None,
-        measuring=lambda: None,
+        measuring=lambda: heard.append("measuring"),
+        measured=lambda: heard.append("measured"),
     )
     outcome = asyncio.run(LoadStep().run(step, context))
     return judge(step, outcome, duration=1.0, ours=True)
@@ -200,6 +204,14 @@ def test_a_busy_generator_takes_from_a_step_only_what_is_about_time(monkeypatch:
     busy = second(3.0, received=9, latencies={0.01: 9}, failed=0, processes=(process(cpu=1.2),))
     for metric, bound, verdict in (("errors", "== 0", Verdict.PASS), ("latency.p95", "< 1 s", Verdict.INVALID)):
         assert stepped(monkeypatch, CAME, busy, Done(flushed=True), expect={metric: bound}).verdict is verdict
+
+
+def test_what_it_costs_to_see_everybody_off_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    over = Second(at=1.0, elapsed=61.0, users=0, delta=CAME.delta)
+    stepped(monkeypatch, CAME, second(30.0, stage=1), over, Done(flushed=True), expect={"errors": 0}, said=said)
+    assert said[0] == "measuring"
+    assert said.index("measured") == len(said) - 1 > 0
 
 
 def test_what_is_tight_on_the_machine_is_told_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,9 +56,11 @@ class StepRun:
             clock=clock,
             progress=self._progress,
             measuring=self._begin,
+            measured=self._end,
         )
         self._usage: Usage | None = None
         """of the service's process, once measuring began"""
+        self._sampling = True
         self._acting: asyncio.Task[None] | None = None
         self._left = sorted(step.during, key=lambda action: action.at)
         self._unfired: str | None = None
@@ -112,9 +114,12 @@ class StepRun:
         while True:
             await asyncio.sleep(LOOK_INTERVAL)
             self._check_services()
-            if self._usage is not None:
-                with suppress(psutil.Error):  # it is just ending: the next check says so
-                    self._usage.sample(self._clock.monotonic())
+            self._sample()
+
+    def _sample(self) -> None:
+        if self._usage is not None and self._sampling:
+            with suppress(psutil.Error):  # it is just ending: the next check says so
+                self._usage.sample(self._clock.monotonic())
 
     def _check_services(self) -> None:
         for service in self._services.values():
@@ -127,6 +132,11 @@ class StepRun:
                 with suppress(psutil.Error):
                     self._usage = Usage(self._service.pid, self._clock.monotonic())
             self._acting = asyncio.create_task(self._act())
+
+    def _end(self) -> None:
+        """Everybody is about to leave."""
+        self._sample()
+        self._sampling = False
 
     async def _act(self) -> None:
         began = self._clock.monotonic()

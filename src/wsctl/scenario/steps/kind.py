@@ -42,6 +42,8 @@ class Context(Struct, kw_only=True):
     """to be told what is measured so far"""
     measuring: Callable[[], None]
     """to be told once everybody is subscribed: `during` counts from then"""
+    measured: Callable[[], None]
+    """to be told once that is over: what it costs the server to see everybody off is not counted"""
     on_fault: Callable[[Fault], Awaitable[None]] | None = None
     """set by the step that wants to know who was cut"""
 

@@ -35,6 +35,8 @@ class LoadStep:
             assert run is not None, "it tells once it runs"
             if isinstance(event, Second) and event.elapsed > run.figures.warmup:
                 context.measuring()
+                if event.stage is None:  # the course is over
+                    context.measured()
             if isinstance(event, Second | Done):
                 context.progress(run.figures.metrics())
 

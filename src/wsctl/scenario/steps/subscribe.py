@@ -87,6 +87,7 @@ async def _swarm(options: SwarmOptions, context: Context) -> Outcome:
                 case messages.Progress():
                     context.progress(message.metrics)
                 case messages.Done():
+                    context.measured()
                     return Outcome(
                         metrics=dict(message.metrics),
                         saturated=message.saturated,
