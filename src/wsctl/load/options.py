@@ -13,7 +13,6 @@ from wsctl.load.course import Course, Leg
 from wsctl.load.plan import Journey, LoadPlan, Work
 from wsctl.load.profile import JourneySpec, LoadSpec, StageSpec, TokensSpec, between
 from wsctl.model.expectation import Expectation
-from wsctl.server.auth import mint
 from wsctl.server.defaults import JWT_SECRET
 from wsctl.watch.wanted import Wanted
 from wsctl.wire.dialect import Dialect
@@ -188,6 +187,8 @@ def tokens_of(spec: TokensSpec | None, folder: Path, secret: str | None = None) 
     if spec is None:
         return ()
     if spec.users is not None:
+        from wsctl.server.auth import mint  # its library takes a while to import
+
         key = spec.jwt_secret or secret or JWT_SECRET
         return tuple(mint(user, key) for user in minted_users(spec.users))
     assert spec.file is not None

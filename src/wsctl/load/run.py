@@ -17,7 +17,6 @@ from wsctl.load.outcome.result import LimitTry, LoadResult
 from wsctl.load.outcome.verdict import Breach
 from wsctl.load.remote import RemoteLoad
 from wsctl.load.scout import scout
-from wsctl.load.target_metrics import TargetMetrics
 from wsctl.model.metrics import Metrics
 
 GONE_AFTER: Final = 15.0
@@ -105,8 +104,11 @@ class LoadRun:
     async def _follow(self) -> None:
         """From beginning to end. Raises what the Locust process raises, and TargetError for one that is gone."""
         await scout(self.options.target, self.options.tokens[0] if self.options.tokens else None)
-        url = self.options.target_metrics
-        metrics = TargetMetrics(url) if url is not None else None
+        metrics = None
+        if (url := self.options.target_metrics) is not None:
+            from wsctl.load.target_metrics import TargetMetrics  # its HTTP library: a tenth of a second, seldom needed
+
+            metrics = TargetMetrics(url)
         abort = self.options.spec.abort
         breach = None
         if abort is not None and abort.on_breach:

@@ -1,21 +1,23 @@
 """`during` actions: done to a service through its /control, at their times."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from wsctl.client.control import Control
 from wsctl.errors import TargetError
 from wsctl.scenario.spec import ActionSpec, DisconnectSpec, FlashSpec
 from wsctl.swarm.messages import Fault
+
+if TYPE_CHECKING:
+    from wsctl.client.control import Control
 
 
 class NeverFired(Exception):
     """A fault was asked for and did not happen: whatever was measured, it is not what the scenario means."""
 
 
-async def perform(control: Control, action: ActionSpec) -> tuple[str, Fault | None]:
+async def perform(control: "Control", action: ActionSpec) -> tuple[str, Fault | None]:
     """Do it; answers what came of it in words, and whom it cut, if that was the point.
 
     Raises NeverFired when the server says no, or when a fault met nobody.
@@ -34,7 +36,9 @@ async def perform(control: Control, action: ActionSpec) -> tuple[str, Fault | No
     return f"{name}{_shown(body)}", None
 
 
-async def _cut(control: Control, name: str, body: Mapping[str, Any], outage: float, within: float) -> tuple[str, Fault]:
+async def _cut(
+    control: "Control", name: str, body: Mapping[str, Any], outage: float, within: float
+) -> tuple[str, Fault]:
     answer = await control.post(name, **{key: value for key, value in body.items() if value is not None})
     count = answer.get("cut", answer.get("disconnected", 0))
     if not count:

@@ -36,7 +36,6 @@ from wsctl.scenario.speech import dialect_for, own_dialect
 from wsctl.scenario.step_run import StepRun
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.kind import Files
-from wsctl.server.auth import mint
 from wsctl.server.defaults import JWT_SECRET
 from wsctl.spec.typed import written
 
@@ -209,6 +208,8 @@ class ScenarioRun:
     def _token(self, user: str, target: str | None) -> str:
         if self._options.target is not None:
             return self._spec.tokens[user]
+        from wsctl.server.auth import mint  # its library takes a while to import
+
         serve = self._spec.services[self._spec.service_of(target) or ""].serve
         return mint(user, (serve and serve.jwt_secret) or JWT_SECRET)
 
