@@ -21,6 +21,7 @@ from wsctl.swarm.clocks import Clocks, is_loopback
 from wsctl.swarm.delta import Delta, Since
 from wsctl.swarm.generator import Generator
 from wsctl.swarm.home import Home
+from wsctl.swarm.process import CpuMeter
 from wsctl.swarm.shard_messages import (
     ON_THE_WAY,
     Command,
@@ -73,8 +74,7 @@ class Shard(Home):
         """those who had been on the way to be in, or to be served, for no longer than ON_THE_WAY when they left"""
         self._generator = Generator()
         self._process = psutil.Process()
-        self._cpu_at = time.monotonic(), time.process_time()
-        """the latest look"""
+        self._cpu = CpuMeter()
         self._since, self._channels, self._causes = Since(), Since(), Since()
         self._entered: list[int] = []
         self._failed: list[tuple[int, str]] = []
@@ -275,18 +275,12 @@ class Shard(Home):
                         "open": tally.counts.open,
                         "receiving": sum(client.receiving for client in self._clients.values()),
                         "rss": self._process.memory_info().rss,
-                        "cpu": self._cpu(),
+                        "cpu": self._cpu.cores(),
                     },
                     clock=self._clocks.basis(time.monotonic()),
                 ),
             )
         )
-
-    def _cpu(self) -> float:
-        """Cores used since the latest look."""
-        then, used_then = self._cpu_at
-        now, used = self._cpu_at = time.monotonic(), time.process_time()
-        return (used - used_then) / max(now - then, 1e-3)
 
     def _answered(self, call: int) -> OnAnswer:
         def answered(args: Sequence[Any] | None, error: str | None) -> None:

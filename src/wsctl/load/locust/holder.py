@@ -15,6 +15,7 @@ from wsctl.load.locust.seats import Seats
 from wsctl.load.locust.visit import Visit
 from wsctl.load.plan import Work
 from wsctl.swarm.delta import Delta
+from wsctl.swarm.process import CpuMeter
 from wsctl.swarm.shard_messages import ShardOptions
 
 
@@ -29,7 +30,7 @@ class Holder:
         self._opened = Event()
         self._flushed = False
         self._process = psutil.Process(os.getpid())
-        self._cpu_at = time.monotonic(), time.process_time()
+        self._cpu = CpuMeter()
 
     def open(self, work: Work, index: int, workers: int) -> None:
         """Begin: this is worker `index` of so many."""
@@ -75,13 +76,7 @@ class Holder:
             number=self.number,
             at=time.time(),
             delta=delta,
-            control_cpu=self._cpu(),
+            control_cpu=self._cpu.cores(),
             control_rss=self._process.memory_info().rss,
         )
         self._told(told)
-
-    def _cpu(self) -> float:
-        """Cores used since the latest look."""
-        then, used_then = self._cpu_at
-        now, used = self._cpu_at = time.monotonic(), time.process_time()
-        return (used - used_then) / max(now - then, 1e-3)
