@@ -106,9 +106,8 @@ def test_both_ends(background: Background, run: Run, tmp_path: Path, dialect: st
     async def main() -> None:
         async with make(peer.url, dialect, channel) as feed:
             items = await until(feed, messages(2))
-            seen = [one for one in observed(items) if one.channel is not None]
-            while len(seen) < 2:  # Kraken greets first
-                seen += [one for one in observed(await until(feed, messages(1))) if one.channel is not None]
+            while len(seen := [one for one in observed(items) if one.channel is not None]) < 2:  # Kraken greets first
+                items += await until(feed, messages(1))
             assert [(one.conn, one.channel, one.seq, one.data) for one in seen] == [
                 ("c1", channel, number, data) for number, data in zip(numbers, said, strict=True)
             ]
