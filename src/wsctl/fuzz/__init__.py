@@ -1,0 +1,1 @@
+"""Hostile input, on purpose: named probes and generated cases, judged by what becomes of the other side."""

@@ -1,0 +1,98 @@
+"""Campaign: the catalogue's probes, one after another, and what to make of each."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from wsctl.fuzz import sketch
+from wsctl.fuzz.ending import Ending
+from wsctl.fuzz.oracle import Oracle
+from wsctl.fuzz.probe import Probe, Verdict, judge
+from wsctl.fuzz.result import ProbeResult
+from wsctl.fuzz.steps import Case
+from wsctl.fuzz.trial import Trial, Trials, play_at_once, worst
+
+PATIENT = 15.0
+"""seconds: probes with longer deadlines only wait, and do so beside the others"""
+_ORDER = list(Verdict)
+
+
+class Campaign:
+    """Probes against one target. `tell` hears of each result."""
+
+    def __init__(self, trials: Trials, oracle: Oracle, tell: Callable[[ProbeResult], None], *, fail_fast: bool) -> None:
+        self._trials = trials
+        self._oracle = oracle
+        self._tell = tell
+        self._fail_fast = fail_fast
+        self.results: list[ProbeResult] = []
+
+    async def run(self, probes: Sequence[Probe]) -> None:
+        """Play them all; with `fail_fast` until one fails."""
+        patient = [probe for probe in probes if is_patient(probe)]
+        waiting = {probe.id: asyncio.create_task(self._sit_out(probe)) for probe in patient}
+        try:
+            for probe in probes:
+                if probe.id not in waiting and self._take(await self._play(probe)):
+                    return
+            for task in waiting.values():
+                if self._take(await task):
+                    return
+        finally:
+            for task in waiting.values():
+                task.cancel()
+            await asyncio.gather(*waiting.values(), return_exceptions=True)
+
+    def _take(self, result: ProbeResult) -> bool:
+        """Whether that was enough."""
+        self.results.append(result)
+        self._tell(result)
+        return self._fail_fast and result.verdict is Verdict.FAILED
+
+    async def _play(self, probe: Probe) -> ProbeResult:
+        results = []
+        for case in probe.cases:
+            trial = await self._trials.play(case, probe.deadline, may_stay=may_stay(probe))
+            results.append(result_of(probe, case, trial))
+        return max(results, key=lambda one: _ORDER.index(one.verdict))
+
+    async def _sit_out(self, probe: Probe) -> ProbeResult:
+        """As `_play`, without looking for harm: others may be doing that meanwhile."""
+        cases = [
+            play_at_once(self._oracle.player, case, probe.deadline, may_stay=may_stay(probe)) for case in probe.cases
+        ]
+        results = []
+        for case, endings in zip(probe.cases, await asyncio.gather(*cases), strict=True):
+            ending = (
+                worst(endings) if not self._trials.gone else Ending(kind="silent", unfit="the target died meanwhile")
+            )
+            results.append(result_of(probe, case, Trial(ending)))
+        return max(results, key=lambda one: _ORDER.index(one.verdict))
+
+
+def is_patient(probe: Probe) -> bool:
+    """Whether it mostly waits."""
+    return probe.deadline < 0 or probe.deadline > PATIENT
+
+
+def may_stay(probe: Probe) -> bool:
+    """Whether a connection that stays open is a safe ending of it."""
+    return any(one.kind == "alive" for one in probe.safe)
+
+
+def result_of(probe: Probe, case: Case, trial: Trial) -> ProbeResult:
+    """What a trial says about a probe."""
+    verdict = Verdict.FAILED if trial.harms else judge(trial.ending, probe.safe, probe.harmful)
+    return ProbeResult(
+        id=probe.id,
+        title=probe.title,
+        group=probe.group,
+        source=probe.source,
+        verdict=verdict,
+        ending=str(trial.ending),
+        expected=" or ".join(map(str, probe.safe)),
+        case=case.name,
+        harms=trial.harms,
+        reason=trial.ending.unfit,
+        seconds=trial.ending.after,
+        sent=sketch.hexadecimal(case),
+    )

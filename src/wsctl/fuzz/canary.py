@@ -1,0 +1,84 @@
+"""Canary: a well-behaved connection beside the hostile ones. It is pinged all the time, and must be answered."""
+
+import asyncio
+import struct
+from collections.abc import Callable
+
+from wsctl.checks.latency import Histogram
+from wsctl.fuzz.frames import PING
+from wsctl.fuzz.link import Link
+from wsctl.fuzz.player import Player
+from wsctl.fuzz.steps import Frame, Steps, data
+
+EVERY = 0.05
+"""seconds between two pings"""
+
+
+class Canary:
+    """One connection; `objection` says what happened to it since `renew`."""
+
+    def __init__(self, player: Callable[[], Player], opening: Steps, max_stall: float) -> None:
+        self._make = player
+        self._opening = opening
+        self._max_stall = max_stall
+        self._player: Player | None = None
+        self._link: Link | None = None
+        self._pinging: asyncio.Task[None] | None = None
+        self._asked = 0
+        self._answered = 0
+        self._worst = 0.0
+        self.latencies = Histogram()
+        """of its pings, seconds"""
+
+    async def renew(self) -> None:
+        """Be there, and healthy. Raises OSError where nobody listens, Unfit where it is not let in."""
+        if self._link is None or self._is_over(self._link):
+            await self.stop()
+            self._player = self._make()
+            self._link = await self._player.hold(self._opening)
+            self._asked = self._answered = 0
+            self._pinging = asyncio.create_task(self._ping(self._link))
+        self._worst = 0.0
+
+    async def stop(self) -> None:
+        """Leave."""
+        if self._pinging is not None:
+            self._pinging.cancel()
+            await asyncio.gather(self._pinging, return_exceptions=True)
+        if self._player is not None:
+            self._player.leave()
+        self._player = self._link = self._pinging = None
+
+    async def objection(self) -> str | None:
+        """What happened to it; None: nothing. It waits for the answer to a ping that is sent from now on."""
+        link = self._link
+        if link is None:
+            return None
+        asked = self._asked + 1
+        await link.until(lambda: self._answered >= asked, self._max_stall + 2 * EVERY)
+        if self._is_over(link):
+            how = "was cut" if link.close_code is None else f"was closed with {link.close_code}"
+            return f"a connection beside it {how}"
+        if self._answered < asked or self._worst > self._max_stall:
+            return f"a connection beside it waited {max(self._worst, self._max_stall):.1f} s for an answer"
+        return None
+
+    async def _ping(self, link: Link) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._is_over(link):
+            self._asked += 1
+            token, sent = b"canary" + struct.pack("!Q", self._asked), loop.time()
+            await link.send(Frame(opcode=PING, data=data(token)))
+            answered = False
+            while not answered and not self._is_over(link):
+                answered = await link.until(lambda: token in link.pongs, EVERY)  # noqa: B023 - awaited at once
+                self._worst = max(self._worst, loop.time() - sent)
+            if answered:
+                self.latencies.record(loop.time() - sent)
+                self._answered = self._asked
+            link.pongs.clear()
+            await link.until(lambda: False, EVERY)
+
+    @staticmethod
+    def _is_over(link: Link) -> bool:
+        return link.ended or link.close_code is not None

@@ -1,0 +1,35 @@
+"""The catalogue: named probes, a table per group. A new one is a row in its group's table."""
+
+from collections.abc import Iterable
+
+from wsctl.errors import UsageError
+from wsctl.fuzz.catalogue import engineio, frames, handshake, payload, socketio
+from wsctl.fuzz.probe import Probe
+from wsctl.spec.nearest import nearest
+
+PROBES: tuple[Probe, ...] = (
+    *handshake.PROBES,
+    *frames.PROBES,
+    *engineio.PROBES,
+    *socketio.PROBES,
+    *payload.PROBES,
+)
+
+BY_ID = {probe.id: probe for probe in PROBES}
+
+
+def chosen(ids: Iterable[str], groups: Iterable[str]) -> tuple[Probe, ...]:
+    """The probes of these ids; without any those of these groups; without any of either, all. Raises UsageError."""
+    asked = [_known(one) for one in ids]
+    wanted = set(groups)
+    if asked:
+        return tuple(asked)
+    return tuple(probe for probe in PROBES if not wanted or probe.group in wanted)
+
+
+def _known(name: str) -> Probe:
+    probe = BY_ID.get(name.upper())
+    if probe is None:
+        near = nearest(name.upper(), BY_ID)
+        raise UsageError(f"no probe {name!r}", hint=f"did you mean {near}?" if near else "wsctl fuzz --list names them")
+    return probe

@@ -1,0 +1,5 @@
+"""Probes of the group payload."""
+
+from wsctl.fuzz.probe import Probe
+
+PROBES: tuple[Probe, ...] = ()

@@ -1,0 +1,51 @@
+"""What fuzzing can be told; the command line and scenarios fill the same struct."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from wsctl.client.target import Target
+
+CASES = 200
+"""generated ones, unless told otherwise"""
+MAX_STALL = 1.0
+MAX_BYTES = 16 * 1024 * 1024
+WAIT = 10.0
+
+
+class FuzzOptions(Struct, frozen=True, kw_only=True):
+    """Times in seconds."""
+
+    target: Target
+    seed: int
+    name: str = ""
+    probes: tuple[str, ...] = ()
+    """ids; none: all of the groups"""
+    groups: tuple[str, ...] = ()
+    """none: all that apply to the target"""
+    cases: int = CASES
+    """to generate"""
+    corpus: tuple[Path, ...] = ()
+    """tapes whose clients' frames are mutated"""
+    repro: Path | None = None
+    """play this file, and nothing else"""
+    pid: int | None = None
+    """of the target, on this machine"""
+    command: str | None = None
+    """that starts the target: it is started anew whenever it died"""
+    max_stall: float = MAX_STALL
+    """a connection beside the hostile ones may wait so long for an answer"""
+    max_bytes: int = MAX_BYTES
+    """that one case may send"""
+    rate: float = 0.0
+    """cases a second at most; 0: as they come"""
+    duration: float | None = None
+    """for all of it"""
+    wait: float = WAIT
+    """for a target that died to come back"""
+    fail_fast: bool = False
+    """stop at the first harm"""
+    out: Path | None = None
+    """where reproduction files go; None: here"""
+    allow_remote: bool = False
+    """the user says that the target is theirs"""

@@ -1,0 +1,121 @@
+"""Oracle: whether the target was harmed, whatever became of the connections that a case had.
+
+The rules are those of boofuzz's and Schemathesis' monitors, for a feed: somebody else's connection lives on and is
+answered in time, a newcomer is let in, and a local process gives back what it took.
+"""
+
+import asyncio
+import ssl
+from typing import Self
+
+from msgspec import Struct
+
+from wsctl.checks.latency import Histogram
+from wsctl.client.target import Target
+from wsctl.errors import Unreachable
+from wsctl.fuzz.canary import Canary
+from wsctl.fuzz.ending import Ending
+from wsctl.fuzz.player import Player, Unfit
+from wsctl.fuzz.probe import is_server_error
+from wsctl.fuzz.process_watch import ProcessWatch
+from wsctl.fuzz.steps import Join, Steps, Upgrade
+
+FRESH_TIMEOUT = 5.0
+"""seconds for a newcomer to be let in"""
+
+
+class Speech(Struct, frozen=True):
+    """How one gets to where frames can be sent."""
+
+    engineio: bool
+    opening: Steps
+    """what a well-behaved client does"""
+
+
+SOCKETIO = Speech(engineio=True, opening=(Join(),))
+WEBSOCKET = Speech(engineio=False, opening=(Upgrade(),))
+
+
+class Oracle:
+    """Looks at the target between cases. An async context manager: it holds the canary."""
+
+    def __init__(
+        self,
+        target: Target,
+        tls: ssl.SSLContext | None,
+        speech: Speech,
+        *,
+        max_stall: float,
+        watch: ProcessWatch | None,
+    ) -> None:
+        self._target = target
+        self._tls = tls
+        self._speech = speech
+        self._watch = watch
+        self._canary = Canary(self.player, speech.opening, max_stall)
+
+    async def __aenter__(self) -> Self:
+        """Raises Unreachable where not even a well-behaved client gets in."""
+        if (objection := await self.before()) is not None:
+            await self._canary.stop()
+            raise Unreachable(f"{self._target.shown}: {objection}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._canary.stop()
+        if self._watch is not None:
+            self._watch.stop()
+
+    def player(self) -> Player:
+        """For one more case."""
+        return Player(self._target, self._tls, engineio=self._speech.engineio)
+
+    async def before(self) -> str | None:
+        """Look, so that there is something to compare with. Why a well-behaved client is not let in; None: it is."""
+        try:
+            await self._canary.renew()
+        except (OSError, Unfit) as error:
+            return f"no connection: {error or 'timed out'}"
+        if self._watch is not None:
+            self._watch.look()
+        return None
+
+    async def after(self, endings: tuple[Ending, ...]) -> tuple[str, ...]:
+        """What harm was done since; nothing: none that can be seen."""
+        harms = [f"answered HTTP {one}" for ending in endings for one in ending.statuses if is_server_error(one)]
+        if (objection := await self._canary.objection()) is not None:
+            harms.append(objection)
+        if (objection := await self._newcomer()) is not None:
+            harms.append(objection)
+        if self._watch is not None:
+            harms += await self._watch.objections()
+        return tuple(dict.fromkeys(harms))
+
+    async def returned(self, within: float) -> bool:
+        """Whether a newcomer is let in again, in time: somebody may start a server anew that died."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within
+        while await self._newcomer() is not None:
+            if loop.time() > deadline:
+                return False
+            await asyncio.sleep(0.1)
+        return True
+
+    @property
+    def latencies(self) -> Histogram:
+        """Of the canary's pings, seconds."""
+        return self._canary.latencies
+
+    async def _newcomer(self) -> str | None:
+        """Why a fresh connection is not let in; None: it is."""
+        player = self.player()
+        try:
+            async with asyncio.timeout(FRESH_TIMEOUT):
+                await player.hold(self._speech.opening)
+        except TimeoutError:
+            return f"a fresh connection was not accepted within {FRESH_TIMEOUT:g} s"
+        except (OSError, Unfit) as error:
+            return f"a fresh connection was not accepted: {error}"
+        finally:
+            player.leave()
+        return None

@@ -1,0 +1,137 @@
+"""One run of `wsctl fuzz`: what is asked for, against the target, to a result."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+
+from wsctl.clock import Clock
+from wsctl.errors import UsageError
+from wsctl.fuzz.campaign import Campaign
+from wsctl.fuzz.catalogue import chosen
+from wsctl.fuzz.events import Listener, Planned
+from wsctl.fuzz.link import context_of
+from wsctl.fuzz.options import FuzzOptions
+from wsctl.fuzz.oracle import SOCKETIO, WEBSOCKET, Oracle
+from wsctl.fuzz.probe import Probe
+from wsctl.fuzz.probe import Verdict as CaseVerdict
+from wsctl.fuzz.process_watch import ProcessWatch
+from wsctl.fuzz.result import FuzzResult, ProbeResult
+from wsctl.fuzz.trial import Trials
+from wsctl.model.finding import Verdict
+from wsctl.swarm.clocks import is_loopback
+from wsctl.wire.dialects import spoken
+
+
+class FuzzRun:
+    """Made of options; `run` plays, and tells how it goes; `stop` ends it early, with what there is."""
+
+    def __init__(self, options: FuzzOptions, clock: Clock, tell: Listener) -> None:
+        """Raises UsageError for what makes no sense, and for a target elsewhere that nobody says is theirs."""
+        if not options.allow_remote and not is_loopback(options.target):
+            raise UsageError(
+                f"{options.target.shown} is not on this machine; fuzzing may harm what it meets",
+                hint="--i-own-this-target says that you may do that to it",
+            )
+        self._options = options
+        self._clock = clock
+        self._tell = tell
+        dialect = spoken(options.target.dialect)
+        self._speech = WEBSOCKET if dialect is not None and dialect.over == "websocket" else SOCKETIO
+        asked = [one for one in chosen(options.probes, options.groups) if one.attacks == "server"]
+        self._probes = [probe for probe in asked if self._applies(probe)]
+        if options.probes and not self._probes:
+            raise UsageError(f"none of {', '.join(options.probes)} applies to {options.target.shown}")
+        self._left_out = len(asked) - len(self._probes)
+        self._work: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._campaign: Campaign | None = None
+        self._oracle: Oracle | None = None
+        self._trials: Trials | None = None
+
+    def stop(self) -> None:
+        """End with what there is."""
+        self._stopped = True
+        if self._work is not None:
+            self._work.cancel()
+
+    async def run(self) -> FuzzResult:
+        """Play everything. Raises Unreachable where the target does not let anybody in to begin with."""
+        options = self._options
+        started, began = self._clock.now(), self._clock.monotonic()
+        self._tell(
+            Planned(
+                target=options.target.shown,
+                seed=options.seed,
+                probes=len(self._probes),
+                cases=options.cases,
+                left_out=self._left_out,
+            )
+        )
+        self._work = asyncio.create_task(self._play())
+        if self._stopped:
+            self._work.cancel()
+        try:
+            done, _ = await asyncio.wait({self._work}, timeout=options.duration)
+        finally:
+            self._work.cancel()
+        with suppress(asyncio.CancelledError):  # ours; of a failure of its own it tells
+            await self._work
+        return self._result(started, self._clock.monotonic() - began, out_of_time=not done)
+
+    def _applies(self, probe: Probe) -> bool:
+        return self._speech.engineio or probe.needs in ("http", "websocket")
+
+    async def _play(self) -> None:
+        options = self._options
+        tls = await context_of(options.target)
+        pid = options.pid
+        watch = None if pid is None else ProcessWatch(lambda: pid)
+        self._oracle = Oracle(options.target, tls, self._speech, max_stall=options.max_stall, watch=watch)
+        async with self._oracle as oracle:
+            self._trials = Trials(oracle, max_bytes=options.max_bytes, rate=options.rate, wait=options.wait)
+            self._campaign = Campaign(self._trials, oracle, self._tell, fail_fast=options.fail_fast)
+            await self._campaign.run(self._probes)
+
+    def _result(self, started: float, duration: float, *, out_of_time: bool) -> FuzzResult:
+        results = () if self._campaign is None else tuple(self._campaign.results)
+        counts = Counter(result.verdict for result in results)
+        verdict, reason = _verdict(counts)
+        notes = []
+        if self._left_out:
+            notes.append(f"{self._left_out} probes do not apply to a raw WebSocket")
+        missing = len(self._probes) - len(results)
+        if missing and not self._stopped:
+            notes.append(
+                f"{missing} probes were not played: {'out of time' if out_of_time else 'stopped at a failure'}"
+            )
+        return FuzzResult(
+            name=self._options.name,
+            verdict=verdict,
+            reason=reason,
+            duration=duration,
+            started_at=started,
+            target=self._options.target.shown,
+            interrupted=self._stopped,
+            seed=self._options.seed,
+            counts={one.value: counts[one] for one in CaseVerdict},
+            metrics=self._metrics(results, counts),
+            probes=results,
+            generated=None,
+            notes=tuple(notes),
+        )
+
+    def _metrics(self, results: tuple[ProbeResult, ...], counts: Counter[CaseVerdict]) -> dict[str, float]:
+        metrics: dict[str, float] = {"fuzz.probes": len(results)}
+        metrics |= {f"fuzz.{one.value.replace('-', '_')}": counts[one] for one in CaseVerdict}
+        if self._trials is not None and self._oracle is not None:
+            metrics["fuzz.played"] = self._trials.played
+            metrics |= self._oracle.latencies.metrics("canary.time")
+        return metrics
+
+
+def _verdict(counts: Counter[CaseVerdict]) -> tuple[Verdict, str | None]:
+    if counts[CaseVerdict.FAILED]:
+        return Verdict.FAIL, None
+    if counts[CaseVerdict.PASSED] + counts[CaseVerdict.NON_STRICT]:
+        return Verdict.PASS, None
+    return Verdict.UNVERIFIABLE, "no probe could be carried out"

@@ -1,0 +1,206 @@
+"""Steps: what a case does to the other side, as data. Probes are made of them, generated cases and their files too.
+
+Texts of a query, header or message may hold `{sid}`: the session that `Open` or `Upgrade` was given.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Run(Struct, frozen=True, omit_defaults=True):
+    """A text (UTF-8) or bytes, so many times over."""
+
+    text: str = ""
+    raw: bytes = b""
+    """used where there is no text"""
+    times: int = 1
+
+    def expand(self) -> bytes:
+        """As bytes."""
+        return (self.text.encode("utf-8", "surrogatepass") or self.raw) * self.times
+
+
+Data = tuple[Run, ...]
+"""Bytes that are written down short however long they are."""
+
+Part = str | bytes | tuple[str | bytes, int]
+
+
+def data(*parts: Part) -> Data:
+    """`data("42", ("[", 100_000))` is 42 and a hundred thousand brackets."""
+    return tuple(_run(part) for part in parts)
+
+
+def _run(part: Part) -> Run:
+    unit, times = part if isinstance(part, tuple) else (part, 1)
+    return Run(text=unit, times=times) if isinstance(unit, str) else Run(raw=unit, times=times)
+
+
+def expand(content: Data) -> bytes:
+    """As bytes."""
+    return b"".join(run.expand() for run in content)
+
+
+class Step(Struct, frozen=True, tag_field="do", tag=str.lower):
+    """One thing to do. It dials, where it needs a connection and there is none."""
+
+
+# HTTP
+
+
+class Request(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """A request on a connection of its own, and its answer."""
+
+    method: str = "GET"
+    path: str | None = None
+    """None: the target's"""
+    query: str = ""
+    headers: Headers = ()
+    body: Data | None = None
+    chunked: bool = False
+    """send the body in chunks, its length untold"""
+    wait: bool = True
+    """for the answer; False: it is looked at in the end"""
+    times: int = 1
+    """at once"""
+
+
+class Raw(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """Bytes as they are onto the connection, before any handshake or after."""
+
+    data: Data
+    times: int = 1
+    every: float = 0.0
+    """seconds between two of `times`"""
+
+
+# WebSocket
+
+
+class Upgrade(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """An opening handshake; what follows is spoken in frames. One that is not answered with 101 ends the case."""
+
+    query: str | None = None
+    """None: the target's own, of a WebSocket"""
+    headers: Headers = ()
+    leading: bool = False
+    """the headers stand before those of the handshake, not behind"""
+    tail: Data = ()
+    """in the same write"""
+    compressed: bool = False
+    """offer permessage-deflate; without it the case proves nothing"""
+
+
+class Answer(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """A server's answer to a client's opening handshake, unlike the usual one. It comes first, if at all."""
+
+    headers: Headers = ()
+    leading: bool = False
+    """the headers stand before those of the handshake, not behind"""
+    tail: Data = ()
+    """in the same write"""
+    without: tuple[str, ...] = ()
+    """headers of the usual answer that are left out, in small letters"""
+
+
+class Frame(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """One frame, lawful or not (RFC 6455, section 5.2)."""
+
+    opcode: int = 1
+    data: Data = ()
+    fin: bool = True
+    rsv: int = 0
+    """three bits; RSV1 is 4"""
+    masked: bool | None = None
+    """None: as it is right for the side that sends"""
+    length: int | None = None
+    """that the head claims; None: the true one"""
+    wide: bool = False
+    """write the length in eight bytes, however small"""
+    deflated: bool = False
+    """compress the data (RFC 7692); `rsv` is to say so"""
+    times: int = 1
+
+
+class Cut(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """End the connection; what follows dials anew."""
+
+    how: Literal["close", "fin", "rst"] = "close"
+
+
+class Wait(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """Until the connection ends, at most so many seconds; what comes meanwhile is answered as a client would."""
+
+    seconds: float
+    answers: bool = True
+    """False: not even heartbeats are answered"""
+
+
+class Await(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """Wait for a message that begins so; without it the case proves nothing."""
+
+    prefix: str
+    seconds: float = 5.0
+
+
+# Engine.IO and Socket.IO
+
+
+class Open(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """Begin an Engine.IO session."""
+
+    carrier: Literal["websocket", "polling"] = "websocket"
+
+
+class Join(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """Join a Socket.IO namespace, in a session that is opened where there is none."""
+
+    namespace: str | None = None
+    """None: the target's"""
+    auth: dict[str, Any] | None = None
+    """None: the target's"""
+
+
+class Say(Step, frozen=True, kw_only=True, omit_defaults=True):
+    """A message of the session, over whatever carries it: Engine.IO's text, or binary."""
+
+    data: Data
+    binary: bool = False
+    times: int = 1
+
+
+Steps = tuple[Request | Raw | Upgrade | Answer | Frame | Cut | Wait | Await | Open | Join | Say, ...]
+
+
+class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is done to the other side in one go."""
+
+    steps: Steps
+    name: str = ""
+    at_once: int = 1
+    """so many of them side by side"""
+    ask: Literal["session", "ping"] = "session"
+    """how to ask afterwards whether it lives: in its own words where there are any, or by WebSocket ping only"""
+
+
+def size(case: Case) -> int:
+    """Bytes of content that it sends."""
+    return case.at_once * sum(_size(step) for step in case.steps)
+
+
+def _size(step: Step) -> int:
+    match step:
+        case Request(body=content, times=times):
+            return times * sum(_length(run) for run in content or ())
+        case Raw(data=content, times=times) | Frame(data=content, times=times) | Say(data=content, times=times):
+            return times * sum(_length(run) for run in content)
+        case Upgrade(tail=content):
+            return sum(_length(run) for run in content)
+    return 0
+
+
+def _length(run: Run) -> int:
+    return len(run.text.encode("utf-8", "surrogatepass") or run.raw) * run.times

@@ -1,0 +1,80 @@
+"""Trial: a case played under the eyes of the oracle, within what was allowed."""
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from wsctl.fuzz.ending import Ending
+from wsctl.fuzz.oracle import Oracle
+from wsctl.fuzz.player import Player
+from wsctl.fuzz.steps import Case, size
+
+_WORST = ("unreachable", "silent", "alive", "answered", "cut", "closed")
+"""kinds of endings of cases side by side, the worst first"""
+
+
+class Trial(Struct, frozen=True):
+    """What came of it."""
+
+    ending: Ending
+    harms: tuple[str, ...] = ()
+    """what the oracle objects to"""
+
+
+class Trials:
+    """Plays cases, one after another, against a target that an oracle watches."""
+
+    def __init__(self, oracle: Oracle, *, max_bytes: int, rate: float, wait: float) -> None:
+        self._oracle = oracle
+        self._max_bytes = max_bytes
+        self._rate = rate
+        self._wait = wait
+        self._next = 0.0
+        self.played = 0
+        self.gone = False
+        """the target died, and did not come back"""
+
+    async def play(self, case: Case, deadline: float, *, may_stay: bool = True) -> Trial:
+        """Play a case. Where the target died of it, it has come back in the end, or is `gone`."""
+        if self.gone:
+            return Trial(unfit("the target is gone"))
+        if size(case) > self._max_bytes:
+            return Trial(unfit(f"it sends {size(case):,} bytes; --max-bytes allows {self._max_bytes:,}"))
+        await self._pace()
+        if (objection := await self._oracle.before()) is not None and not await self._came_back():
+            return Trial(unfit(objection))
+        self.played += 1
+        endings = await play_at_once(self._oracle.player, case, deadline, may_stay=may_stay)
+        harms = await self._oracle.after(endings)
+        if harms:
+            await self._came_back()
+        return Trial(worst(endings), harms)
+
+    async def _came_back(self) -> bool:
+        self.gone = not await self._oracle.returned(self._wait)
+        return not self.gone and await self._oracle.before() is None
+
+    async def _pace(self) -> None:
+        if self._rate:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, self._next - loop.time()))
+            self._next = max(self._next, loop.time()) + 1 / self._rate
+
+
+async def play_at_once(
+    player: Callable[[], Player], case: Case, deadline: float, *, may_stay: bool
+) -> tuple[Ending, ...]:
+    """A case's endings: one for each of it that is played at the same time."""
+    players = [player() for _ in range(case.at_once)]
+    return tuple(await asyncio.gather(*(one.play(case, deadline, may_stay=may_stay) for one in players)))
+
+
+def worst(endings: tuple[Ending, ...]) -> Ending:
+    """That one of several which is the least harmless."""
+    return min(endings, key=lambda one: (one.unfit is not None, _WORST.index(one.kind)))
+
+
+def unfit(reason: str) -> Ending:
+    """Of a case that could not be played."""
+    return Ending(kind="silent", unfit=reason)
