@@ -1,0 +1,131 @@
+"""Proxy: stands between clients and their servers, and harms what passes as it is told."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from wsctl.chaos.connection import Connection
+from wsctl.chaos.fault import AnyFault
+from wsctl.chaos.firing import Firing, Listener
+from wsctl.chaos.message import DialectReader, Message, Reader
+from wsctl.chaos.side import Side
+from wsctl.chaos.upstream import Upstream
+from wsctl.clock import Clock
+from wsctl.server.sockets import BACKLOG, bind, dialable
+from wsctl.wire.dialect import Dialect
+
+
+class Proxy:
+    """`async with Proxy(…) as proxy: …` takes clients at `proxy.url` meanwhile.
+
+    `on_firing` hears of each fault that struck, `say` of what people should know, in a line.
+    """
+
+    def __init__(
+        self,
+        upstreams: Sequence[Upstream],
+        clock: Clock,
+        *,
+        seed: int,
+        host: str | None,
+        port: int,
+        dialect: Dialect | None,
+        on_firing: Listener,
+        say: Callable[[str], None],
+    ) -> None:
+        self.upstreams = upstreams
+        self.clock = clock
+        self.seed = seed
+        self.say = say
+        self.faults: list[AnyFault] = []
+        self.connections: dict[int, Connection] = {}
+        """those that are WebSockets, by number"""
+        self.passed: Counter[str] = Counter()
+        """messages that went on, by direction"""
+        self._dialect = dialect
+        self._on_firing = on_firing
+        self._numbers = itertools.count(1)
+        self._turns = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._servers: list[asyncio.Server] = []
+        self._sockets = bind(host, port)
+        self.url = f"http://{dialable(*self._sockets[0].getsockname()[:2])}"
+
+    async def __aenter__(self) -> "Proxy":
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            self._servers.append(await loop.create_server(self._take, sock=sock, backlog=BACKLOG))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for server in self._servers:
+            server.close()
+        for fault in tuple(self.faults):
+            self.remove(fault)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Faults
+
+    def add(self, fault: AnyFault) -> None:
+        """From now on it harms."""
+        self.faults = [*self.faults, fault]
+        fault.start()
+
+    def remove(self, fault: AnyFault) -> None:
+        """What it holds goes on."""
+        fault.stop()
+        self.faults = [one for one in self.faults if one is not fault]
+
+    def tell(
+        self, fault: AnyFault, action: str, connection: Connection | None, message: Message | None, detail: str | None
+    ) -> None:
+        """A fault struck."""
+        event = None if message is None else message.event
+        self._on_firing(
+            Firing(
+                at=int(self.clock.monotonic() * 1e9),
+                time=self.clock.now(),
+                fault=fault.name,
+                type=fault.type_name,
+                action=action,
+                conn=None if connection is None else connection.name,
+                client=None if connection is None else connection.client,
+                direction=None if message is None else message.direction,
+                event=None if event is None else event.name,
+                channel=None if event is None else event.channel,
+                epoch=None if event is None else event.epoch,
+                seq=None if event is None else event.seq,
+                detail=detail,
+            )
+        )
+
+    # Connections
+
+    def choose_upstream(self) -> Upstream:
+        """In turn, of those that are up; where none is, any."""
+        up = [one for one in self.upstreams if one.is_up] or self.upstreams
+        return up[next(self._turns) % len(up)]
+
+    def reader(self, target: str) -> Reader:
+        """What understands a connection's messages."""
+        return Reader() if self._dialect is None else DialectReader(self._dialect, target)
+
+    def opened(self, connection: Connection) -> None:
+        """It has become a WebSocket."""
+        self.connections[connection.number] = connection
+
+    def closed(self, connection: Connection) -> None:
+        """It is over."""
+        del self.connections[connection.number]
+        for fault in self.faults:
+            fault.left(connection)
+
+    def _take(self) -> Side:
+        connection = Connection(self, next(self._numbers))
+        task = asyncio.get_running_loop().create_task(connection.run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return connection.lower

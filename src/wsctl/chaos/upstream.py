@@ -1,0 +1,40 @@
+"""Upstream: a server behind the proxy."""
+
+import asyncio
+import ssl
+from urllib.parse import urlsplit
+
+from wsctl.chaos.heads import Head
+from wsctl.chaos.side import Side
+from wsctl.client.target import Target
+
+DIAL_TIMEOUT = 10.0
+"""seconds to connect"""
+
+
+class Upstream:
+    """Where it is, and whether it takes anybody at the moment."""
+
+    def __init__(self, target: Target, tls: ssl.SSLContext | None) -> None:
+        parts = urlsplit(target.url)
+        self.shown = target.shown
+        self.is_up = True
+        """a rolling restart takes it away for a while"""
+        self._netloc = parts.netloc
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if target.secure else 80)
+        self._origin = f"{'https' if target.secure else 'http'}://{parts.netloc}"
+        self._tls = tls
+
+    async def dial(self) -> Side:
+        """A connection to it. Raises OSError, TimeoutError included."""
+        async with asyncio.timeout(DIAL_TIMEOUT):
+            _, side = await asyncio.get_running_loop().create_connection(
+                Side, self._host, self._port, ssl=self._tls, server_hostname=self._host if self._tls else None
+            )
+        return side
+
+    def addressed(self, head: Head) -> Head:
+        """A request as if the client had come to it: a page of the proxy's own address is a page of its own."""
+        ours = head.get("origin") in (f"http://{head.get('host')}", f"https://{head.get('host')}")
+        return head.changed(host=self._netloc, **({"origin": self._origin} if ours else {}))
