@@ -16,6 +16,7 @@ from wsctl.chaos.stream import Stream
 from wsctl.chaos.upstream import Upstream
 from wsctl.errors import WireError
 from wsctl.server.sockets import linger
+from wsctl.wire.frames import CLOSE, build
 
 if TYPE_CHECKING:
     from wsctl.chaos.proxy import Proxy
@@ -35,6 +36,8 @@ class Connection:
         self.proxy = proxy
         self.number = number
         self.name = f"c{number}"
+        self.address = ""
+        """of the client, without its port"""
         self.client: str | None = None
         """as a Socket.IO client calls itself in its handshake auth, if it does"""
         self.upstream: Upstream | None = None
@@ -52,6 +55,8 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until one side leaves."""
+        peer = self.lower.transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
         try:
             while True:
                 head = await self._read_head(self.lower)
@@ -68,7 +73,21 @@ class Connection:
         finally:
             self._end()
 
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """Both directions of a WebSocket."""
+        return () if self.down is None or self.up is None else (self.down, self.up)
+
     # What faults do
+
+    def close(self, code: int, reason: str) -> None:
+        """Close both ends with a code, as if the other side had."""
+        content = code.to_bytes(2, "big") + reason.encode()
+        self.closing("down", content)
+        for side, mask in ((self.lower, False), (self.upper, True)):
+            if side is not None and not side.lost.is_set():
+                side.write(build(CLOSE, content, mask=mask).raw)
+                side.transport.close()
 
     def cut(self, *, reset: bool) -> None:
         """End both sockets at once, by RST or FIN, without a word of WebSocket."""
@@ -148,8 +167,8 @@ class Connection:
             await self._let_pass(upper)
             return
         reader = self.proxy.reader(head.target)
-        self.down = Stream(self, "down", self.lower, reader)
-        self.up = Stream(self, "up", upper, reader)
+        self.down = Stream(self, "down", upper, self.lower, reader)
+        self.up = Stream(self, "up", self.lower, upper, reader)
         self.proxy.opened(self)
         self.lower.stream(lambda data: self._feed(self.up, data))
         upper.stream(lambda data: self._feed(self.down, data))

@@ -90,6 +90,9 @@ class Fault(Generic[Spec]):
         """What a client meets that wants in; None: nothing of ours."""
         return None
 
+    def opened(self, connection: "Connection") -> None:
+        """A connection has become a WebSocket."""
+
     def begin(self) -> None:
         """Its time has come: at `at`, and each `every` from then."""
 
@@ -163,6 +166,25 @@ class Fault(Generic[Spec]):
     def means_connection(self, connection: "Connection") -> bool:
         """Whether it is on, and the connection is one of those that it means."""
         return self.is_on and self._chance(connection)[0]
+
+    def strikes_at_door(self, connection: "Connection") -> bool:
+        """Whether it is on and strikes a client that wants in; `nth` counts those, `p` is for each of them."""
+        if not self.means_connection(connection):
+            return False
+        self.matched += 1
+        if self.spec.nth is not None and self.matched % self.spec.nth:
+            return False
+        return self.spec.p >= 1 or self.dice(connection).random() < self.spec.p
+
+    @cached_property
+    def own_dice(self) -> Random:
+        """For what chance decides about all connections together."""
+        return Random(f"{self.proxy.seed} {self.name}")  # noqa: S311 - a seed is the point
+
+    @property
+    def waits_for_message(self) -> bool:
+        """Whether its options say which message it is about."""
+        return not self._asks_nothing or self.spec.nth is not None or self.spec.p < 1
 
     def dice(self, connection: "Connection") -> Random:
         """For whatever else chance decides about a connection."""

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from wsctl.chaos.connection import Connection
-from wsctl.chaos.fault import AnyFault
+from wsctl.chaos.fault import AnyFault, FaultSpec
+from wsctl.chaos.faults import FAULTS
 from wsctl.chaos.firing import Firing, Listener
 from wsctl.chaos.message import DialectReader, Message, Reader
 from wsctl.chaos.side import Side
 from wsctl.chaos.upstream import Upstream
 from wsctl.clock import Clock
+from wsctl.errors import UsageError
 from wsctl.server.sockets import BACKLOG, bind, dialable
 from wsctl.wire.dialect import Dialect
 
@@ -69,10 +71,14 @@ class Proxy:
 
     # Faults
 
-    def add(self, fault: AnyFault) -> None:
-        """From now on it harms."""
+    def add(self, name: str, type_name: str, spec: FaultSpec) -> AnyFault:
+        """From now on it harms. Raises UsageError for a name that is taken."""
+        if any(fault.name == name for fault in self.faults):
+            raise UsageError(f"there is a fault {name!r} already; expected another name", hint="give it one with name=")
+        fault = FAULTS[type_name](name, spec, self)
         self.faults = [*self.faults, fault]
         fault.start()
+        return fault
 
     def remove(self, fault: AnyFault) -> None:
         """What it holds goes on."""
@@ -116,6 +122,8 @@ class Proxy:
     def opened(self, connection: Connection) -> None:
         """It has become a WebSocket."""
         self.connections[connection.number] = connection
+        for fault in self.faults:
+            fault.opened(connection)
 
     def closed(self, connection: Connection) -> None:
         """It is over."""

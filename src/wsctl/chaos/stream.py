@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from wsctl.chaos.connection import Connection
     from wsctl.chaos.fault import AnyFault
 
+MAX_KEPT = 16 * 1024 * 1024
+"""bytes of a stalled stream; past them its source is read no further"""
 MAX_FRAME = 64 * 1024 * 1024
 """bytes of a frame that may be held"""
 
@@ -18,21 +20,39 @@ MAX_FRAME = 64 * 1024 * 1024
 class Stream:
     """Feed it what one side says; it writes what the other side is to hear."""
 
-    def __init__(self, connection: "Connection", direction: Direction, sink: Side, reader: Reader) -> None:
+    def __init__(
+        self, connection: "Connection", direction: Direction, source: Side, sink: Side, reader: Reader
+    ) -> None:
         self.connection = connection
         self.direction: Direction = direction
+        self.source = source
         self._sink = sink
         self._splitter = Splitter(MAX_FRAME)
         self._assembler = Assembler(direction, reader)
         self._out: list[bytes] | None = None
         """what goes out at the end of the bytes that are being fed"""
+        self._stalling: set[object] = set()
+        self._kept = b""
+        """what came while it was stalled"""
         self._held = 0
         """messages that faults hold"""
         self._then: Callable[[], None] | None = None
         """to be done once nothing is held"""
 
+    def stall(self, who: object, *, stalled: bool) -> None:
+        """Keep what comes until nobody stalls it; it is read no further once that is a lot."""
+        (self._stalling.add if stalled else self._stalling.discard)(who)
+        if not self._stalling and (kept := self._kept):
+            self._kept = b""
+            self.source.hold(self, held=False)
+            self.feed(kept)
+
     def feed(self, received: bytes) -> None:
         """Take bytes. Raises WireError for frames that nobody may hold."""
+        if self._stalling:
+            self._kept += received
+            self.source.hold(self, held=len(self._kept) > MAX_KEPT)
+            return
         self._out = []
         try:
             for frame in self._splitter.feed(received):

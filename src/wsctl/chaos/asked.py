@@ -1,0 +1,50 @@
+"""Faults as they are asked for: on the command line, in YAML, over HTTP. All end in an `Asked`, or in a clear error."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from wsctl.chaos.fault import FaultSpec
+from wsctl.chaos.faults import FAULTS
+from wsctl.errors import UsageError
+from wsctl.spec.document import Document, Path
+from wsctl.spec.loader import read_scalar
+from wsctl.spec.nearest import nearest
+from wsctl.spec.typed import build
+
+
+class Asked(Struct, frozen=True):
+    """A fault by its name and type, with its options."""
+
+    name: str
+    type: str
+    spec: FaultSpec
+
+
+def read_fault(text: str) -> Asked:
+    """`drop`, or `drop:channel=symbol:BTC/USDT:ticker,p=0.1`; `name=…` gives it a name. Raises UsageError."""
+    kind, _, rest = text.partition(":")
+    options: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"--fault {text}: {part!r} is no option; expected KEY=VALUE")
+        options[key.strip()] = read_scalar(value)
+    name = str(options.pop("name", kind))
+    return Asked(name, kind, fault_spec(Document(f"--fault {text}", options, {}, {}), (), kind))
+
+
+def asked(type_name: str, options: Mapping[str, Any], *, name: str | None = None, where: str = "fault") -> Asked:
+    """A fault out of plain data. Raises UsageError."""
+    spec = fault_spec(Document(where, dict(options), {}, {}), (), type_name)
+    return Asked(name or type_name, type_name, spec)
+
+
+def fault_spec(document: Document, path: Path, type_name: str) -> FaultSpec:
+    """The options of a fault that stand at a place of a document. Raises UsageError for them, and for its type."""
+    if type_name not in FAULTS:
+        near = nearest(type_name, FAULTS)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(FAULTS)}"
+        raise UsageError(f"no fault {type_name!r}", hint=hint)
+    return build(document, path, FAULTS[type_name].options)

@@ -1,0 +1,51 @@
+"""rolling-restart: one upstream after another is taken away and comes back."""
+
+import asyncio
+from typing import Annotated
+
+from msgspec import Meta
+
+from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.upstream import Upstream
+from wsctl.spec.kinds import Duration
+
+
+class RollingRestartSpec(FaultSpec, frozen=True, kw_only=True):
+    """Each upstream in turn is taken away: its connections are closed, and it takes nobody until it is back."""
+
+    code: Annotated[int, Meta(ge=1000, le=4999, description="What connections are closed with.")] = 1012
+    down: Annotated[Duration, Meta(gt=0, description="How long each is away.")] = 2.0
+    pause: Annotated[Duration, Meta(ge=0, description="From one's return to the next one's leaving.")] = 1.0
+
+
+class RollingRestart(Fault[RollingRestartSpec]):
+    """Takes upstreams away, one at a time."""
+
+    type_name = "rolling-restart"
+    options = RollingRestartSpec
+    _rolling: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Roll."""
+        self._rolling = asyncio.get_running_loop().create_task(self._roll())
+
+    def end(self) -> None:
+        """All are up again."""
+        if self._rolling is not None:
+            self._rolling.cancel()
+        for upstream in self.proxy.upstreams:
+            upstream.is_up = True
+
+    async def _roll(self) -> None:
+        for upstream in self.proxy.upstreams:
+            self._take_away(upstream)
+            await asyncio.sleep(self.spec.down)
+            upstream.is_up = True
+            await asyncio.sleep(self.spec.pause)
+
+    def _take_away(self, upstream: Upstream) -> None:
+        upstream.is_up = False
+        for connection in tuple(self.proxy.connections.values()):
+            if connection.upstream is upstream:
+                self.fire("closed", connection, detail=f"{self.spec.code} {upstream.shown} restarts")
+                connection.close(self.spec.code, "restart")
