@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ class Gone(Exception):
 class Connection:
     """One client's TCP connection, and the one that was made to an upstream for it. `run` is its life."""
 
-    def __init__(self, proxy: "Proxy", number: int) -> None:
+    def __init__(self, proxy: "Proxy", number: int, connected: Callable[[], None]) -> None:
         self.proxy = proxy
         self.number = number
         self.name = f"c{number}"
@@ -44,7 +45,7 @@ class Connection:
         """that it was led to"""
         self.down: Stream | None = None
         self.up: Stream | None = None
-        self.lower = Side()
+        self.lower = Side(connected)
         self.upper: Side | None = None
         self.closing_code: int | None = None
 

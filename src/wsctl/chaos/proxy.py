@@ -132,8 +132,10 @@ class Proxy:
             fault.left(connection)
 
     def _take(self) -> Side:
-        connection = Connection(self, next(self._numbers))
-        task = asyncio.get_running_loop().create_task(connection.run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        def begin() -> None:
+            task = asyncio.get_running_loop().create_task(connection.run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        connection = Connection(self, next(self._numbers), begin)
         return connection.lower

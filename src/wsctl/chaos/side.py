@@ -14,7 +14,8 @@ HIGH_WATER = 256 * 1024
 class Side(asyncio.Protocol):
     """A socket. `other` is not read while this one cannot be written to."""
 
-    def __init__(self) -> None:
+    def __init__(self, connected: Callable[[], None] = lambda: None) -> None:
+        self._connected = connected
         self.other: Side | None = None
         self.lost = asyncio.Event()
         self.broke = False
@@ -92,6 +93,7 @@ class Side(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connected()
 
     def data_received(self, data: bytes) -> None:
         """Keep it, or hand it over."""
