@@ -102,8 +102,11 @@ class Fault(Generic[Spec]):
     # When
 
     def start(self) -> None:
-        """It has come in: `begin` and `end` are called at their times."""
-        self._call_at(self.came_in + self.spec.at, self._begin)
+        """It has come in: `begin` and `end` are called at their times, `begin` at once where there is no `at`."""
+        if self.spec.at:
+            self._call_at(self.came_in + self.spec.at, self._begin)
+        else:
+            self._begin()
 
     def stop(self) -> None:
         """It is taken away."""

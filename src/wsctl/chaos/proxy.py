@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from wsctl.chaos.asked import Asked
 from wsctl.chaos.connection import Connection
-from wsctl.chaos.fault import AnyFault, FaultSpec
+from wsctl.chaos.fault import AnyFault
 from wsctl.chaos.faults import FAULTS
 from wsctl.chaos.firing import Firing, Listener
 from wsctl.chaos.message import DialectReader, Message, Reader
@@ -21,7 +23,8 @@ from wsctl.wire.dialect import Dialect
 class Proxy:
     """`async with Proxy(…) as proxy: …` takes clients at `proxy.url` meanwhile.
 
-    `on_firing` hears of each fault that struck, `say` of what people should know, in a line.
+    `faults` are in force before anybody comes. Raises UsageError for two of one name, and for an address that cannot be
+    had. `on_firing` hears of each fault that struck, `say` of what people should know, in a line.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Proxy:
         host: str | None,
         port: int,
         dialect: Dialect | None,
+        faults: Sequence[Asked],
         on_firing: Listener,
         say: Callable[[str], None],
     ) -> None:
@@ -40,13 +44,15 @@ class Proxy:
         self.clock = clock
         self.seed = seed
         self.say = say
+        self.enabled = True
         self.faults: list[AnyFault] = []
         self.connections: dict[int, Connection] = {}
         """those that are WebSockets, by number"""
         self.passed: Counter[str] = Counter()
         """messages that went on, by direction"""
         self._dialect = dialect
-        self._on_firing = on_firing
+        self._initial = faults
+        self._listeners: list[Listener] = [on_firing]
         self._numbers = itertools.count(1)
         self._turns = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,6 +62,7 @@ class Proxy:
 
     async def __aenter__(self) -> "Proxy":
         loop = asyncio.get_running_loop()
+        self.populate(self._initial)  # before anybody can come
         for sock in self._sockets:
             self._servers.append(await loop.create_server(self._take, sock=sock, backlog=BACKLOG))
         return self
@@ -71,11 +78,12 @@ class Proxy:
 
     # Faults
 
-    def add(self, name: str, type_name: str, spec: FaultSpec) -> AnyFault:
+    def add(self, wanted: Asked) -> AnyFault:
         """From now on it harms. Raises UsageError for a name that is taken."""
-        if any(fault.name == name for fault in self.faults):
-            raise UsageError(f"there is a fault {name!r} already; expected another name", hint="give it one with name=")
-        fault = FAULTS[type_name](name, spec, self)
+        if any(fault.name == wanted.name for fault in self.faults):
+            hint = "give it one with name="
+            raise UsageError(f"there is a fault {wanted.name!r} already; expected another name", hint=hint)
+        fault = FAULTS[wanted.type](wanted.name, wanted.spec, self)
         self.faults = [*self.faults, fault]
         fault.start()
         return fault
@@ -85,28 +93,57 @@ class Proxy:
         fault.stop()
         self.faults = [one for one in self.faults if one is not fault]
 
+    def populate(self, wanted: Sequence[Asked]) -> None:
+        """These faults and no others. Raises UsageError, with nothing changed, for two of one name."""
+        names = Counter(one.name for one in wanted)
+        for name, count in names.items():
+            if count > 1:
+                hint = "give them names with name="
+                raise UsageError(f"{count} faults are called {name!r}; expected a name for each", hint=hint)
+        for fault in tuple(self.faults):
+            self.remove(fault)
+        for one in wanted:
+            self.add(one)
+
+    def enable(self, *, enabled: bool) -> None:
+        """Down, it cuts who is there and resets who comes, as an outage does."""
+        self.enabled = enabled
+        if not enabled:
+            for connection in tuple(self.connections.values()):
+                connection.cut(reset=True)
+
+    @contextmanager
+    def listening(self) -> Iterator[list[Firing]]:
+        """Collect what strikes meanwhile."""
+        heard: list[Firing] = []
+        self._listeners.append(heard.append)
+        try:
+            yield heard
+        finally:
+            self._listeners.remove(heard.append)
+
     def tell(
         self, fault: AnyFault, action: str, connection: Connection | None, message: Message | None, detail: str | None
     ) -> None:
         """A fault struck."""
         event = None if message is None else message.event
-        self._on_firing(
-            Firing(
-                at=int(self.clock.monotonic() * 1e9),
-                time=self.clock.now(),
-                fault=fault.name,
-                type=fault.type_name,
-                action=action,
-                conn=None if connection is None else connection.name,
-                client=None if connection is None else connection.client,
-                direction=None if message is None else message.direction,
-                event=None if event is None else event.name,
-                channel=None if event is None else event.channel,
-                epoch=None if event is None else event.epoch,
-                seq=None if event is None else event.seq,
-                detail=detail,
-            )
+        firing = Firing(
+            at=int(self.clock.monotonic() * 1e9),
+            time=self.clock.now(),
+            fault=fault.name,
+            type=fault.type_name,
+            action=action,
+            conn=None if connection is None else connection.name,
+            client=None if connection is None else connection.client,
+            direction=None if message is None else message.direction,
+            event=None if event is None else event.name,
+            channel=None if event is None else event.channel,
+            epoch=None if event is None else event.epoch,
+            seq=None if event is None else event.seq,
+            detail=detail,
         )
+        for listener in self._listeners:
+            listener(firing)
 
     # Connections
 
@@ -133,6 +170,9 @@ class Proxy:
 
     def _take(self) -> Side:
         def begin() -> None:
+            if not self.enabled:
+                connection.cut(reset=True)
+                return
             task = asyncio.get_running_loop().create_task(connection.run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
