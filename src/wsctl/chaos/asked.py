@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from wsctl.chaos.fault import FaultSpec
@@ -11,7 +12,7 @@ from wsctl.errors import UsageError
 from wsctl.spec.document import Document, Path
 from wsctl.spec.loader import read_scalar
 from wsctl.spec.nearest import nearest
-from wsctl.spec.typed import build
+from wsctl.spec.typed import build, written
 
 
 class Asked(Struct, frozen=True):
@@ -48,3 +49,8 @@ def fault_spec(document: Document, path: Path, type_name: str) -> FaultSpec:
         hint = f"did you mean {near}?" if near else f"there are {', '.join(FAULTS)}"
         raise UsageError(f"no fault {type_name!r}", hint=hint)
     return build(document, path, FAULTS[type_name].options)
+
+
+def as_attributes(spec: FaultSpec) -> dict[str, Any]:
+    """A fault's options as plain data, those left out that say nothing; durations with their unit."""
+    return written(spec, msgspec.to_builtins(spec))

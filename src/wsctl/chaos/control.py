@@ -4,6 +4,8 @@ A toxic is a fault: `stream` is downstream or upstream, `toxicity` the share of 
 its other options. What a fault did is `applied`; who was struck the moment that it came in, is `struck`.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,13 +15,15 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from wsctl import __version__
-from wsctl.chaos.asked import Asked, asked
+from wsctl.chaos.asked import Asked, as_attributes, asked
 from wsctl.chaos.fault import AnyFault
 from wsctl.chaos.metrics import registry_of
 from wsctl.chaos.proxy import Proxy
 from wsctl.errors import UsageError
-from wsctl.spec.typed import written
+from wsctl.server.sockets import bind, dialable
 
+LAST_ANSWERS = 0.3
+"""seconds for requests under way at the end"""
 NAME = "wsctl"
 """of the one proxy"""
 _ONE = f"/proxies/{NAME}"
@@ -166,7 +170,7 @@ class Control:
 
 def shown(fault: AnyFault) -> dict[str, Any]:
     """A fault as the API tells of it: only those attributes that say something."""
-    options = written(fault.spec, msgspec.to_builtins(fault.spec))
+    options = as_attributes(fault.spec)
     return {
         "name": fault.name,
         "type": fault.type_name,
@@ -206,3 +210,17 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
     except web.HTTPException as error:
         return _json({"error": error.text or error.reason, "status": error.status}, status=error.status)
     return response
+
+
+@asynccontextmanager
+async def served(proxy: Proxy, port: int) -> AsyncIterator[str]:
+    """The API on loopback, at the URL that this yields. Raises UsageError for a port that is taken."""
+    sockets = bind(None, port)
+    runner = web.AppRunner(Control(proxy).app(), access_log=None, handle_signals=False, shutdown_timeout=LAST_ANSWERS)
+    await runner.setup()
+    try:
+        for sock in sockets:
+            await web.SockSite(runner, sock).start()
+        yield f"http://{dialable(*sockets[0].getsockname()[:2])}"
+    finally:
+        await runner.cleanup()

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from wsctl.chaos.heads import Head
 from wsctl.chaos.side import Side
+from wsctl.client.route import tls_context
 from wsctl.client.target import Target
 
 DIAL_TIMEOUT = 10.0
@@ -38,3 +39,8 @@ class Upstream:
         """A request as if the client had come to it: a page of the proxy's own address is a page of its own."""
         ours = head.get("origin") in (f"http://{head.get('host')}", f"https://{head.get('host')}")
         return head.changed(host=self._netloc, **({"origin": self._origin} if ours else {}))
+
+
+async def open_upstream(target: Target) -> Upstream:
+    """An upstream whose certificate is checked as the target says. Raises UsageError."""
+    return Upstream(target, await asyncio.to_thread(tls_context, target) if target.secure else None)

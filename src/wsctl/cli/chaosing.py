@@ -1,0 +1,138 @@
+"""What chaos does around the proxy: upstreams, faults, the log, the control API, a summary at every end."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, closing
+from inspect import cleandoc
+from pathlib import Path
+from random import SystemRandom
+
+from msgspec import Struct
+
+from wsctl.chaos.asked import Asked, read_fault
+from wsctl.chaos.control import served
+from wsctl.chaos.fault import FaultSpec
+from wsctl.chaos.faults import FAULTS
+from wsctl.chaos.firing import Firing, encode
+from wsctl.chaos.presets import PRESETS
+from wsctl.chaos.proxy import Proxy
+from wsctl.chaos.upstream import open_upstream
+from wsctl.cli.console import print_text, say
+from wsctl.cli.loop import until_terminated
+from wsctl.cli.output import open_lines
+from wsctl.cli.ready_file import announced
+from wsctl.cli.recording import find_upstream
+from wsctl.client.target import Target
+from wsctl.clock import SystemClock
+from wsctl.errors import ExitCode, UsageError
+from wsctl.report.words import counted
+from wsctl.spec.nearest import nearest
+from wsctl.swarm.clocks import is_loopback
+from wsctl.wire.dialects import spoken
+
+
+class ChaosOptions(Struct, frozen=True, kw_only=True):
+    """What was asked for."""
+
+    upstreams: tuple[str, ...]
+    faults: tuple[str, ...]
+    preset: str | None
+    seed: int | None
+    host: str | None
+    port: int
+    control_port: int
+    log: Path | None
+    dialect: str | None
+    cacert: str | None
+    insecure: bool
+    ready_file: Path | None
+    allow_remote: bool
+    until_stdin_ends: bool
+
+
+async def run_chaos(options: ChaosOptions) -> ExitCode:
+    """Proxy until SIGTERM or the end of stdin (exit 0), or Ctrl-C."""
+    faults = asked_for(options.faults, options.preset)
+    targets = [_target(url, options) for url in options.upstreams]
+    seed = SystemRandom().randrange(2**32) if options.seed is None else options.seed
+    dialect = spoken(targets[0].dialect)
+    async with AsyncExitStack() as stack:
+        log = None if options.log is None else stack.enter_context(closing(open_lines(options.log)))
+
+        def on_firing(firing: Firing) -> None:
+            if log is not None:
+                log.put(encode(firing))
+
+        proxy = Proxy(
+            [await open_upstream(target) for target in targets],
+            SystemClock(),
+            seed=seed,
+            host=options.host,
+            port=options.port,
+            dialect=dialect if dialect is not None and dialect.over == "websocket" else None,
+            faults=faults,
+            on_firing=on_firing,
+            say=_log,
+        )
+        control = await stack.enter_async_context(served(proxy, options.control_port))
+        await stack.enter_async_context(proxy)
+        stack.enter_context(announced(options.ready_file, proxy.url, control=control))
+        _greet(proxy, control, faults)
+        try:
+            await until_terminated(asyncio.Event().wait(), or_stdin_ends=options.until_stdin_ends)
+        finally:
+            _sum_up(proxy)
+    return ExitCode.PASSED
+
+
+def asked_for(specs: Sequence[str], preset: str | None) -> list[Asked]:
+    """The faults of a preset, and those that were asked for by themselves. Raises UsageError."""
+    if preset is not None and preset not in PRESETS:
+        near = nearest(preset, PRESETS)
+        raise UsageError(
+            f"no preset {preset!r}", hint=f"did you mean {near}?" if near else f"there are {', '.join(PRESETS)}"
+        )
+    return [read_fault(spec) for spec in (*(PRESETS[preset] if preset else ()), *specs)]
+
+
+def show_faults() -> None:
+    """The faults, what each does and its own options; and the presets."""
+    every = FaultSpec.__struct_encode_fields__
+    for name, fault in FAULTS.items():
+        print_text(f"{name}\n  {cleandoc(fault.options.__doc__ or '').splitlines()[0]}")
+        if own := [option for option in fault.options.__struct_encode_fields__ if option not in every]:
+            print_text(f"  options: {', '.join(own)}")
+    print_text(f"\noptions of every fault: name, {', '.join(every)}\n\npresets:")
+    for name, specs in PRESETS.items():
+        print_text(f"  {name}: {' '.join(specs)}")
+
+
+def _target(url: str, options: ChaosOptions) -> Target:
+    target = find_upstream(url, dialect=options.dialect, cacert=options.cacert, insecure=options.insecure)
+    if not options.allow_remote and not is_loopback(target):
+        raise UsageError(
+            f"{target.shown} is not on this machine; chaos may harm who uses it",
+            hint="--allow-remote says that you may do that to it",
+        )
+    return target
+
+
+def _greet(proxy: Proxy, control: str, faults: Sequence[Asked]) -> None:
+    behind = ", ".join(one.shown for one in proxy.upstreams)
+    say(f"proxy at {proxy.url}, before {behind}  (seed {proxy.seed})")
+    say("no fault: everything passes" if not faults else f"faults: {', '.join(one.name for one in faults)}")
+    say(f"control: {control}  (wsctl chaos ctl list)")
+    say("permessage-deflate is left out of what clients offer: compressed messages could not be told apart")
+
+
+def _sum_up(proxy: Proxy) -> None:
+    passed = proxy.passed
+    say(f"passed on {counted(passed['down'], 'message')} down, {passed['up']:,} up")
+    for fault in proxy.faults:
+        of = f" of {fault.matched:,} that matched" if fault.matched else ""
+        say(f"{fault.name}: struck {fault.applied:,}{of}")
+
+
+def _log(text: str) -> None:
+    say(f"{time.strftime('%H:%M:%S')} {text}")
