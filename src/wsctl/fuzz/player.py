@@ -12,7 +12,8 @@ from msgspec import structs
 from wsctl.client.target import Target
 from wsctl.errors import WireError
 from wsctl.fuzz.ending import Ending, Kind
-from wsctl.fuzz.link import MAX_MESSAGE, Link, dial
+from wsctl.fuzz.line import MAX_MESSAGE
+from wsctl.fuzz.link import Link, dial
 from wsctl.fuzz.steps import (
     Answer,
     Await,
