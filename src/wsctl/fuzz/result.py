@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.steps import Case
+from wsctl.model.expectation import Judged
 from wsctl.model.finding import Verdict
 
 
@@ -77,3 +78,4 @@ class FuzzResult(Struct, frozen=True, kw_only=True):
     generated: Generated | None
     """None: none were asked for"""
     notes: tuple[str, ...]
+    expectations: tuple[Judged, ...] = ()

@@ -95,7 +95,7 @@ class FuzzRun:
     def _result(self, started: float, duration: float, *, out_of_time: bool) -> FuzzResult:
         results = () if self._campaign is None else tuple(self._campaign.results)
         counts = Counter(result.verdict for result in results)
-        verdict, reason = _verdict(counts)
+        verdict, reason = _verdict(counts, interrupted=self._stopped)
         notes = []
         if self._left_out:
             notes.append(f"{self._left_out} probes do not apply to a raw WebSocket")
@@ -129,9 +129,11 @@ class FuzzRun:
         return metrics
 
 
-def _verdict(counts: Counter[CaseVerdict]) -> tuple[Verdict, str | None]:
+def _verdict(counts: Counter[CaseVerdict], *, interrupted: bool) -> tuple[Verdict, str | None]:
     if counts[CaseVerdict.FAILED]:
         return Verdict.FAIL, None
+    if interrupted:
+        return Verdict.ERROR, "interrupted"
     if counts[CaseVerdict.PASSED] + counts[CaseVerdict.NON_STRICT]:
         return Verdict.PASS, None
     return Verdict.UNVERIFIABLE, "no probe could be carried out"
