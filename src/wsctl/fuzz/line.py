@@ -86,7 +86,7 @@ class Line(asyncio.Protocol):
 
     def abort(self, *, reset: bool = False) -> None:
         """End the socket at once."""
-        if self._transport is not None:
+        if self._transport is not None and not self.ended:  # asyncio's own fails where a flush was the end
             if reset:
                 linger(self._transport)
             self._transport.abort()
