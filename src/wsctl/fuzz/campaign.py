@@ -81,7 +81,7 @@ def may_stay(probe: Probe) -> bool:
 
 def result_of(probe: Probe, case: Case, trial: Trial) -> ProbeResult:
     """What a trial says about a probe."""
-    verdict = Verdict.FAILED if trial.harms else judge(trial.ending, probe.safe, probe.harmful)
+    verdict = Verdict.FAILED if trial.harms else judge(trial.ending, probe.safe, probe.harmful, probe.tolerated)
     return ProbeResult(
         id=probe.id,
         title=probe.title,

@@ -15,6 +15,7 @@ from wsctl.fuzz.ending import Ending, Kind
 from wsctl.fuzz.line import MAX_MESSAGE
 from wsctl.fuzz.link import Link, dial
 from wsctl.fuzz.steps import (
+    BEYOND,
     Answer,
     Await,
     Case,
@@ -43,8 +44,14 @@ ANSWER_TIMEOUT = 5.0
 """seconds for what stands before the hostile part"""
 SHOWN = 200
 """characters of a message that an ending keeps"""
+MAX_HEAD = 4000
+"""characters of an HTTP answer's headers that it keeps"""
 KEPT = 50
 """messages that it keeps"""
+MAX_BEYOND = 16 * 1024 * 1024
+"""bytes that are sent to break a limit; one beyond is not tried"""
+MAX_PING = 125
+"""bytes of a ping's payload (RFC 6455, section 5.5)"""
 OFFER = ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
 
 
@@ -125,7 +132,7 @@ class Player:
             case Request():
                 await self._request(step, deadline)
             case Raw(data=content, times=times, every=every):
-                await self._raw(expand(self._filled(content)), times, every)
+                await self._raw(expand(self._addressed(self._filled(content))), times, every)
             case Upgrade():
                 await self._upgrade(step)
             case Frame():
@@ -329,7 +336,8 @@ class Player:
             def answered() -> bool:
                 return any(NOWHERE in _text(one) for one in link.messages)
         else:
-            token = Random().randbytes(8)  # noqa: S311 - only has to differ from what was sent before
+            # As long as a ping may be: what comes back has to be all of it. It has to differ from what was sent before.
+            token = Random().randbytes(MAX_PING)  # noqa: S311
             await link.send(Frame(opcode=9, data=data(token)))
 
             def answered() -> bool:
@@ -352,20 +360,51 @@ class Player:
         unfit: str | None = None,
     ) -> Ending:
         said = [] if link is None else [_text(one)[:SHOWN] for one in link.messages[-KEPT:]]
-        if link is not None and link.body:
+        if link is not None and link.status is not None:
+            said.append("\n".join(f"{name}: {value}" for name, value in link.headers.items())[:MAX_HEAD])
             said.append(link.body.decode("utf-8", "replace")[:SHOWN])
         return Ending(
-            kind=kind, code=code, reason=reason[:SHOWN], said=tuple(said), statuses=tuple(self.statuses), unfit=unfit
+            kind=kind,
+            code=code,
+            reason=reason[:SHOWN],
+            said=tuple(said),
+            statuses=tuple(self.statuses),
+            answers=0 if link is None else link.answers,
+            unfit=unfit,
         )
 
     # Bytes
 
     def _filled(self, content: Data) -> Data:
-        """With the session's id where a text asks for it."""
+        """With the session's id where a text asks for it, and as long as it asks to be."""
         sid = "" if self.handshake is None else self.handshake.sid
-        return tuple(
+        filled = (
             structs.replace(run, text=run.text.replace("{sid}", sid)) if "{sid}" in run.text else run for run in content
         )
+        return tuple(structs.replace(run, times=self._beyond()) if run.times == BEYOND else run for run in filled)
+
+    def _beyond(self) -> int:
+        most = None if self.handshake is None else self.handshake.max_payload
+        if most is None or most > MAX_BEYOND:
+            raise Unfit(f"the target's maxPayload is {'not told' if most is None else f'{most:,} bytes'}")
+        return most
+
+    def _addressed(self, content: Data) -> Data:
+        """With what a request line of the opening handshake asks for, and whom."""
+        words = {"{target}": self._asked_for(self._query(None, "websocket")), "{host}": self._host()}
+
+        def filled(text: str) -> str:
+            for name, word in words.items():
+                text = text.replace(name, word)
+            return text
+
+        return tuple(structs.replace(run, text=filled(run.text)) if "{" in run.text else run for run in content)
+
+    def _asked_for(self, query: str) -> str:
+        return f"{self._path()}{'?' if query else ''}{query}"
+
+    def _host(self) -> str:
+        return urlsplit(self._target.url).netloc
 
     def _query(self, query: str | None, transport: str) -> str:
         if query is None:
@@ -398,12 +437,11 @@ class Player:
         given = {name.lower() for name, _ in headers}
         usual = tuple((name, value) for name, value in usual if name.lower() not in given)
         own = (*headers, *usual) if leading else (*usual, *headers)
-        line = f"GET {self._path()}{'?' if query else ''}{query} HTTP/1.1"
-        return self._head(line, (*self._target.headers, *own))
+        return self._head(f"GET {self._asked_for(query)} HTTP/1.1", (*self._target.headers, *own))
 
     def _head(self, line: str, headers: Headers) -> bytes:
         given = {name.lower() for name, _ in headers}
-        host = () if "host" in given else (("Host", urlsplit(self._target.url).netloc),)
+        host = () if "host" in given else (("Host", self._host()),)
         lines = [line, *(f"{name}: {value}" for name, value in (*host, *headers))]
         return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 

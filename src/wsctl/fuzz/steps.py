@@ -1,6 +1,7 @@
 """Steps: what a case does to the other side, as data. Probes are made of them, generated cases and their files too.
 
-Texts of a query, header or message may hold `{sid}`: the session that `Open` or `Upgrade` was given.
+Texts of a query, header or message may hold `{sid}`: the session that `Open` or `Upgrade` was given. Those of `Raw` may
+hold `{target}` and `{host}` as well: what a request line asks for, and whom, to become a WebSocket there.
 """
 
 from typing import Any, Literal
@@ -8,6 +9,10 @@ from typing import Any, Literal
 from msgspec import Struct
 
 Headers = tuple[tuple[str, str], ...]
+
+
+BEYOND = -1
+"""as `times`: as often as a message may have bytes by the target's OPEN packet; with anything beside it, that is more"""
 
 
 class Run(Struct, frozen=True, omit_defaults=True):
@@ -203,4 +208,4 @@ def _size(step: Step) -> int:
 
 
 def _length(run: Run) -> int:
-    return len(run.text.encode("utf-8", "surrogatepass") or run.raw) * run.times
+    return len(run.text.encode("utf-8", "surrogatepass") or run.raw) * max(run.times, 0)
