@@ -14,7 +14,7 @@ from wsctl.fuzz.steps import Frame, data
 from wsctl.server.sockets import linger
 
 MAX_KEPT = 1000
-"""messages of one connection that are remembered"""
+"""messages of one connection that are remembered, the latest"""
 MAX_MESSAGE = 1 << 16
 """bytes of a message or HTTP body that are remembered"""
 WRITE_TIMEOUT = 5.0
@@ -181,8 +181,9 @@ class Line(asyncio.Protocol):
 
     def _hear(self, message: str | bytes) -> None:
         self.received += 1
-        if len(self.messages) < MAX_KEPT:
-            self.messages.append(message)
+        self.messages.append(message)
+        if len(self.messages) > 2 * MAX_KEPT:
+            del self.messages[:MAX_KEPT]
 
     def _write_now(self, frame: Frame) -> None:
         if self._transport is not None:

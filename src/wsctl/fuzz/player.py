@@ -52,6 +52,8 @@ MAX_BEYOND = 16 * 1024 * 1024
 """bytes that are sent to break a limit; one beyond is not tried"""
 MAX_PING = 125
 """bytes of a ping's payload (RFC 6455, section 5.5)"""
+MISSING = 1_000_000_000
+"""bytes that a body lacks which is never completed"""
 OFFER = ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
 
 
@@ -187,8 +189,11 @@ class Player:
 
     async def _upgrade(self, step: Upgrade) -> None:
         if self._link is not None:
-            self._link.abort()
+            self._requests.append(self._link)
+            if not step.beside:
+                self._link.abort()
             self._link = None
+        self._polling = False
         link = await self._dialled()
         headers = (*step.headers, OFFER) if step.compressed else step.headers
         query = self._query(step.query, "websocket")
@@ -223,6 +228,10 @@ class Player:
             link.abort(reset=True)
 
     async def _wait(self, seconds: float, *, answers: bool) -> None:
+        seconds = self._seconds(seconds)
+        if self._polling:
+            await asyncio.sleep(seconds)
+            return
         link = await self._dialled()
         link.answering = answers
         await link.until(lambda: link.ended, seconds)
@@ -376,10 +385,14 @@ class Player:
     # Bytes
 
     def _filled(self, content: Data) -> Data:
-        """With the session's id where a text asks for it, and as long as it asks to be."""
+        """With the session's id and the target's namespace where a text asks for them, and as long as it asks to be."""
         sid = "" if self.handshake is None else self.handshake.sid
+        namespace = "" if self._target.namespace == "/" else f"{self._target.namespace},"
         filled = (
-            structs.replace(run, text=run.text.replace("{sid}", sid)) if "{sid}" in run.text else run for run in content
+            structs.replace(run, text=run.text.replace("{sid}", sid).replace("{nsp}", namespace))
+            if "{" in run.text
+            else run
+            for run in content
         )
         return tuple(structs.replace(run, times=self._beyond()) if run.times == BEYOND else run for run in filled)
 
@@ -419,11 +432,10 @@ class Player:
         headers: Headers = (*self._target.headers, *step.headers, ("Connection", "close"))
         if step.chunked:
             headers = (*headers, ("Transfer-Encoding", "chunked"))
-            body = b"".join(_chunk(body[at : at + MAX_MESSAGE]) for at in range(0, len(body), MAX_MESSAGE)) + _chunk(
-                b""
-            )
+            body = b"".join(_chunk(body[at : at + MAX_MESSAGE]) for at in range(0, len(body), MAX_MESSAGE))
+            body += _chunk(b"") if step.complete else b""
         elif step.body is not None and not any(name.lower() == "content-length" for name, _ in headers):
-            headers = (*headers, ("Content-Length", str(len(body))))
+            headers = (*headers, ("Content-Length", str(len(body) + (0 if step.complete else MISSING))))
         path, query = step.path or self._path(), self._query(step.query, "polling")
         return self._head(f"{step.method} {path}{'?' if query else ''}{query} HTTP/1.1", headers) + body
 

@@ -1,7 +1,8 @@
 """Steps: what a case does to the other side, as data. Probes are made of them, generated cases and their files too.
 
 Texts of a query, header or message may hold `{sid}`: the session that `Open` or `Upgrade` was given. Those of `Raw` may
-hold `{target}` and `{host}` as well: what a request line asks for, and whom, to become a WebSocket there.
+hold `{target}` and `{host}` as well: what a request line asks for, and whom, to become a WebSocket there. Those of
+`Say` may hold `{nsp}`: the target's namespace as packets have it, with its comma, or nothing where that is `/`.
 """
 
 from typing import Any, Literal
@@ -67,6 +68,8 @@ class Request(Step, frozen=True, kw_only=True, omit_defaults=True):
     body: Data | None = None
     chunked: bool = False
     """send the body in chunks, its length untold"""
+    complete: bool = True
+    """False: more is to come of the body, and never does"""
     wait: bool = True
     """for the answer; False: it is looked at in the end"""
     times: int = 1
@@ -97,6 +100,8 @@ class Upgrade(Step, frozen=True, kw_only=True, omit_defaults=True):
     """in the same write"""
     compressed: bool = False
     """offer permessage-deflate; without it the case proves nothing"""
+    beside: bool = False
+    """the connection that there is stays open"""
 
 
 class Answer(Step, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,6 +145,7 @@ class Wait(Step, frozen=True, kw_only=True, omit_defaults=True):
     """Until the connection ends, at most so many seconds; what comes meanwhile is answered as a client would."""
 
     seconds: float
+    """negative: as long as the server may take to miss a heartbeat, by its own OPEN packet"""
     answers: bool = True
     """False: not even heartbeats are answered"""
 
