@@ -1,0 +1,37 @@
+"""How far fuzzing is: what its events said so far, for whoever shows it."""
+
+from collections import Counter
+
+from wsctl.fuzz.events import Event, Planned, Played
+from wsctl.fuzz.probe import Verdict
+from wsctl.fuzz.result import Failure, ProbeResult
+
+
+class FuzzProgress:
+    """`counts` are of probes by verdict."""
+
+    def __init__(self) -> None:
+        self.planned: Planned | None = None
+        self.counts: Counter[str] = Counter()
+        self.cases = 0
+        self.failed: list[ProbeResult] = []
+        self.failures: list[Failure] = []
+
+    def listen(self, event: Event) -> None:
+        """Take note of what happened."""
+        match event:
+            case Planned():
+                self.planned = event
+            case ProbeResult():
+                self.counts[event.verdict] += 1
+                if event.verdict is Verdict.FAILED:
+                    self.failed.append(event)
+            case Played(cases=cases):
+                self.cases = cases
+            case Failure():
+                self.failures.append(event)
+
+    @property
+    def probes(self) -> int:
+        """That have been judged."""
+        return self.counts.total()
