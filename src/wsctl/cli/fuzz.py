@@ -109,7 +109,7 @@ def fuzz(
     """
     from wsctl.cli.fuzzing import fuzz_target, list_probes, seeded
     from wsctl.cli.loop import run
-    from wsctl.fuzz.options import CASES, FuzzOptions
+    from wsctl.fuzz.options import FuzzOptions, cases_meant
 
     chosen = given(context)
     if format not in ("table", "json"):
@@ -119,14 +119,15 @@ def fuzz(
         list_probes(probes, groups, json=format == "json", clients=serve)
         return
     _check(context, chosen, serve=serve)
+    tapes = tuple(corpus or ())
     options = FuzzOptions(
         target=_target(aim, address, chosen),
         seed=seeded(seed),
         name="fuzz",
         probes=probes,
         groups=groups,
-        cases=cases if cases is not None else 0 if probes and not corpus else CASES,
-        corpus=tuple(corpus or ()),
+        cases=cases_meant(cases, probes=probes, corpus=tapes),
+        corpus=tapes,
         repro=repro,
         pid=pid,
         command=command,

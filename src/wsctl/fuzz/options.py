@@ -49,3 +49,10 @@ class FuzzOptions(Struct, frozen=True, kw_only=True):
     """where reproduction files go; None: here"""
     allow_remote: bool = False
     """the user says that the target is theirs"""
+
+
+def cases_meant(cases: int | None, *, probes: tuple[str, ...], corpus: tuple[Path, ...]) -> int:
+    """How many cases to generate; who names a probe wants that, and nothing that nobody named."""
+    if cases is None:
+        return 0 if probes and not corpus else CASES
+    return cases

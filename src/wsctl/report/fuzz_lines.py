@@ -5,8 +5,8 @@ from collections.abc import Callable
 from wsctl.clock import Clock
 from wsctl.fuzz.events import Event, Planned
 from wsctl.fuzz.probe import Verdict
+from wsctl.fuzz.progress import Progress
 from wsctl.fuzz.result import Failure, ProbeResult
-from wsctl.report.fuzz_progress import FuzzProgress
 from wsctl.report.fuzz_words import tally
 from wsctl.report.words import counted, printable
 
@@ -21,7 +21,7 @@ class FuzzLines:
         self._clock = clock
         self._say = say
         self._began = self._told = clock.monotonic()
-        self._progress = FuzzProgress()
+        self._progress = Progress()
 
     def listen(self, event: Event) -> None:
         """Say what happened, if it is worth a line."""

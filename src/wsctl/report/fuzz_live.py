@@ -9,8 +9,8 @@ from rich.text import Text
 
 from wsctl.clock import Clock
 from wsctl.fuzz.events import Event
+from wsctl.fuzz.progress import Progress
 from wsctl.model.finding import Verdict
-from wsctl.report.fuzz_progress import FuzzProgress
 from wsctl.report.fuzz_words import tally
 from wsctl.report.load_live import bar
 from wsctl.report.words import counted, plain, verdict_mark, whole_seconds
@@ -27,7 +27,7 @@ class FuzzLive:
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
         self._frame = 0
         self._began = clock.monotonic()
-        self._progress = FuzzProgress()
+        self._progress = Progress()
 
     def __enter__(self) -> "FuzzLive":
         self._live.__enter__()

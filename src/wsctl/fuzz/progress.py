@@ -1,4 +1,4 @@
-"""How far fuzzing is: what its events said so far, for whoever shows it."""
+"""How far a run is: what its events said so far, for whoever shows it."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ from wsctl.fuzz.probe import Verdict
 from wsctl.fuzz.result import Failure, ProbeResult
 
 
-class FuzzProgress:
+class Progress:
     """`counts` are of probes by verdict."""
 
     def __init__(self) -> None:
@@ -35,3 +35,13 @@ class FuzzProgress:
     def probes(self) -> int:
         """That have been judged."""
         return self.counts.total()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of what there is by now."""
+        return {
+            "fuzz.probes": self.probes,
+            "fuzz.failed": len(self.failed),
+            "fuzz.cases": self.cases,
+            "fuzz.failures": len(self.failures),
+        }
