@@ -46,7 +46,7 @@ class Safe(Struct, frozen=True, kw_only=True):
     codes: tuple[int, ...] = ()
     """one of these; none: any"""
     says: str | None = None
-    """a message, or an HTTP answer's head (`name: value` on a line each) or body, matches this regular expression"""
+    """a message, or an HTTP answer's body or head (`HTTP 200` and lines of `name: value`), matches this expression"""
     answers: int = 0
     """at least so many HTTP answers came on the connection"""
 

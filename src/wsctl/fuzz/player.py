@@ -370,7 +370,8 @@ class Player:
     ) -> Ending:
         said = [] if link is None else [_text(one)[:SHOWN] for one in link.messages[-KEPT:]]
         if link is not None and link.status is not None:
-            said.append("\n".join(f"{name}: {value}" for name, value in link.headers.items())[:MAX_HEAD])
+            head = (f"HTTP {link.status}", *(f"{name}: {value}" for name, value in link.headers.items()))
+            said.append("\n".join(head)[:MAX_HEAD])
             said.append(link.body.decode("utf-8", "replace")[:SHOWN])
         return Ending(
             kind=kind,

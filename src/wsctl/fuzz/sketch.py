@@ -1,7 +1,7 @@
 """How a case is shown to people: its steps in words, the beginning of its bytes in hexadecimal."""
 
 from wsctl.fuzz import frames
-from wsctl.fuzz.steps import Case, Data, Frame, Join, Open, Raw, Request, Run, Say, Step, Upgrade
+from wsctl.fuzz.steps import Case, Data, Frame, Join, Open, Raw, Request, Run, Say, Step, Upgrade, length
 
 SHOWN = 64
 """bytes of a step's content"""
@@ -24,7 +24,7 @@ def hexadecimal(case: Case) -> str:
 
 
 def _size(content: Data) -> int:
-    return sum(len(run.text.encode("utf-8", "surrogatepass") or run.raw) * run.times for run in content)
+    return sum(map(length, content))
 
 
 def _beginning(content: Data) -> bytes:

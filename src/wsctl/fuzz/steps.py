@@ -13,7 +13,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 BEYOND = -1
-"""as `times`: as often as a message may have bytes by the target's OPEN packet; with anything beside it, that is more"""
+"""as `times`: as many as a message may have bytes by the target's OPEN packet, so that with more it has too many"""
 
 
 class Run(Struct, frozen=True, omit_defaults=True):
@@ -205,13 +205,14 @@ def size(case: Case) -> int:
 def _size(step: Step) -> int:
     match step:
         case Request(body=content, times=times):
-            return times * sum(_length(run) for run in content or ())
+            return times * sum(length(run) for run in content or ())
         case Raw(data=content, times=times) | Frame(data=content, times=times) | Say(data=content, times=times):
-            return times * sum(_length(run) for run in content)
+            return times * sum(length(run) for run in content)
         case Upgrade(tail=content):
-            return sum(_length(run) for run in content)
+            return sum(length(run) for run in content)
     return 0
 
 
-def _length(run: Run) -> int:
+def length(run: Run) -> int:
+    """Bytes of it; one that goes beyond a limit has those of its target."""
     return len(run.text.encode("utf-8", "surrogatepass") or run.raw) * max(run.times, 0)
