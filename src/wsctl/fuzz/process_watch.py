@@ -42,6 +42,11 @@ class ProcessWatch:
         self._before = self._most = _held(self._pid()) or self._before
         self._looking = asyncio.create_task(self._look_on())
 
+    @property
+    def gone(self) -> bool:
+        """Whether there is no such process any more."""
+        return _held(self._pid()) is None
+
     def stop(self) -> None:
         """Watch no longer."""
         if self._looking is not None:

@@ -15,9 +15,9 @@ from wsctl.fuzz.oracle import SOCKETIO, WEBSOCKET, Oracle
 from wsctl.fuzz.probe import Probe
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.process_watch import ProcessWatch
-from wsctl.fuzz.result import FuzzResult, ProbeResult
+from wsctl.fuzz.result import FuzzResult
+from wsctl.fuzz.tally import metrics_of, verdict_of
 from wsctl.fuzz.trial import Trials
-from wsctl.model.finding import Verdict
 from wsctl.swarm.clocks import is_loopback
 from wsctl.wire.dialects import spoken
 
@@ -95,7 +95,7 @@ class FuzzRun:
     def _result(self, started: float, duration: float, *, out_of_time: bool) -> FuzzResult:
         results = () if self._campaign is None else tuple(self._campaign.results)
         counts = Counter(result.verdict for result in results)
-        verdict, reason = _verdict(counts, interrupted=self._stopped)
+        verdict, reason = verdict_of(counts, interrupted=self._stopped)
         notes = []
         if self._left_out:
             notes.append(f"{self._left_out} probes do not apply to a raw WebSocket")
@@ -114,26 +114,15 @@ class FuzzRun:
             interrupted=self._stopped,
             seed=self._options.seed,
             counts={one.value: counts[one] for one in CaseVerdict},
-            metrics=self._metrics(results, counts),
+            metrics=self._metrics(counts),
             probes=results,
             generated=None,
             notes=tuple(notes),
         )
 
-    def _metrics(self, results: tuple[ProbeResult, ...], counts: Counter[CaseVerdict]) -> dict[str, float]:
-        metrics: dict[str, float] = {"fuzz.probes": len(results)}
-        metrics |= {f"fuzz.{one.value.replace('-', '_')}": counts[one] for one in CaseVerdict}
+    def _metrics(self, counts: Counter[CaseVerdict]) -> dict[str, float]:
+        metrics = metrics_of(counts)
         if self._trials is not None and self._oracle is not None:
             metrics["fuzz.played"] = self._trials.played
             metrics |= self._oracle.latencies.metrics("canary.time")
         return metrics
-
-
-def _verdict(counts: Counter[CaseVerdict], *, interrupted: bool) -> tuple[Verdict, str | None]:
-    if counts[CaseVerdict.FAILED]:
-        return Verdict.FAIL, None
-    if interrupted:
-        return Verdict.ERROR, "interrupted"
-    if counts[CaseVerdict.PASSED] + counts[CaseVerdict.NON_STRICT]:
-        return Verdict.PASS, None
-    return Verdict.UNVERIFIABLE, "no probe could be carried out"

@@ -7,13 +7,13 @@ SHOWN = 64
 """bytes of a step's content"""
 
 
-def hexadecimal(case: Case) -> str:
-    """The beginning of what its hostile step sends."""
+def hexadecimal(case: Case, *, client: bool) -> str:
+    """The beginning of what its hostile step sends, by a client or by a server."""
     for step in reversed(case.steps):
         match step:
             case Frame():
                 size = step.length if step.length is not None else _size(step.data)
-                content = frames.head(step, size, client=True) + _beginning(step.data)
+                content = frames.head(step, size, client=client) + _beginning(step.data)
             case Raw(data=sent) | Say(data=sent) | Upgrade(tail=sent) | Request(body=sent):
                 content = _beginning(sent or ())
             case _:

@@ -1,0 +1,23 @@
+"""Tally: what the verdicts of probes amount to."""
+
+from collections import Counter
+
+from wsctl.fuzz.probe import Verdict as CaseVerdict
+from wsctl.model.finding import Verdict
+
+
+def metrics_of(counts: Counter[CaseVerdict]) -> dict[str, float]:
+    """The counts by their names."""
+    metrics: dict[str, float] = {"fuzz.probes": counts.total()}
+    return metrics | {f"fuzz.{one.value.replace('-', '_')}": counts[one] for one in CaseVerdict}
+
+
+def verdict_of(counts: Counter[CaseVerdict], *, interrupted: bool) -> tuple[Verdict, str | None]:
+    """The whole's, and why it is neither pass nor a probe's failure."""
+    if counts[CaseVerdict.FAILED]:
+        return Verdict.FAIL, None
+    if interrupted:
+        return Verdict.ERROR, "interrupted"
+    if counts[CaseVerdict.PASSED] + counts[CaseVerdict.NON_STRICT]:
+        return Verdict.PASS, None
+    return Verdict.UNVERIFIABLE, "no probe could be carried out"
