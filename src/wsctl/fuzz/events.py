@@ -19,6 +19,12 @@ class Planned(Struct, frozen=True):
     """probes that were asked for and do not apply to such a target"""
 
 
+class Listening(Struct, frozen=True):
+    """Clients may come now."""
+
+    url: str
+
+
 class Played(Struct, frozen=True):
     """Generated cases so far; a few times a second."""
 
@@ -26,5 +32,5 @@ class Played(Struct, frozen=True):
     failures: int
 
 
-Event = Planned | ProbeResult | Played | Failure
+Event = Planned | Listening | ProbeResult | Played | Failure
 Listener = Callable[[Event], None]
