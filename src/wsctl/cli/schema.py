@@ -44,4 +44,9 @@ def _schema(kind: str) -> dict[str, Any]:
     from wsctl.model.run import RunResult
     from wsctl.report.result_json import result_schema
 
-    return result_schema({"result": RunResult, "load-result": LoadResult, "fuzz-result": FuzzResult}[kind])
+    kinds: dict[str, type[RunResult | LoadResult | FuzzResult]] = {
+        "result": RunResult,
+        "load-result": LoadResult,
+        "fuzz-result": FuzzResult,
+    }
+    return result_schema(kinds[kind])

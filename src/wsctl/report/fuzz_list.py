@@ -22,13 +22,14 @@ class ProbeList:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
+        table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for group, probes in groupby(self._probes, key=lambda one: one.group):
             table.add_row(Text(group, style="bold"))
             for probe in probes:
-                table.add_row(f"  {probe.id}", f"{probe.attacks}s", plain(probe.title), plain(probe.source, "dim"))
+                whom = Text("clients" if probe.attacks == "client" else "", style="cyan")
+                table.add_row(f"  {probe.id}", plain(probe.title), whom, plain(probe.source, "dim"))
         yield table
         yield Text()
         clients = sum(one.attacks == "client" for one in self._probes)
