@@ -52,7 +52,7 @@ def play(row: Row, version: str) -> ProbeResult:
         raw = Target(url=f"ws://{host}", dialect="binance")
         target = raw if row.server in RAW else Target(url=f"http://{host}")
         # Nobody starts it anew: what died is not waited for.
-        options = FuzzOptions(target=target, seed=1, probes=(row.probe,), cases=0, pid=server.pid, wait=0.1)
+        options = FuzzOptions(target=target, seed=1, probes=(row.probe,), cases=0, pid=server.process.pid, wait=0.1)
         result = asyncio.run(FuzzRun(options, SystemClock(), lambda _: None).run()).probes[0]
         seen = (result.case, result.ending, *result.harms, result.reason, server.last_words())
     print(f"{row.probe} {row.package} {version}: {result.verdict}: {'; '.join(filter(None, seen))}", file=sys.stderr)

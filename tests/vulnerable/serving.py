@@ -11,19 +11,19 @@ from msgspec import Struct
 
 from tests.vulnerable.beds import ROOT, Bed
 
-START_TIMEOUT = 20.0
-
 
 class Served(Struct, frozen=True):
     """A server that answers."""
 
     port: int
-    pid: int
+    process: subprocess.Popen[bytes]
     talk: IO[bytes]
     """what it writes to stderr"""
 
     def last_words(self) -> str:
-        """The line that says what it died of, if it did."""
+        """Of one that died: the line that says of what."""
+        if self.process.poll() is None:
+            return ""
         self.talk.seek(0)
         lines = [line.strip() for line in self.talk.read().decode(errors="replace").splitlines()]
         return next((line for line in lines if "Error" in line), "")
@@ -43,6 +43,6 @@ def served(bed: Bed, server: str) -> Iterator[Served]:
             if not port.strip():
                 talk.seek(0)
                 raise RuntimeError(f"{server} of {bed.folder.name} did not start: {talk.read().decode()}")
-            yield Served(int(port), process.pid, talk)
+            yield Served(int(port), process, talk)
         finally:
             process.kill()
