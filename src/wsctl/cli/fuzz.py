@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from wsctl.model.expectation import Expectation
 
 _OF_SERVING = {"host", "port", "ready_file", "client_pid"}
-_OF_BOTH = {"serve", "listing", "probe", "group", "seed", "duration", "fail_fast", "format", "out", "expect"}
+_OF_BOTH = {"serve", "listing", "probe", "group", "seed", "duration", "fail_fast", "wait", "own", "dialect"}
+_OF_REPORTS = {"format", "out", "expect"}
 _OF_CHOICE = {"probe", "group", "cases", "corpus"}
 """options that say what is played, as a reproduction file does"""
 
@@ -69,12 +70,15 @@ def fuzz(
         float | None, typer.Option(parser=duration, metavar="TIME", help="Stop after this long, such as 10m.")
     ] = None,
     wait: Annotated[
-        float, typer.Option(parser=duration, metavar="TIME", help="How long a server that died may take to come back.")
-    ] = by_default("10s"),
+        float | None,
+        typer.Option(
+            parser=duration, metavar="TIME", help="How long who died may take to come back: 10s; of --serve 30s."
+        ),
+    ] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first harm.")] = False,
     own: Annotated[
         bool,
-        typer.Option("--i-own-this-target", help="Attack a server that is not on this machine: you may do that to it."),
+        typer.Option("--i-own-this-target", help="Attack what is not on this machine: you may do that to it."),
     ] = False,
     serve: Annotated[
         bool, typer.Option("--serve", help="Attack clients instead: listen, and see who survives the answers.")
@@ -107,9 +111,10 @@ def fuzz(
 
     Example: wsctl fuzz http://127.0.0.1:3000 --group frames
     """
-    from wsctl.cli.fuzzing import fuzz_target, list_probes, seeded
+    from wsctl.cli.fuzzing import Reports, fuzz_clients, fuzz_target, list_probes, seeded
     from wsctl.cli.loop import run
-    from wsctl.fuzz.options import FuzzOptions, cases_meant
+    from wsctl.fuzz.options import CLIENT_WAIT, WAIT, FuzzOptions, ServeFuzzOptions, cases_meant
+    from wsctl.server.defaults import PORT
 
     chosen = given(context)
     if format not in ("table", "json"):
@@ -119,6 +124,22 @@ def fuzz(
         list_probes(probes, groups, json=format == "json", clients=serve)
         return
     _check(context, chosen, serve=serve)
+    reports = Reports(json=format == "json", out=out, expected=expectations)
+    if serve:
+        serving = ServeFuzzOptions(
+            seed=seeded(seed),
+            host=host,
+            port=PORT if port is None else port,
+            dialect=context.params["dialect"],
+            probes=probes,
+            groups=groups,
+            client_pid=client_pid,
+            wait=CLIENT_WAIT if wait is None else wait,
+            duration=duration,
+            fail_fast=fail_fast,
+            allow_remote=own,
+        )
+        raise typer.Exit(run(fuzz_clients(serving, reports, ready_file)))
     tapes = tuple(corpus or ())
     options = FuzzOptions(
         target=_target(aim, address, chosen),
@@ -135,12 +156,12 @@ def fuzz(
         max_bytes=max_bytes,
         rate=rate,
         duration=duration,
-        wait=wait,
+        wait=WAIT if wait is None else wait,
         fail_fast=fail_fast,
         out=out,
         allow_remote=own,
     )
-    raise typer.Exit(run(fuzz_target(options, expectations, json=format == "json")))
+    raise typer.Exit(run(fuzz_target(options, reports)))
 
 
 def _groups(asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -154,7 +175,7 @@ def _groups(asked: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check(context: typer.Context, chosen: set[str], *, serve: bool) -> None:
     """Raise for options that do not go together."""
-    for name in _in_order(context, chosen - _OF_BOTH - _OF_SERVING if serve else chosen & _OF_SERVING):
+    for name in _in_order(context, chosen - _OF_BOTH - _OF_REPORTS - _OF_SERVING if serve else chosen & _OF_SERVING):
         if not serve:
             raise typer.BadParameter(f"{name} is about clients that connect; expected --serve as well")
         raise typer.BadParameter(f"{name} is about a server that is attacked; with --serve clients connect")

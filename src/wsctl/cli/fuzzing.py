@@ -1,11 +1,12 @@
 """What fuzz does around the engine: reports that listen, files at the end, Ctrl-C at any moment."""
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from random import SystemRandom
 
+from msgspec import Struct
 from rich.console import RenderableType
 
 from wsctl.cli.console import print_text, reader_may_leave, say
@@ -13,14 +14,16 @@ from wsctl.cli.drawing import drawn
 from wsctl.cli.files import make_folder, write_whole
 from wsctl.cli.live import redrawn
 from wsctl.cli.loop import on_signals
-from wsctl.clock import SystemClock
+from wsctl.cli.ready_file import announced
+from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode
 from wsctl.fuzz.catalogue import chosen
-from wsctl.fuzz.events import Event, Listener
+from wsctl.fuzz.events import Event, Listener, Listening
 from wsctl.fuzz.expected import check_measured, judged
-from wsctl.fuzz.options import FuzzOptions
+from wsctl.fuzz.options import FuzzOptions, ServeFuzzOptions
 from wsctl.fuzz.result import FuzzResult
 from wsctl.fuzz.run import FuzzRun
+from wsctl.fuzz.serving.server import FuzzServer
 from wsctl.model.expectation import Expectation
 from wsctl.model.finding import Verdict
 from wsctl.report.fuzz_lines import FuzzLines
@@ -45,35 +48,62 @@ def list_probes(probes: tuple[str, ...], groups: tuple[str, ...], *, json: bool,
     _print(list_json(listed) if json else ProbeList(listed))
 
 
-async def fuzz_target(options: FuzzOptions, expected: tuple[Expectation, ...], *, json: bool) -> ExitCode:
+class Reports(Struct, frozen=True, kw_only=True):
+    """What is wanted of the result."""
+
+    json: bool
+    """instead of a table"""
+    out: Path | None
+    expected: tuple[Expectation, ...]
+
+
+async def fuzz_target(options: FuzzOptions, reports: Reports) -> ExitCode:
     """Attack a server, show and write. Whatever ends it, reports are written.
 
     Raises UsageError for what makes no sense, and Unreachable for a target that is not there to begin with.
     """
-    check_measured(expected)
-    shows: list[Listener] = []
+    return await _follow(lambda clock, tell: FuzzRun(options, clock, tell), reports)
+
+
+async def fuzz_clients(options: ServeFuzzOptions, reports: Reports, ready_file: Path | None) -> ExitCode:
+    """Attack clients that connect, show and write. Raises UsageError for what makes no sense, a port that is taken."""
+    with ExitStack() as stack:
+
+        def announce(event: Event) -> None:
+            if isinstance(event, Listening):
+                stack.enter_context(announced(ready_file, event.url))
+
+        return await _follow(lambda clock, tell: FuzzServer(options, clock, tell), reports, announce)
+
+
+async def _follow(
+    make: Callable[[Clock, Listener], FuzzRun | FuzzServer], reports: Reports, *more: Listener
+) -> ExitCode:
+    """From beginning to end, and its reports."""
+    check_measured(reports.expected)
+    shows = list(more)
 
     def tell(event: Event) -> None:
         for show in shows:
             show(event)
 
     clock = SystemClock()
-    run = FuzzRun(options, clock, tell)
-    if options.out is not None:
-        make_folder(options.out)
+    run = make(clock, tell)
+    if reports.out is not None:
+        make_folder(reports.out)
     stop = _Stop(run)
     with on_signals(stop, lambda: stop.called):
         async with _showing(clock) as show:
             shows.append(show)
-            result = judged(await run.run(), expected)
-        _report(result, options.out, json=json)
+            result = judged(await run.run(), reports.expected)
+        _report(result, reports)
     return _exit_code(result)
 
 
 class _Stop:
     """Called, it ends a run with what there is."""
 
-    def __init__(self, run: FuzzRun) -> None:
+    def __init__(self, run: FuzzRun | FuzzServer) -> None:
         self.called = False
         self._run = run
 
@@ -93,12 +123,13 @@ async def _showing(clock: SystemClock) -> AsyncIterator[Listener]:
             yield live.listen
 
 
-def _report(result: FuzzResult, out: Path | None, *, json: bool) -> None:
+def _report(result: FuzzResult, reports: Reports) -> None:
     """Files first: they are written even where stdout cannot be."""
+    out = reports.out
     if out is not None:
         write_whole(out / "result.json", result_json(result))
         write_whole(out / "junit.xml", junit(as_run(result)))
-    _print(result_json(result) if json else FuzzTable(result))
+    _print(result_json(result) if reports.json else FuzzTable(result))
     if out is not None:
         say(f"wrote {out / 'result.json'} and {out / 'junit.xml'}")
 

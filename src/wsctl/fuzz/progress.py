@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from wsctl.fuzz.events import Event, Planned, Played
+from wsctl.fuzz.events import Event, Listening, Planned, Played
 from wsctl.fuzz.probe import Verdict
 from wsctl.fuzz.result import Failure, ProbeResult
 
@@ -12,6 +12,8 @@ class Progress:
 
     def __init__(self) -> None:
         self.planned: Planned | None = None
+        self.listening = False
+        """for clients to come"""
         self.counts: Counter[str] = Counter()
         self.cases = 0
         self.failed: list[ProbeResult] = []
@@ -22,6 +24,8 @@ class Progress:
         match event:
             case Planned():
                 self.planned = event
+            case Listening():
+                self.listening = True
             case ProbeResult():
                 self.counts[event.verdict] += 1
                 if event.verdict is Verdict.FAILED:

@@ -62,6 +62,8 @@ class FuzzLive:
             yield _row("probes", progress.probes, planned.probes, tally(progress.counts))
         if planned.cases:
             yield _row("generated", progress.cases, planned.cases, counted(len(progress.failures), "failure"))
+        if progress.listening and not progress.probes:
+            yield Text("  waits for clients to connect", style="dim")
         for probe in progress.failed:
             yield _failed(f"{probe.id}  {probe.title}", "; ".join((probe.ending, *probe.harms)))
         for failure in progress.failures:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsctl.fuzz import sketch
+from wsctl.fuzz.catalogue import BY_ID
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.result import Failure, FuzzResult, Generated, ProbeResult
 from wsctl.model.expectation import shown
@@ -50,7 +51,8 @@ class FuzzTable:
         if result.generated is not None:
             yield Text(_generated(result.generated), style="bold")
         if failed := [one.id for one in result.probes if one.verdict is CaseVerdict.FAILED]:
-            yield _again(f"wsctl fuzz {result.target} --probe {','.join(failed)}")
+            whom = "--serve" if BY_ID[failed[0]].attacks == "client" else result.target
+            yield _again(f"wsctl fuzz {whom} --probe {','.join(failed)}")
         if "canary.time.p95" in metrics:
             p95, most = (shown("canary.time.p95", metrics[f"canary.time.{name}"]) for name in ("p95", "max"))
             yield Text(f"a connection beside them was answered within {p95} (p95), {most} at most", style="dim")

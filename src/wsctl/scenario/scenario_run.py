@@ -267,5 +267,6 @@ class ScenarioRun:
     def _remove_files(self) -> None:
         """What a run writes, and nothing else: the folder is the user's, and its name is not ours alone."""
         logs = (f"{name}.log" for name in self._spec.services)
-        for file in (*logs, *self._files.values()):
+        repros = (file.name for file in self._folder.glob("wsctl-fuzz-*.json"))
+        for file in (*logs, *repros, *self._files.values()):
             (self._folder / file).unlink(missing_ok=True)

@@ -22,7 +22,7 @@ class FuzzStep:
     def measures(self, step: StepSpec) -> frozenset[str]:
         """What came of probes and cases, and how the connection beside them fared."""
         measured = MEASURED | {"server.cpu", "server.rss"}
-        return measured if _cases(step) else measured - OF_CASES
+        return measured if _cases(step) or _options(step).repro is not None else measured - OF_CASES
 
     def seconds(self, step: StepSpec) -> float | None:
         """Nobody knows: that is the target's doing."""
