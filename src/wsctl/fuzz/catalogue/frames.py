@@ -12,6 +12,8 @@ MIB = (b"\xec\xc1\x31\x01\0\0\0\xc2\xa0\xf5\x4f\x6d\x08\x5f\xa0", (b"\0", 1016),
 """zeros, as zlib makes 1,035 bytes of them; FLUSH stands between two"""
 FLUSH = b"\0\0\xff\xff"
 HALF = (*MIB, FLUSH) * 31
+IDLE = "3"
+"""a message that harms nobody: in Engine.IO a pong"""
 NO_CODES = (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535)
 """of a close that nobody may send (RFC 6455, section 7.4; registry of close codes)"""
 NO_TEXT = (
@@ -92,9 +94,9 @@ _BOTH = (
             _case("a binary in a text", Frame(data=data("x"), fin=False), Frame(opcode=BINARY, data=data("y"))),
             _case(
                 "a continuation after the end",
-                Frame(data=data("x"), fin=False),
-                Frame(opcode=CONTINUATION, data=data("y")),
-                Frame(opcode=CONTINUATION, data=data("z")),
+                Frame(data=data(IDLE), fin=False),
+                Frame(opcode=CONTINUATION),
+                Frame(opcode=CONTINUATION, data=data("x")),
             ),
         ),
         safe=(closed(1002),),
@@ -126,8 +128,8 @@ _BOTH = (
         symptom="one frame is read in two ways: something in between may be fooled",
         needs="websocket",
         cases=tuple(
-            _case(f"{size} bytes", Frame(opcode=PONG if size < 126 else BINARY, data=data(("x", size)), wide=True))
-            for size in (0, 125, 126)
+            _case(f"{size} bytes in eight", Frame(opcode=PONG, data=data(("x", size)), wide=True))
+            for size in (0, 1, 125)
         ),
         # Who sends has to write them short; who reads need not mind.
         safe=(ALIVE, closed(1002)),
@@ -192,9 +194,22 @@ _BOTH = (
             _case("a ping", Frame(opcode=PING, data=data("x"), rsv=RSV1, deflated=True), compressed=True),
             _case("no kind of block", Frame(data=data(b"\xff\xff\xff\xff"), rsv=RSV1), compressed=True),
             _case("what is not there", Frame(data=data(b"\x02\xff\xff\x00"), rsv=RSV1), compressed=True),
-            _case("cut short", Frame(opcode=BINARY, data=data(MIB[0][:9]), rsv=RSV1), compressed=True),
         ),
         safe=(closed(1002, 1007),),
+    ),
+    Probe(
+        id="F10T",
+        title="a compressed message that is cut short",
+        group="frames",
+        source="RFC 7692 section 7.2.2; python-websockets/websockets 16.1",
+        symptom="an error that nobody handles",
+        needs="websocket",
+        cases=(
+            _case("in a table", Frame(opcode=BINARY, data=data(MIB[0][:9]), rsv=RSV1), compressed=True),
+            _case("of no bytes", Frame(opcode=BINARY, rsv=RSV1), compressed=True),
+        ),
+        # Some take what there is.
+        safe=(ALIVE, *ENDED),
     ),
     Probe(
         id="F11",
