@@ -88,8 +88,13 @@ class Line(asyncio.Protocol):
         """End the socket at once."""
         if self._transport is not None and not self.ended:  # asyncio's own fails where a flush was the end
             if reset:
-                linger(self._transport)
+                self.reset_in_the_end()
             self._transport.abort()
+
+    def reset_in_the_end(self) -> None:
+        """Whoever ends the socket, our part of it is a reset."""
+        if self._transport is not None and not self.ended:
+            linger(self._transport)
 
     async def until(self, condition: Callable[[], bool], within: float) -> bool:
         """Wait until something that came makes a condition true, or the connection ended; whether it is true."""

@@ -139,8 +139,8 @@ class Player:
                 await self._upgrade(step)
             case Frame():
                 await self._frame(step)
-            case Cut(how=how):
-                await self._cut(how)
+            case Cut(how=how, after=after):
+                await self._cut(how, after)
             case Wait(seconds=seconds, answers=answers):
                 await self._wait(seconds, answers=answers)
             case Await(prefix=prefix, seconds=seconds):
@@ -201,8 +201,12 @@ class Player:
         await link.until(lambda: link.upgraded or link.answers > 0, ANSWER_TIMEOUT)
         if link.status is not None and not link.upgraded:
             self.statuses.append(link.status)
-        if not link.upgraded:
+        if not link.upgraded and not step.optional:
             raise Ended
+        if not link.upgraded:
+            self._requests.append(link)
+            self._waited, self._link = link, None
+            return
         link.engineio = self._speaks_engineio
         if step.compressed and "permessage-deflate" not in link.headers.get("sec-websocket-extensions", ""):
             raise Unfit("the target does not compress")
@@ -213,7 +217,7 @@ class Player:
             raise Unfit("the target did not become a WebSocket")
         await link.send(structs.replace(step, data=self._filled(step.data)))
 
-    async def _cut(self, how: str) -> None:
+    async def _cut(self, how: str, after: float) -> None:
         link, self._link = self._link, None
         if link is None:
             return
@@ -225,7 +229,9 @@ class Player:
         if how != "rst":
             link.close()
         else:
-            link.abort(reset=True)
+            link.reset_in_the_end()
+            await link.until(lambda: link.ended, after)
+            link.abort()
 
     async def _wait(self, seconds: float, *, answers: bool) -> None:
         seconds = self._seconds(seconds)
@@ -243,6 +249,7 @@ class Player:
 
     async def _open(self, *, polling: bool) -> None:
         self._polling = polling
+        self.handshake = None
         if polling:
             await self._request(Request(query=self._query(None, "polling")), ANSWER_TIMEOUT)
             self._waited = None

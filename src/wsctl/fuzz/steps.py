@@ -89,7 +89,7 @@ class Raw(Step, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Upgrade(Step, frozen=True, kw_only=True, omit_defaults=True):
-    """An opening handshake; what follows is spoken in frames. One that is not answered with 101 ends the case."""
+    """An opening handshake; what follows is spoken in frames. One that is refused ends the case, unless it may be."""
 
     query: str | None = None
     """None: the target's own, of a WebSocket"""
@@ -102,6 +102,8 @@ class Upgrade(Step, frozen=True, kw_only=True, omit_defaults=True):
     """offer permessage-deflate; without it the case proves nothing"""
     beside: bool = False
     """the connection that there is stays open"""
+    optional: bool = False
+    """where it is not answered with 101, it was a request like others, and what follows dials anew"""
 
 
 class Answer(Step, frozen=True, kw_only=True, omit_defaults=True):
@@ -139,6 +141,8 @@ class Cut(Step, frozen=True, kw_only=True, omit_defaults=True):
     """End the connection; what follows dials anew."""
 
     how: Literal["close", "fin", "rst"] = "close"
+    after: float = 0.0
+    """seconds, of `rst`: the other side may end it first, and is answered by the reset"""
 
 
 class Wait(Step, frozen=True, kw_only=True, omit_defaults=True):
