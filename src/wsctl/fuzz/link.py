@@ -87,3 +87,13 @@ async def dial(target: Target, tls: ssl.SSLContext | None) -> Link:
 async def context_of(target: Target) -> ssl.SSLContext | None:
     """How its certificate is checked; None without TLS. Raises UsageError."""
     return await asyncio.to_thread(tls_context, target) if target.secure else None
+
+
+async def answers(target: Target, tls: ssl.SSLContext | None) -> bool:
+    """Whether anything listens there."""
+    try:
+        link = await dial(target, tls)
+    except OSError:
+        return False
+    link.abort()
+    return True

@@ -51,6 +51,8 @@ class Generated(Struct, frozen=True, kw_only=True):
 
     cases: int
     """that were played, those of shrinking included"""
+    conclusive: int = 0
+    """of those, the ones that could be carried out"""
     failures: tuple[Failure, ...] = ()
     reason: str | None = None
     """why there were fewer than asked for"""
