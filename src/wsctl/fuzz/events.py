@@ -17,6 +17,8 @@ class Planned(Struct, frozen=True):
     """to be generated"""
     left_out: int = 0
     """probes that were asked for and do not apply to such a target"""
+    patient: tuple[str, ...] = ()
+    """ids of those probes that only wait, beside the others; their results come last"""
 
 
 class Listening(Struct, frozen=True):

@@ -36,6 +36,13 @@ class Progress:
                 self.failures.append(event)
 
     @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The ids of the probes that are left, once they only wait."""
+        patient = () if self.planned is None else self.planned.patient
+        left = 0 if self.planned is None else self.planned.probes - self.probes
+        return patient[-left:] if 0 < left <= len(patient) else ()
+
+    @property
     def probes(self) -> int:
         """That have been judged."""
         return self.counts.total()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsctl.clock import Clock
 from wsctl.errors import UsageError
-from wsctl.fuzz.campaign import Campaign
+from wsctl.fuzz.campaign import Campaign, is_patient
 from wsctl.fuzz.catalogue import chosen
 from wsctl.fuzz.events import Listener, Planned
 from wsctl.fuzz.link import answers, context_of
@@ -77,6 +77,7 @@ class FuzzRun:
                 probes=len(self._probes),
                 cases=self._cases,
                 left_out=self._left_out,
+                patient=tuple(probe.id for probe in self._probes if is_patient(probe)),
             )
         )
         self._work = asyncio.create_task(self._play())

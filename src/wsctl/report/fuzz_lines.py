@@ -22,6 +22,8 @@ class FuzzLines:
         self._say = say
         self._began = self._told = clock.monotonic()
         self._progress = Progress()
+        self._waits = False
+        """for probes that take as long as the target's timeouts; told once"""
 
     def listen(self, event: Event) -> None:
         """Say what happened, if it is worth a line."""
@@ -33,6 +35,9 @@ class FuzzLines:
                 self._tell(f"failed: {event.id} {event.title}: {'; '.join((event.ending, *event.harms))}")
             case Failure(harms=harms):
                 self._tell(f"failed: a generated case: {'; '.join(harms)}")
+            case ProbeResult() if self._progress.waits_for and not self._waits:
+                self._waits = True
+                self._tell(f"{self._how_far()}; waits for {', '.join(self._progress.waits_for)}")
             case _ if self._clock.monotonic() - self._told >= EVERY:
                 self._tell(self._how_far())
 

@@ -13,7 +13,7 @@ from wsctl.fuzz.progress import Progress
 from wsctl.model.finding import Verdict
 from wsctl.report.fuzz_words import tally
 from wsctl.report.load_live import bar
-from wsctl.report.words import counted, plain, verdict_mark, whole_seconds
+from wsctl.report.words import plain, verdict_mark, whole_seconds
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -59,9 +59,12 @@ class FuzzLive:
             return
         yield Text.assemble(spinner, " ", ("fuzz", "bold"), "  ", plain(planned.target), "  ", took)
         if planned.probes:
-            yield _row("probes", progress.probes, planned.probes, tally(progress.counts))
+            yield _row("probes", progress.probes, planned.probes)
+            yield Text(f"             {tally(progress.counts)}", style="dim")
         if planned.cases:
-            yield _row("generated", progress.cases, planned.cases, counted(len(progress.failures), "failure"))
+            yield _row("generated", progress.cases, planned.cases)
+        if waits_for := progress.waits_for:
+            yield Text(f"  waits for {', '.join(waits_for)}: they end with the target's own timeouts", style="dim")
         if progress.listening and not progress.probes:
             yield Text("  waits for clients to connect", style="dim")
         for probe in progress.failed:
@@ -70,9 +73,8 @@ class FuzzLive:
             yield _failed("generated", "; ".join(failure.harms))
 
 
-def _row(title: str, done: int, whole: int, told: str) -> Text:
-    so_far = f"{done:,} of {whole:,}"
-    return Text.assemble((f"  {title:9}  ", "dim"), bar(done / whole), f"  {so_far:12}  {told}")
+def _row(title: str, done: int, whole: int) -> Text:
+    return Text.assemble((f"  {title:9}  ", "dim"), bar(done / whole), f"  {done:,} of {whole:,}")
 
 
 def _failed(what: str, why: str) -> Text:

@@ -30,7 +30,7 @@ class FuzzTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         result = self._result
         if result.probes:
-            yield _probes(sorted(result.probes, key=lambda one: _ORDER.index(one.verdict)))
+            yield from _probes(sorted(result.probes, key=lambda one: _ORDER.index(one.verdict)))
             yield Text()
         if result.generated is not None:
             yield from _failures(result.generated.failures, result.target)
@@ -58,32 +58,42 @@ class FuzzTable:
             yield Text(f"a connection beside them was answered within {p95} (p95), {most} at most", style="dim")
 
 
-def _probes(results: Sequence[ProbeResult]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
-    for result in results:
-        told = Text("\n").join(_told(result))
-        table.add_row(case_verdict(result.verdict), Text(result.id), plain(result.title), told)
-    return table
+def _probes(results: Sequence[ProbeResult]) -> Iterator[RenderableType]:
+    """A line for each that passed, a few for each of the others."""
+    passed, others = _grid(), _grid()
+    passed.add_column(no_wrap=True)
+    for one in results:
+        if one.verdict is CaseVerdict.PASSED:
+            title = plain(one.title)
+            title.no_wrap, title.overflow = True, "ellipsis"
+            ending = one.ending.partition(" (")[0]  # the reason that a close gives can be read in result.json
+            passed.add_row(case_verdict(one.verdict), one.id, title, plain(ending, "dim"))
+        else:
+            others.add_row(case_verdict(one.verdict), one.id, Text("\n").join([plain(one.title), *_told(one)]))
+    yield from (grid for grid in (passed, others) if grid.row_count)
+
+
+def _grid() -> Table:
+    """Verdict, id, and something to be read."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
 
 
 def _told(result: ProbeResult) -> Iterator[Text]:
-    """How it ended; and of one that did not pass what is needed to look into it."""
-    verdict = result.verdict
-    if verdict is CaseVerdict.INCONCLUSIVE:
-        yield plain(result.reason or result.ending)
+    """How it ended, what was expected, and of one that failed what is needed to look into it."""
+    if result.verdict is CaseVerdict.INCONCLUSIVE:
+        yield plain(result.reason or result.ending, "dim")
         return
-    case = f" ({result.case})" if result.case and verdict is not CaseVerdict.PASSED else ""
-    yield plain(result.ending + case)
-    if verdict is CaseVerdict.PASSED:
-        return
+    case = f"{result.case}: " if result.case else ""
+    failed = result.verdict is CaseVerdict.FAILED
+    yield plain(case + result.ending, "red" if failed and not result.harms else "")
     for harm in result.harms:
         yield plain(harm, "red")
     yield plain(f"expected {result.expected}", "dim")
-    if verdict is CaseVerdict.FAILED:
+    if failed:
         yield plain(result.source, "dim")
         if result.sent:
             yield plain(f"sent {result.sent}…", "dim")
