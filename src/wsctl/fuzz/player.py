@@ -332,9 +332,16 @@ class Player:
             return self._ending("answered", link.status, link=link)
         if not may_stay and await link.until(lambda: link.close_code is not None, deadline):
             return self._ended(link)
-        if not link.ended and link.close_code is None and link.upgraded and await self._answers(link, case, deadline):
-            return self._ending("alive", link=link)
-        return self._ended(link)
+        if link.ended or link.close_code is not None or not link.upgraded:
+            return self._ended(link)
+        in_words = self._speaks_engineio and self.handshake is not None
+        if case.ask == "session" and in_words:
+            return self._ended(link) if not await self._answers(link, deadline) else self._ending("alive", link=link)
+        if not await self._pongs(link, deadline):
+            return self._ended(link)
+        if case.ask == "both" and in_words and not await self._answers(link, deadline):
+            return self._ending("silent", reason="it waits for more of what was begun", link=link)
+        return self._ending("alive", link=link)
 
     async def _settle_request(self, link: Link, deadline: float) -> Ending:
         if link.status is None:
@@ -344,22 +351,22 @@ class Player:
             return self._ending("answered", link.status, link=link)
         return self._ending("cut" if link.ended else "silent", link=link)
 
-    async def _answers(self, link: Link, case: Case, deadline: float) -> bool:
-        """Whether the connection is of use yet."""
-        if self._speaks_engineio and self.handshake is not None and case.ask == "session":
-            await link.say(f"40{NOWHERE},")
+    async def _answers(self, link: Link, deadline: float) -> bool:
+        """Whether the session is of use yet."""
+        await link.say(f"40{NOWHERE},")
 
-            def answered() -> bool:
-                return any(NOWHERE in _text(one) for one in link.messages)
-        else:
-            # As long as a ping may be: what comes back has to be all of it. It has to differ from what was sent before.
-            token = Random().randbytes(MAX_PING)  # noqa: S311
-            await link.send(Frame(opcode=9, data=data(token)))
-
-            def answered() -> bool:
-                return token in link.pongs
+        def answered() -> bool:
+            return any(NOWHERE in _text(one) for one in link.messages)
 
         return await link.until(lambda: answered() or link.close_code is not None, deadline) and link.close_code is None
+
+    async def _pongs(self, link: Link, deadline: float) -> bool:
+        """Whether the connection is."""
+        # As long as a ping may be: what comes back has to be all of it. It has to differ from what was sent before.
+        token = Random().randbytes(MAX_PING)  # noqa: S311
+        await link.send(Frame(opcode=9, data=data(token)))
+        await link.until(lambda: token in link.pongs or link.close_code is not None, deadline)
+        return token in link.pongs and link.close_code is None
 
     def _ended(self, link: Link) -> Ending:
         if link.close_code is not None:

@@ -197,8 +197,9 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     at_once: int = 1
     """so many of them side by side"""
-    ask: Literal["session", "ping"] = "session"
-    """how to ask afterwards whether it lives: in its own words where there are any, or by WebSocket ping only"""
+    ask: Literal["session", "ping", "both"] = "session"
+    """how to ask afterwards whether it lives: in its own words where there are any, or by WebSocket ping only; both: by
+    ping, then in words, and who has no answer to those waits for more of what was begun, and counts as silent"""
 
 
 def size(case: Case) -> int:

@@ -8,7 +8,7 @@ BYTES = Say(data=data(b"\1\2\3"), binary=True)
 """an attachment"""
 MANY_BYTES = Say(data=data(b"\1\2\3"), binary=True, times=100)
 JOIN_AND_LEAVE = (Say(data=data("40{nsp}")), Say(data=data("41{nsp}")))
-SERVED = says(r"^43[^\[]*\[")
+SERVED = says(r"^4[36][^\[]*\[")
 """an event was acknowledged"""
 DEEP = 100_000
 """of JSON's brackets; Python's parser goes a hundredth as deep, our own rule (MAX_DEPTH) less"""
@@ -28,16 +28,16 @@ def _to_client(name: str, *parts: Part, then: tuple[Say, ...] = ()) -> Case:
 
 
 def _half(case: Case) -> Case:
-    """Where attachments may be due a text is an error itself: it is not asked by one whether the connection lives."""
-    return Case(name=case.name, steps=case.steps, ask="ping")
+    """Where attachments may be due, a text is an error itself: who answers a ping, and then no text, waits for more."""
+    return Case(name=case.name, steps=case.steps, ask="both")
 
 
-NUMBERS = (("a name", '"splice"'), ("negative", "-1"), ("too large", "1e9"), ("null", "null"), ("none", None))
+NUMBERS = (("a name", '"splice"'), ("negative", "-1"), ("too large", "1e9"), ("null", "null"))
 """what stands where the number of an attachment belongs"""
 
 
-def _placeholder(number: str | None) -> str:
-    return '{"_placeholder":true' + ("" if number is None else f',"num":{number}') + "}"
+def _placeholder(number: str) -> str:
+    return f'{{"_placeholder":true,"num":{number}}}'
 
 
 NAMES = (
@@ -108,6 +108,8 @@ PROBES: tuple[Probe, ...] = (
             for name, number in NUMBERS
         ),
         safe=ENDED,
+        harmful=(says('"hello"'),),
+        tolerated=(ALIVE,),
         deadline=2.0,
         fixed="socket.io-parser 3.3.3, 3.4.2, 4.0.5, 4.2.1",
     ),
@@ -147,6 +149,7 @@ PROBES: tuple[Probe, ...] = (
             _half(_case("of an acknowledgement", "46999999-{nsp}1[]", then=(MANY_BYTES,))),
         ),
         safe=ENDED,
+        tolerated=(ALIVE,),
         deadline=2.0,
         fixed="socket.io-parser 3.3.5, 3.4.4, 4.2.6",
     ),
@@ -159,6 +162,7 @@ PROBES: tuple[Probe, ...] = (
         needs="socketio",
         cases=(_half(_case("", '450-{nsp}["x"]', then=(MANY_BYTES,))),),
         safe=ENDED,
+        tolerated=(ALIVE,),
         deadline=2.0,
         fixed="socket.io-parser 4.2.7",
     ),
@@ -167,21 +171,12 @@ PROBES: tuple[Probe, ...] = (
         title="attachments for a namespace that was not joined",
         group="socketio",
         source="CVE-2026-48804",
-        symptom="they are kept, though nobody was let in",
+        symptom="they are kept, though nobody was let in, and whatever is said next is one of them",
         needs="socketio",
-        cases=(
-            Case(
-                name="a hundred",
-                steps=(Open(), Say(data=data('45100-/nope,["x"]')), MANY_BYTES),
-                ask="ping",
-            ),
-            Case(
-                name="without an end",
-                steps=(Open(), Say(data=data('45999999999-/nope,["x"]')), MANY_BYTES),
-                ask="ping",
-            ),
-        ),
+        # A server that waits for attachments takes words for one, and says nothing.
+        cases=(Case(steps=(Open(), Say(data=data('45999999999-/nope,["x"]')), MANY_BYTES), ask="both"),),
         safe=ENDED,
+        tolerated=(ALIVE,),
         deadline=2.0,
         fixed="python-socketio 5.16.2",
     ),
@@ -235,14 +230,15 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(
         id="S11",
-        title="a placeholder whose number is a fraction",
+        title="a placeholder whose number is none",
         group="socketio",
         source="socket.io-parser 4.2.7: 0.5 is at least 0 and less than 1",
-        symptom="undefined is among the arguments",
+        symptom="undefined, or the placeholder itself, is among the arguments",
         needs="socketio",
         cases=(
             _half(_case("a half", f'451-{{nsp}}["hello",{_placeholder("0.5")}]', then=(BYTES,))),
             _half(_case("a boolean", f'451-{{nsp}}["hello",{_placeholder("false")}]', then=(BYTES,))),
+            _half(_case("left out", '451-{nsp}["hello",{"_placeholder":true}]', then=(BYTES,))),
         ),
         safe=ENDED,
         tolerated=(ALIVE,),
@@ -344,9 +340,11 @@ PROBES: tuple[Probe, ...] = (
         symptom="a function or another buffer is among the arguments",
         needs="socketio",
         cases=tuple(
-            _half(_to_client(name, f"451-[{PRICE},{_placeholder(number)}]", then=(BYTES,))) for name, number in NUMBERS
+            _half(_to_client(name, f"451-1[{PRICE},{_placeholder(number)}]", then=(BYTES,))) for name, number in NUMBERS
         ),
         safe=ENDED,
+        harmful=(SERVED,),
+        tolerated=(ALIVE,),
         deadline=2.0,
         attacks="client",
         fixed="socket.io-parser 3.3.3, 3.4.2, 4.0.5, 4.2.1",
