@@ -14,6 +14,8 @@ from wsctl.fuzz.trial import Trial, unfit
 
 TRIES = 3
 """clients that a case is tried with: somebody may look in and leave"""
+GOOD_BYE = (1000, 1001)
+"""close codes of a client that leaves because it wants to, as after a server's DISCONNECT"""
 LOOK_EVERY = 0.05
 """seconds between two looks whether a process is there"""
 
@@ -49,8 +51,12 @@ class Rounds:
         """why there is nobody to go on with"""
 
     async def run(self, probes: Sequence[Probe]) -> None:
-        """Play them all; with `fail_fast` until one fails."""
-        for probe in probes:
+        """Play them all; with `fail_fast` until one fails.
+
+        Answers to the opening handshake come last: clients that were never let in, and those that see one on their way
+        back, may well give up.
+        """
+        for probe in sorted(probes, key=_answers):
             result = worst_of([result_of(probe, case, await self._trial(case, probe)) for case in probe.cases])
             self.results.append(result)
             self._tell(result)
@@ -63,13 +69,13 @@ class Rounds:
             ending = unfit(self.deserted) if self.deserted else await self._play(case, probe)
             if ending.unfit is None:
                 self.played += 1
-                return Trial(ending, await self._harms(probe))
+                return Trial(ending, await self._harms(probe, ending))
             if self.deserted:
                 break
         return Trial(ending)
 
     async def _play(self, case: Case, probe: Probe) -> Ending:
-        guest = await self._lobby.next(self._wait, unanswered=isinstance(case.steps[0], Answer))
+        guest = await self._lobby.next(self._wait, unanswered=_begins_with_answer(case))
         if guest is None:
             self.deserted = f"no client connected within {self._wait:g} s"
             return unfit(self.deserted)
@@ -83,7 +89,7 @@ class Rounds:
             self._lobby.hold()
             await guest.dismiss()
 
-    async def _harms(self, probe: Probe) -> tuple[str, ...]:
+    async def _harms(self, probe: Probe, ending: Ending) -> tuple[str, ...]:
         """What was done to the client; nothing: none that can be seen."""
         back = await self._came_back()
         if self._watch is not None:
@@ -95,7 +101,7 @@ class Rounds:
             harms = []
         if not back:
             self.deserted = f"no client came back after {probe.id} within {self._wait:g} s"
-            if self._comes_back:
+            if self._comes_back and not (ending.kind == "closed" and ending.code in GOOD_BYE):
                 harms.append(f"it did not come back within {self._wait:g} s")
         self._comes_back |= back
         return tuple(harms)
@@ -110,3 +116,11 @@ class Rounds:
         finally:
             arriving.cancel()
             await asyncio.gather(arriving, return_exceptions=True)
+
+
+def _begins_with_answer(case: Case) -> bool:
+    return isinstance(case.steps[0], Answer)
+
+
+def _answers(probe: Probe) -> bool:
+    return any(map(_begins_with_answer, probe.cases))
