@@ -9,10 +9,10 @@ NODE_MODULES := tests/node/node_modules/.installed
 LOAD_PEERS := bench/peers/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve suite test autobahn check format docs bench soak clean
+.PHONY: help setup demo serve suite test autobahn vulnerable check format docs bench soak clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## create the environment in .venv
 
@@ -43,6 +43,9 @@ test: $(STAMP) $(NODE_MODULES) ## run the tests
 autobahn: $(STAMP) ## WebSocket conformance: Autobahn's cases against serve's echo (half a minute)
 	$(BIN)/pip install --quiet --group autobahn
 	$(BIN)/python tests/autobahn.py
+
+vulnerable: $(STAMP) ## wsctl fuzz against servers that had the bugs, and those in which they were mended (minutes)
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m tests.vulnerable
 
 check: $(STAMP) ## format, lint, types, import contract, generated docs
 	$(BIN)/ruff format --check
@@ -79,4 +82,4 @@ soak: $(STAMP) ## a feed under a load that comes and goes for MINUTES=10: does m
 	$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 clean: ## remove everything the other targets made
-	rm -rf $(VENV) suite-results tests/node/node_modules bench/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build/vulnerable suite-results tests/node/node_modules bench/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

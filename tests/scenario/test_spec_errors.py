@@ -8,7 +8,7 @@ from tests.scenario.texts import HEAD, STEP, during, step
 from wsctl.errors import UsageError
 from wsctl.scenario.read import read_scenarios
 
-COMMANDS = "subscribe, ordering-check, emit, record, replay, load, parallel"
+COMMANDS = "subscribe, ordering-check, emit, record, replay, load, fuzz, parallel"
 
 TABLE: dict[str, tuple[str, str, str | None]] = {
     # keys

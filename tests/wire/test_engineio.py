@@ -234,6 +234,13 @@ def test_the_handshake_keeps_fractions_and_ignores_what_it_does_not_know() -> No
     assert ClientSession().receive(Packet(OPEN, extended)) == Opened(HANDSHAKE)
 
 
+def test_an_older_server_does_not_say_how_much_it_takes() -> None:
+    """socket.io before 4.5 opens without maxPayload; it is a server all the same."""
+    opened = ClientSession().receive(Packet(OPEN, '{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'))
+    assert isinstance(opened, Opened)
+    assert opened.handshake.max_payload is None
+
+
 def test_the_limits_are_those_of_the_peers() -> None:
     """A poll answer holds no more packets than python-engineio's client takes."""
     # asked of a fresh process: wsctl.client.sio raises the limit in this one

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from wsctl.cli.console import print_text, reader_may_leave, say
 from wsctl.cli.drawing import drawn
 from wsctl.cli.files import make_folder, make_place, write_whole
 from wsctl.cli.groups import Aim
+from wsctl.cli.live import redrawn
 from wsctl.cli.loop import on_signals
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
@@ -45,8 +46,6 @@ from wsctl.server.sockets import is_loopback
 from wsctl.spec.document import Document
 from wsctl.spec.typed import written
 
-REFRESH = 0.25
-"""seconds between two drawings of the live view"""
 _NO_TARGET = "nobody says where the feed is; expected --url, --feed, or a profile that does"
 _NO_TARGET_HINT = "a profile with serve starts a mock feed of its own"
 
@@ -212,19 +211,8 @@ async def _showing(run: LoadRun, clock: SystemClock) -> AsyncIterator[Listener]:
         yield LoadLines(run, say).listen
         return
     with LoadLive(run, clock) as live:
-        drawing = asyncio.create_task(_redraw(live))
-        try:
+        async with redrawn(live):
             yield live.listen
-        finally:
-            drawing.cancel()
-            with suppress(asyncio.CancelledError):
-                await drawing
-
-
-async def _redraw(live: LoadLive) -> None:
-    while True:
-        live.refresh()
-        await asyncio.sleep(REFRESH)
 
 
 def _profile(asked: Asked) -> tuple[ProfileSpec, Document | None]:

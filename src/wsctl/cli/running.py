@@ -3,12 +3,13 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from wsctl.cli.console import print_text, reader_may_leave, say
 from wsctl.cli.drawing import drawn
 from wsctl.cli.files import make_folder, write_whole
+from wsctl.cli.live import redrawn
 from wsctl.cli.loop import on_signals
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode, UsageError
@@ -24,8 +25,6 @@ from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.runner import Runner
 
-REFRESH = 0.25
-"""seconds between two drawings of the live view"""
 _STOPPING = "stopping: services are ended and reports written"
 
 
@@ -87,19 +86,8 @@ async def _showing(clock: Clock) -> AsyncIterator[Listener]:
         yield RunLines(clock, say).listen
         return
     with RunLive(clock) as live:
-        drawing = asyncio.create_task(_redraw(live))
-        try:
+        async with redrawn(live):
             yield live.listen
-        finally:
-            drawing.cancel()
-            with suppress(asyncio.CancelledError):
-                await drawing
-
-
-async def _redraw(live: RunLive) -> None:
-    while True:
-        live.refresh()
-        await asyncio.sleep(REFRESH)
 
 
 def check_services(scenarios: Sequence[Scenario], options: RunOptions) -> None:

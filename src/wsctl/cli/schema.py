@@ -4,19 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
-KINDS = ("scenario", "result", "load", "load-result")
+KINDS = ("scenario", "result", "load", "load-result", "fuzz-result")
 
 
 def schema(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="[scenario|result|load|load-result]",
-            help="Of scenario files or load profiles, or of the result.json of run or load.",
+            metavar="[scenario|result|load|load-result|fuzz-result]",
+            help="Of scenario files or load profiles, or of the result.json of run, load or fuzz.",
         ),
     ] = "scenario",
 ) -> None:
-    """Print a JSON Schema: of scenario files and load profiles, for editors, or of what run and load write.
+    """Print a JSON Schema: of scenario files and load profiles, for editors, or of what run, load and fuzz write.
 
     Example: wsctl schema > scenario.schema.json
     """
@@ -39,8 +39,14 @@ def _schema(kind: str) -> dict[str, Any]:
         from wsctl.spec.schema import json_schema
 
         return json_schema(ProfileSpec)
+    from wsctl.fuzz.result import FuzzResult
     from wsctl.load.outcome.result import LoadResult
     from wsctl.model.run import RunResult
     from wsctl.report.result_json import result_schema
 
-    return result_schema(RunResult if kind == "result" else LoadResult)
+    kinds: dict[str, type[RunResult | LoadResult | FuzzResult]] = {
+        "result": RunResult,
+        "load-result": LoadResult,
+        "fuzz-result": FuzzResult,
+    }
+    return result_schema(kinds[kind])

@@ -53,7 +53,7 @@ class Campaign:
         for case in probe.cases:
             trial = await self._trials.play(case, probe.deadline, may_stay=may_stay(probe))
             results.append(result_of(probe, case, trial))
-        return max(results, key=lambda one: _ORDER.index(one.verdict))
+        return worst_of(results)
 
     async def _sit_out(self, probe: Probe) -> ProbeResult:
         """As `_play`, without looking for harm: others may be doing that meanwhile."""
@@ -66,7 +66,12 @@ class Campaign:
                 worst(endings) if not self._trials.gone else Ending(kind="silent", unfit="the target died meanwhile")
             )
             results.append(result_of(probe, case, Trial(ending)))
-        return max(results, key=lambda one: _ORDER.index(one.verdict))
+        return worst_of(results)
+
+
+def worst_of(results: Sequence[ProbeResult]) -> ProbeResult:
+    """That of several cases which is the probe's."""
+    return max(results, key=lambda one: _ORDER.index(one.verdict))
 
 
 def is_patient(probe: Probe) -> bool:
@@ -81,7 +86,7 @@ def may_stay(probe: Probe) -> bool:
 
 def result_of(probe: Probe, case: Case, trial: Trial) -> ProbeResult:
     """What a trial says about a probe."""
-    verdict = Verdict.FAILED if trial.harms else judge(trial.ending, probe.safe, probe.harmful)
+    verdict = Verdict.FAILED if trial.harms else judge(trial.ending, probe.safe, probe.harmful, probe.tolerated)
     return ProbeResult(
         id=probe.id,
         title=probe.title,
@@ -94,5 +99,5 @@ def result_of(probe: Probe, case: Case, trial: Trial) -> ProbeResult:
         harms=trial.harms,
         reason=trial.ending.unfit,
         seconds=trial.ending.after,
-        sent=sketch.hexadecimal(case),
+        sent=sketch.hexadecimal(case, client=probe.attacks == "server"),
     )

@@ -2,7 +2,9 @@
 
 import asyncio
 import struct
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from wsctl.checks.latency import Histogram
 from wsctl.fuzz.frames import PING
@@ -24,8 +26,9 @@ class Canary:
         self._player: Player | None = None
         self._link: Link | None = None
         self._pinging: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        """to ping: one at a time"""
         self._asked = 0
-        self._answered = 0
         self._worst = 0.0
         self.latencies = Histogram()
         """of its pings, seconds"""
@@ -36,7 +39,6 @@ class Canary:
             await self.stop()
             self._player = self._make()
             self._link = await self._player.hold(self._opening)
-            self._asked = self._answered = 0
             self._pinging = asyncio.create_task(self._ping(self._link))
         self._worst = 0.0
 
@@ -50,34 +52,44 @@ class Canary:
         self._player = self._link = self._pinging = None
 
     async def objection(self) -> str | None:
-        """What happened to it; None: nothing. It waits for the answer to a ping that is sent from now on."""
+        """What happened to it; None: nothing. It asks once more, and waits for that answer."""
         link = self._link
         if link is None:
             return None
-        asked = self._asked + 1
-        await link.until(lambda: self._answered >= asked, self._max_stall + 2 * EVERY)
+        answered = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._max_stall + EVERY), self._turn:
+                answered = await self._ask(link)
         if self._is_over(link):
             how = "was cut" if link.close_code is None else f"was closed with {link.close_code}"
             return f"a connection beside it {how}"
-        if self._answered < asked or self._worst > self._max_stall:
+        if not answered or self._worst > self._max_stall:
             return f"a connection beside it waited {max(self._worst, self._max_stall):.1f} s for an answer"
         return None
 
     async def _ping(self, link: Link) -> None:
-        loop = asyncio.get_running_loop()
         while not self._is_over(link):
-            self._asked += 1
-            token, sent = b"canary" + struct.pack("!Q", self._asked), loop.time()
-            await link.send(Frame(opcode=PING, data=data(token)))
-            answered = False
-            while not answered and not self._is_over(link):
-                answered = await link.until(lambda: token in link.pongs, EVERY)  # noqa: B023 - awaited at once
-                self._worst = max(self._worst, loop.time() - sent)
-            if answered:
-                self.latencies.record(loop.time() - sent)
-                self._answered = self._asked
-            link.pongs.clear()
-            await link.until(lambda: False, EVERY)
+            async with self._turn:
+                await self._ask(link)
+            await link.until(lambda: link.close_code is not None, EVERY)
+
+    async def _ask(self, link: Link) -> bool:
+        """Ping, and wait for the answer however long it takes; whether it came, which it does not if it is over."""
+        self._asked += 1
+        # not the loop's time: uvloop's has milliseconds, and stands still within one turn
+        token, sent = b"canary" + struct.pack("!Q", self._asked), time.perf_counter()
+        await link.send(Frame(opcode=PING, data=data(token)))
+
+        def over() -> bool:
+            return token in link.pongs or self._is_over(link)
+
+        while not over():
+            await link.until(over, EVERY)
+            self._worst = max(self._worst, time.perf_counter() - sent)
+        if answered := token in link.pongs:
+            self.latencies.record(time.perf_counter() - sent)
+        link.pongs.clear()
+        return answered
 
     @staticmethod
     def _is_over(link: Link) -> bool:

@@ -22,6 +22,8 @@ class Ending(Struct, frozen=True, kw_only=True):
     """the beginnings of what was received"""
     statuses: tuple[int, ...] = ()
     """of every HTTP answer"""
+    answers: int = 0
+    """HTTP answers on the connection"""
     unfit: str | None = None
     """why the case proves nothing: what has to stand before the hostile part could not be had"""
 
@@ -44,13 +46,16 @@ class Safe(Struct, frozen=True, kw_only=True):
     codes: tuple[int, ...] = ()
     """one of these; none: any"""
     says: str | None = None
-    """a message matches this regular expression"""
+    """a message, or an HTTP answer's body or head (`HTTP 200` and lines of `name: value`), matches this expression"""
+    answers: int = 0
+    """at least so many HTTP answers came on the connection"""
 
     def holds(self, ending: Ending) -> bool:
         """Whether an ending is this one."""
         return (
             ending.kind == self.kind
             and (not self.codes or ending.code in self.codes)
+            and ending.answers >= self.answers
             and (self.says is None or any(re.search(self.says, one) for one in ending.said))
         )
 

@@ -17,6 +17,14 @@ class Planned(Struct, frozen=True):
     """to be generated"""
     left_out: int = 0
     """probes that were asked for and do not apply to such a target"""
+    patient: tuple[str, ...] = ()
+    """ids of those probes that only wait, beside the others; their results come last"""
+
+
+class Listening(Struct, frozen=True):
+    """Clients may come now."""
+
+    url: str
 
 
 class Played(Struct, frozen=True):
@@ -26,5 +34,5 @@ class Played(Struct, frozen=True):
     failures: int
 
 
-Event = Planned | ProbeResult | Played | Failure
+Event = Planned | Listening | ProbeResult | Played | Failure
 Listener = Callable[[Event], None]

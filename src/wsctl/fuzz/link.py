@@ -1,159 +1,39 @@
-"""Link: one TCP connection to the target, on which anything may be written; what comes back is kept, within bounds.
-
-First it reads HTTP, and after a 101 frames. It answers pings and heartbeats as a client would, unless told not to.
-"""
+"""Link: a Line that is dialled: it reads HTTP answers, and frames after a 101."""
 
 import asyncio
 import socket
 import ssl
-import zlib
-from collections.abc import Callable
-from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
 
 from wsctl.client.route import tls_context
 from wsctl.client.target import Target
-from wsctl.fuzz import frames
-from wsctl.fuzz.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT, Reader
+from wsctl.fuzz.line import MAX_MESSAGE, Line
 from wsctl.fuzz.steps import Frame, data
-from wsctl.server.sockets import linger
 
-MAX_KEPT = 1000
-"""messages of one link that are remembered"""
-MAX_MESSAGE = 1 << 16
-"""bytes of a message or HTTP body that are remembered"""
 OPEN_TIMEOUT = 5.0
 """seconds to connect"""
 
-WRITE_TIMEOUT = 5.0
-"""seconds for the other side to read what fills all buffers"""
 
+class Link(Line):
+    """One connection to the target. `status` and `headers` are of the HTTP answer."""
 
-class Link(asyncio.Protocol):
-    """One connection. `status`, `messages` and `ended` say what came."""
-
-    def __init__(self, *, client: bool = True) -> None:
+    def __init__(self) -> None:
+        super().__init__(client=True)
         self.status: int | None = None
-        """of the HTTP answer"""
         self.headers: dict[str, str] = {}
-        """of it, the names in small letters"""
+        """the names in small letters"""
         self.body = b""
         self.answers = 0
         """HTTP answers that are there as a whole"""
-        self.upgraded = False
-        self.messages: list[str | bytes] = []
-        self.received = 0
-        """messages, those included that are not kept"""
-        self.pongs: set[bytes] = set()
-        self.close_code: int | None = None
-        self.close_reason = ""
-        self.ended = False
-        self.stalled = False
-        """whether the other side stopped reading"""
-        self.answering = True
-        """whether pings and heartbeats are answered"""
         self.engineio = False
         """whether its messages are Engine.IO packets, the heartbeat among them"""
-        self._client = client
-        self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._reader = Reader(MAX_MESSAGE)
-        self._parts: list[bytes] = []
-        self._first: tuple[int, int] = (TEXT, 0)
-        """opcode and reserved bits of the message that is being received"""
-        self._waiting: set[asyncio.Future[None]] = set()
-        self._writable = asyncio.Event()
-        self._writable.set()
-
-    # What is done
-
-    async def write(self, content: bytes) -> None:
-        """Write, as far as the other side takes it; nothing, once it ended or has read no more for too long."""
-        if self._transport is None or self.ended or self.stalled:
-            return
-        self._transport.write(content)
-        try:
-            async with asyncio.timeout(WRITE_TIMEOUT):
-                await self._writable.wait()
-        except TimeoutError:
-            self.stalled = True
-
-    async def send(self, frame: Frame) -> None:
-        """Write a frame, so many times."""
-        built = frames.build(frame, client=self._client)
-        at_once = max(1, 65536 // len(built))
-        for left in range(frame.times, 0, -at_once):
-            await self.write(built * min(left, at_once))
-            if self.ended or self.stalled:
-                return
-
-    async def say(self, message: str | bytes, times: int = 1) -> None:
-        """Write a message in one lawful frame."""
-        opcode = TEXT if isinstance(message, str) else BINARY
-        await self.send(Frame(opcode=opcode, data=data(message), times=times))
-
-    def close(self) -> None:
-        """End the socket, what is written first."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self, *, reset: bool = False) -> None:
-        """End the socket at once."""
-        if self._transport is not None:
-            if reset:
-                linger(self._transport)
-            self._transport.abort()
-
-    async def until(self, condition: Callable[[], bool], within: float) -> bool:
-        """Wait until something that came makes a condition true, or the connection ended; whether it is true."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within
-        while not condition() and not self.ended and (left := deadline - loop.time()) > 0:
-            change: asyncio.Future[None] = loop.create_future()
-            self._waiting.add(change)
-            try:
-                async with asyncio.timeout(left):
-                    await change
-            except TimeoutError:
-                break
-            finally:
-                self._waiting.discard(change)
-        return condition()
 
     async def answered(self, within: float) -> bool:
         """Wait for an HTTP answer; whether it came."""
         return await self.until(lambda: self.answers > 0, within)
-
-    # What comes
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the socket."""
-        self._transport = cast("asyncio.Transport", transport)
-
-    def pause_writing(self) -> None:
-        """The other side does not read as fast."""
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        self._writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        self.ended = True
-        self._writable.set()
-        self._changed()
-
-    def data_received(self, received: bytes) -> None:
-        """HTTP until a 101, frames after it."""
-        if not self.upgraded:
-            received = self._read_http(received)
-        if self.upgraded:
-            for seen in self._reader.feed(received):
-                self._take(seen)
-        self._changed()
 
     def _read_http(self, received: bytes) -> bytes:
         """Feed the parser; what it leaves is frames."""
@@ -184,57 +64,11 @@ class Link(asyncio.Protocol):
         """It is there as a whole."""
         self.answers += 1
 
-    def _take(self, seen: frames.Seen) -> None:
-        if seen.opcode == PING:
-            if self.answering:
-                self._write_now(Frame(opcode=PONG, data=data(seen.content)))
-        elif seen.opcode == PONG:
-            self.pongs.add(seen.content)
-        elif seen.opcode == CLOSE:
-            self._take_close(seen.content)
-        else:
-            self._take_part(seen)
-
-    def _take_close(self, content: bytes) -> None:
-        """The other side's close; it is answered, and then the socket is the server's to end (RFC 6455, 7.1.1)."""
-        if self.close_code is None:
-            self.close_code = int.from_bytes(content[:2], "big") if len(content) >= 2 else 1005
-            self.close_reason = content[2:].decode("utf-8", "replace")
-            if self._client:
-                self._write_now(Frame(opcode=CLOSE, data=data(content[:2])))
-
-    def _take_part(self, seen: frames.Seen) -> None:
-        if seen.opcode != CONTINUATION:
-            self._parts, self._first = [], (seen.opcode, seen.rsv)
-        if sum(map(len, self._parts)) < MAX_MESSAGE:
-            self._parts.append(seen.content)
-        if seen.fin:
-            self._take_message(b"".join(self._parts))
-            self._parts = []
-
-    def _take_message(self, content: bytes) -> None:
-        opcode, rsv = self._first
-        if rsv & RSV1:
-            try:
-                content = frames.inflate(content, MAX_MESSAGE)
-            except zlib.error:
-                content = b"(compressed)"
-        message = content.decode("utf-8", "replace") if opcode == TEXT else content
-        self.received += 1
-        if self.engineio and message == "2":
-            if self.answering:
-                self._write_now(Frame(data=data("3")))
-        elif len(self.messages) < MAX_KEPT:
-            self.messages.append(message)
-
-    def _write_now(self, frame: Frame) -> None:
-        if self._transport is not None:
-            self._transport.write(frames.build(frame, client=self._client))
-
-    def _changed(self) -> None:
-        for change in self._waiting:
-            if not change.done():
-                change.set_result(None)
+    def _hear(self, message: str | bytes) -> None:
+        if not (self.engineio and message == "2"):
+            super()._hear(message)
+        elif self.answering:
+            self._write_now(Frame(data=data("3")))
 
 
 async def dial(target: Target, tls: ssl.SSLContext | None) -> Link:
@@ -253,3 +87,13 @@ async def dial(target: Target, tls: ssl.SSLContext | None) -> Link:
 async def context_of(target: Target) -> ssl.SSLContext | None:
     """How its certificate is checked; None without TLS. Raises UsageError."""
     return await asyncio.to_thread(tls_context, target) if target.secure else None
+
+
+async def answers(target: Target, tls: ssl.SSLContext | None) -> bool:
+    """Whether anything listens there."""
+    try:
+        link = await dial(target, tls)
+    except OSError:
+        return False
+    link.abort()
+    return True

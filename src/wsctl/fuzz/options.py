@@ -11,6 +11,7 @@ CASES = 200
 MAX_STALL = 1.0
 MAX_BYTES = 16 * 1024 * 1024
 WAIT = 10.0
+CLIENT_WAIT = 30.0
 
 
 class FuzzOptions(Struct, frozen=True, kw_only=True):
@@ -49,3 +50,36 @@ class FuzzOptions(Struct, frozen=True, kw_only=True):
     """where reproduction files go; None: here"""
     allow_remote: bool = False
     """the user says that the target is theirs"""
+
+
+def cases_meant(cases: int | None, *, probes: tuple[str, ...], corpus: tuple[Path, ...]) -> int:
+    """How many cases to generate; who names a probe wants that, and nothing that nobody named."""
+    if cases is None:
+        return 0 if probes and not corpus else CASES
+    return cases
+
+
+class ServeFuzzOptions(Struct, frozen=True, kw_only=True):
+    """What attacking clients can be told. Times in seconds."""
+
+    seed: int
+    host: str | None = None
+    """where to listen; None: on both loopbacks"""
+    port: int = 0
+    """0 picks one"""
+    dialect: str | None = None
+    """that clients speak; None: Socket.IO"""
+    probes: tuple[str, ...] = ()
+    """ids; none: all of the groups"""
+    groups: tuple[str, ...] = ()
+    """none: all that apply"""
+    client_pid: int | None = None
+    """of the client, on this machine"""
+    wait: float = CLIENT_WAIT
+    """for a client to come, or to come back"""
+    duration: float | None = None
+    """for all of it"""
+    fail_fast: bool = False
+    """stop at the first harm"""
+    allow_remote: bool = False
+    """the user says that clients from elsewhere are theirs"""

@@ -20,6 +20,8 @@ from wsctl.fuzz.probe import is_server_error
 from wsctl.fuzz.process_watch import ProcessWatch
 from wsctl.fuzz.steps import Join, Steps, Upgrade
 
+SERVER_ERROR = "answered HTTP"
+"""what the objection to such an answer begins with"""
 FRESH_TIMEOUT = 5.0
 """seconds for a newcomer to be let in"""
 
@@ -82,7 +84,7 @@ class Oracle:
 
     async def after(self, endings: tuple[Ending, ...]) -> tuple[str, ...]:
         """What harm was done since; nothing: none that can be seen."""
-        harms = [f"answered HTTP {one}" for ending in endings for one in ending.statuses if is_server_error(one)]
+        harms = [f"{SERVER_ERROR} {one}" for ending in endings for one in ending.statuses if is_server_error(one)]
         if (objection := await self._canary.objection()) is not None:
             harms.append(objection)
         if (objection := await self._newcomer()) is not None:
@@ -98,7 +100,7 @@ class Oracle:
         while await self._newcomer() is not None:
             if loop.time() > deadline:
                 return False
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
         return True
 
     @property

@@ -12,8 +12,10 @@ from msgspec import structs
 from wsctl.client.target import Target
 from wsctl.errors import WireError
 from wsctl.fuzz.ending import Ending, Kind
-from wsctl.fuzz.link import MAX_MESSAGE, Link, dial
+from wsctl.fuzz.line import MAX_MESSAGE
+from wsctl.fuzz.link import Link, dial
 from wsctl.fuzz.steps import (
+    BEYOND,
     Answer,
     Await,
     Case,
@@ -42,8 +44,16 @@ ANSWER_TIMEOUT = 5.0
 """seconds for what stands before the hostile part"""
 SHOWN = 200
 """characters of a message that an ending keeps"""
+MAX_HEAD = 4000
+"""characters of an HTTP answer's headers that it keeps"""
 KEPT = 50
 """messages that it keeps"""
+MAX_BEYOND = 16 * 1024 * 1024
+"""bytes that are sent to break a limit; one beyond is not tried"""
+MAX_PING = 125
+"""bytes of a ping's payload (RFC 6455, section 5.5)"""
+MISSING = 1_000_000_000
+"""bytes that a body lacks which is never completed"""
 OFFER = ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
 
 
@@ -124,13 +134,13 @@ class Player:
             case Request():
                 await self._request(step, deadline)
             case Raw(data=content, times=times, every=every):
-                await self._raw(expand(self._filled(content)), times, every)
+                await self._raw(expand(self._addressed(self._filled(content))), times, every)
             case Upgrade():
                 await self._upgrade(step)
             case Frame():
                 await self._frame(step)
-            case Cut(how=how):
-                await self._cut(how)
+            case Cut(how=how, after=after):
+                await self._cut(how, after)
             case Wait(seconds=seconds, answers=answers):
                 await self._wait(seconds, answers=answers)
             case Await(prefix=prefix, seconds=seconds):
@@ -179,8 +189,11 @@ class Player:
 
     async def _upgrade(self, step: Upgrade) -> None:
         if self._link is not None:
-            self._link.abort()
+            self._requests.append(self._link)
+            if not step.beside:
+                self._link.abort()
             self._link = None
+        self._polling = False
         link = await self._dialled()
         headers = (*step.headers, OFFER) if step.compressed else step.headers
         query = self._query(step.query, "websocket")
@@ -188,8 +201,12 @@ class Player:
         await link.until(lambda: link.upgraded or link.answers > 0, ANSWER_TIMEOUT)
         if link.status is not None and not link.upgraded:
             self.statuses.append(link.status)
-        if not link.upgraded:
+        if not link.upgraded and not step.optional:
             raise Ended
+        if not link.upgraded:
+            self._requests.append(link)
+            self._waited, self._link = link, None
+            return
         link.engineio = self._speaks_engineio
         if step.compressed and "permessage-deflate" not in link.headers.get("sec-websocket-extensions", ""):
             raise Unfit("the target does not compress")
@@ -200,7 +217,7 @@ class Player:
             raise Unfit("the target did not become a WebSocket")
         await link.send(structs.replace(step, data=self._filled(step.data)))
 
-    async def _cut(self, how: str) -> None:
+    async def _cut(self, how: str, after: float) -> None:
         link, self._link = self._link, None
         if link is None:
             return
@@ -212,9 +229,15 @@ class Player:
         if how != "rst":
             link.close()
         else:
-            link.abort(reset=True)
+            link.reset_in_the_end()
+            await link.until(lambda: link.ended, after)
+            link.abort()
 
     async def _wait(self, seconds: float, *, answers: bool) -> None:
+        seconds = self._seconds(seconds)
+        if self._polling:
+            await asyncio.sleep(seconds)
+            return
         link = await self._dialled()
         link.answering = answers
         await link.until(lambda: link.ended, seconds)
@@ -226,6 +249,7 @@ class Player:
 
     async def _open(self, *, polling: bool) -> None:
         self._polling = polling
+        self.handshake = None
         if polling:
             await self._request(Request(query=self._query(None, "polling")), ANSWER_TIMEOUT)
             self._waited = None
@@ -308,9 +332,16 @@ class Player:
             return self._ending("answered", link.status, link=link)
         if not may_stay and await link.until(lambda: link.close_code is not None, deadline):
             return self._ended(link)
-        if not link.ended and link.close_code is None and link.upgraded and await self._answers(link, case, deadline):
-            return self._ending("alive", link=link)
-        return self._ended(link)
+        if link.ended or link.close_code is not None or not link.upgraded:
+            return self._ended(link)
+        in_words = self._speaks_engineio and self.handshake is not None
+        if case.ask == "session" and in_words:
+            return self._ended(link) if not await self._answers(link, deadline) else self._ending("alive", link=link)
+        if not await self._pongs(link, deadline):
+            return self._ended(link)
+        if case.ask == "both" and in_words and not await self._answers(link, deadline):
+            return self._ending("silent", reason="it waits for more of what was begun", link=link)
+        return self._ending("alive", link=link)
 
     async def _settle_request(self, link: Link, deadline: float) -> Ending:
         if link.status is None:
@@ -320,21 +351,22 @@ class Player:
             return self._ending("answered", link.status, link=link)
         return self._ending("cut" if link.ended else "silent", link=link)
 
-    async def _answers(self, link: Link, case: Case, deadline: float) -> bool:
-        """Whether the connection is of use yet."""
-        if self._speaks_engineio and self.handshake is not None and case.ask == "session":
-            await link.say(f"40{NOWHERE},")
+    async def _answers(self, link: Link, deadline: float) -> bool:
+        """Whether the session is of use yet."""
+        await link.say(f"40{NOWHERE},")
 
-            def answered() -> bool:
-                return any(NOWHERE in _text(one) for one in link.messages)
-        else:
-            token = Random().randbytes(8)  # noqa: S311 - only has to differ from what was sent before
-            await link.send(Frame(opcode=9, data=data(token)))
-
-            def answered() -> bool:
-                return token in link.pongs
+        def answered() -> bool:
+            return any(NOWHERE in _text(one) for one in link.messages)
 
         return await link.until(lambda: answered() or link.close_code is not None, deadline) and link.close_code is None
+
+    async def _pongs(self, link: Link, deadline: float) -> bool:
+        """Whether the connection is."""
+        # As long as a ping may be: what comes back has to be all of it. It has to differ from what was sent before.
+        token = Random().randbytes(MAX_PING)  # noqa: S311
+        await link.send(Frame(opcode=9, data=data(token)))
+        await link.until(lambda: token in link.pongs or link.close_code is not None, deadline)
+        return token in link.pongs and link.close_code is None
 
     def _ended(self, link: Link) -> Ending:
         if link.close_code is not None:
@@ -351,20 +383,56 @@ class Player:
         unfit: str | None = None,
     ) -> Ending:
         said = [] if link is None else [_text(one)[:SHOWN] for one in link.messages[-KEPT:]]
-        if link is not None and link.body:
+        if link is not None and link.status is not None:
+            head = (f"HTTP {link.status}", *(f"{name}: {value}" for name, value in link.headers.items()))
+            said.append("\n".join(head)[:MAX_HEAD])
             said.append(link.body.decode("utf-8", "replace")[:SHOWN])
         return Ending(
-            kind=kind, code=code, reason=reason[:SHOWN], said=tuple(said), statuses=tuple(self.statuses), unfit=unfit
+            kind=kind,
+            code=code,
+            reason=reason[:SHOWN],
+            said=tuple(said),
+            statuses=tuple(self.statuses),
+            answers=0 if link is None else link.answers,
+            unfit=unfit,
         )
 
     # Bytes
 
     def _filled(self, content: Data) -> Data:
-        """With the session's id where a text asks for it."""
+        """With the session's id and the target's namespace where a text asks for them, and as long as it asks to be."""
         sid = "" if self.handshake is None else self.handshake.sid
-        return tuple(
-            structs.replace(run, text=run.text.replace("{sid}", sid)) if "{sid}" in run.text else run for run in content
+        namespace = "" if self._target.namespace == "/" else f"{self._target.namespace},"
+        filled = (
+            structs.replace(run, text=run.text.replace("{sid}", sid).replace("{nsp}", namespace))
+            if "{" in run.text
+            else run
+            for run in content
         )
+        return tuple(structs.replace(run, times=self._beyond()) if run.times == BEYOND else run for run in filled)
+
+    def _beyond(self) -> int:
+        most = None if self.handshake is None else self.handshake.max_payload
+        if most is None or most > MAX_BEYOND:
+            raise Unfit(f"the target's maxPayload is {'not told' if most is None else f'{most:,} bytes'}")
+        return most
+
+    def _addressed(self, content: Data) -> Data:
+        """With what a request line of the opening handshake asks for, and whom."""
+        words = {"{target}": self._asked_for(self._query(None, "websocket")), "{host}": self._host()}
+
+        def filled(text: str) -> str:
+            for name, word in words.items():
+                text = text.replace(name, word)
+            return text
+
+        return tuple(structs.replace(run, text=filled(run.text)) if "{" in run.text else run for run in content)
+
+    def _asked_for(self, query: str) -> str:
+        return f"{self._path()}{'?' if query else ''}{query}"
+
+    def _host(self) -> str:
+        return urlsplit(self._target.url).netloc
 
     def _query(self, query: str | None, transport: str) -> str:
         if query is None:
@@ -379,11 +447,10 @@ class Player:
         headers: Headers = (*self._target.headers, *step.headers, ("Connection", "close"))
         if step.chunked:
             headers = (*headers, ("Transfer-Encoding", "chunked"))
-            body = b"".join(_chunk(body[at : at + MAX_MESSAGE]) for at in range(0, len(body), MAX_MESSAGE)) + _chunk(
-                b""
-            )
+            body = b"".join(_chunk(body[at : at + MAX_MESSAGE]) for at in range(0, len(body), MAX_MESSAGE))
+            body += _chunk(b"") if step.complete else b""
         elif step.body is not None and not any(name.lower() == "content-length" for name, _ in headers):
-            headers = (*headers, ("Content-Length", str(len(body))))
+            headers = (*headers, ("Content-Length", str(len(body) + (0 if step.complete else MISSING))))
         path, query = step.path or self._path(), self._query(step.query, "polling")
         return self._head(f"{step.method} {path}{'?' if query else ''}{query} HTTP/1.1", headers) + body
 
@@ -397,12 +464,11 @@ class Player:
         given = {name.lower() for name, _ in headers}
         usual = tuple((name, value) for name, value in usual if name.lower() not in given)
         own = (*headers, *usual) if leading else (*usual, *headers)
-        line = f"GET {self._path()}{'?' if query else ''}{query} HTTP/1.1"
-        return self._head(line, (*self._target.headers, *own))
+        return self._head(f"GET {self._asked_for(query)} HTTP/1.1", (*self._target.headers, *own))
 
     def _head(self, line: str, headers: Headers) -> bytes:
         given = {name.lower() for name, _ in headers}
-        host = () if "host" in given else (("Host", urlsplit(self._target.url).netloc),)
+        host = () if "host" in given else (("Host", self._host()),)
         lines = [line, *(f"{name}: {value}" for name, value in (*host, *headers))]
         return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 

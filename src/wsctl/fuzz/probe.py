@@ -45,6 +45,8 @@ class Probe(Struct, frozen=True, kw_only=True):
     safe: tuple[Safe, ...]
     harmful: tuple[Safe, ...] = ()
     """endings that are failures though the connection ended: an unlawful close code that is echoed"""
+    tolerated: tuple[Safe, ...] = ()
+    """endings that are non-strict: they do no harm, and another was asked for"""
     deadline: float = 5.0
     """seconds for the ending, counted from the last step; HEARTBEAT: as the server says"""
     attacks: Literal["server", "client"] = "server"
@@ -52,7 +54,9 @@ class Probe(Struct, frozen=True, kw_only=True):
     """versions in which it was mended"""
 
 
-def judge(ending: Ending, safe: tuple[Safe, ...], harmful: tuple[Safe, ...] = ()) -> Verdict:
+def judge(
+    ending: Ending, safe: tuple[Safe, ...], harmful: tuple[Safe, ...] = (), tolerated: tuple[Safe, ...] = ()
+) -> Verdict:
     """What an ending is, by those declared; one that nobody declared is a failure, unless the connection ended."""
     if ending.unfit is not None:
         return Verdict.INCONCLUSIVE
@@ -61,8 +65,9 @@ def judge(ending: Ending, safe: tuple[Safe, ...], harmful: tuple[Safe, ...] = ()
     if any(one.holds(ending) for one in safe):
         return Verdict.PASSED
     ended = ending.kind in ("closed", "cut") or (ending.kind == "answered" and 400 <= (ending.code or 0) < 500)
+    harmless = ended or any(one.holds(ending) for one in tolerated)
     may_stay = any(one.kind == "alive" for one in safe)
-    return Verdict.NON_STRICT if ended or (ending.kind == "alive" and may_stay) else Verdict.FAILED
+    return Verdict.NON_STRICT if harmless or (ending.kind == "alive" and may_stay) else Verdict.FAILED
 
 
 def is_server_error(status: int) -> bool:

@@ -16,6 +16,7 @@ MORE_DESCRIPTORS = 16
 MORE_THREADS = 16
 EVERY = 0.05
 """seconds between two looks"""
+GONE = "the process is gone"
 
 
 class Held(Struct, frozen=True):
@@ -31,6 +32,7 @@ class ProcessWatch:
 
     def __init__(self, pid: Callable[[], int]) -> None:
         self._pid = pid
+        self._looked_at = pid()
         self._looking: asyncio.Task[None] | None = None
         if (held := _held(pid())) is None:
             raise UsageError(f"no process {pid()} that may be looked at")
@@ -39,8 +41,14 @@ class ProcessWatch:
     def look(self) -> None:
         """Take what it holds now as what it has to come back to, and watch it from here."""
         self.stop()
+        self._looked_at = self._pid()
         self._before = self._most = _held(self._pid()) or self._before
         self._looking = asyncio.create_task(self._look_on())
+
+    @property
+    def gone(self) -> bool:
+        """Whether there is no such process any more."""
+        return _held(self._pid()) is None
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -51,15 +59,15 @@ class ProcessWatch:
     async def objections(self) -> list[str]:
         """What it took and did not give back in time, or took too much of."""
         for _ in range(int(SETTLE / EVERY)):
-            if not (found := self._growth(_held(self._pid()))):
+            if (found := self._growth(_held(self._pid()))) in ([], [GONE]):
                 break
             await asyncio.sleep(EVERY)
         self.stop()
         return found or [f"at most: {one}" for one in self._growth(self._most)[:1] if "memory" in one]
 
     def _growth(self, now: Held | None) -> list[str]:
-        if now is None:
-            return ["the process is gone"]
+        if now is None or self._pid() != self._looked_at:
+            return [GONE]
         before = self._before
         taken = (
             ("MB of memory", (now.rss - before.rss) / 1e6, MORE_MEMORY / 1e6),

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.steps import Case
+from wsctl.model.expectation import Judged
 from wsctl.model.finding import Verdict
 
 
@@ -50,6 +51,8 @@ class Generated(Struct, frozen=True, kw_only=True):
 
     cases: int
     """that were played, those of shrinking included"""
+    conclusive: int = 0
+    """of those, the ones that could be carried out"""
     failures: tuple[Failure, ...] = ()
     reason: str | None = None
     """why there were fewer than asked for"""
@@ -77,3 +80,4 @@ class FuzzResult(Struct, frozen=True, kw_only=True):
     generated: Generated | None
     """None: none were asked for"""
     notes: tuple[str, ...]
+    expectations: tuple[Judged, ...] = ()

@@ -2,24 +2,30 @@
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
 
 from wsctl.clock import Clock
 from wsctl.errors import UsageError
-from wsctl.fuzz.campaign import Campaign
+from wsctl.fuzz.campaign import Campaign, is_patient
 from wsctl.fuzz.catalogue import chosen
 from wsctl.fuzz.events import Listener, Planned
-from wsctl.fuzz.link import context_of
+from wsctl.fuzz.link import answers, context_of
 from wsctl.fuzz.options import FuzzOptions
 from wsctl.fuzz.oracle import SOCKETIO, WEBSOCKET, Oracle
 from wsctl.fuzz.probe import Probe
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.process_watch import ProcessWatch
-from wsctl.fuzz.result import FuzzResult, ProbeResult
+from wsctl.fuzz.repro import Replay
+from wsctl.fuzz.result import FuzzResult, Generated
+from wsctl.fuzz.tally import metrics_of, verdict_of
+from wsctl.fuzz.target_process import TargetProcess
 from wsctl.fuzz.trial import Trials
-from wsctl.model.finding import Verdict
 from wsctl.swarm.clocks import is_loopback
 from wsctl.wire.dialects import spoken
+
+if TYPE_CHECKING:
+    from wsctl.fuzz.generate.generation import Generation
 
 
 class FuzzRun:
@@ -37,14 +43,20 @@ class FuzzRun:
         self._tell = tell
         dialect = spoken(options.target.dialect)
         self._speech = WEBSOCKET if dialect is not None and dialect.over == "websocket" else SOCKETIO
-        asked = [one for one in chosen(options.probes, options.groups) if one.attacks == "server"]
+        self._replay = None if options.repro is None else Replay(options, options.repro)
+        asked = (
+            [] if self._replay else [one for one in chosen(options.probes, options.groups) if one.attacks == "server"]
+        )
         self._probes = [probe for probe in asked if self._applies(probe)]
         if options.probes and not self._probes:
             raise UsageError(f"none of {', '.join(options.probes)} applies to {options.target.shown}")
         self._left_out = len(asked) - len(self._probes)
         self._work: asyncio.Task[None] | None = None
         self._stopped = False
+        self._cases = 1 if self._replay else options.cases
+        self._process = None if options.command is None else TargetProcess(options.command)
         self._campaign: Campaign | None = None
+        self._generated: Replay | Generation | None = self._replay
         self._oracle: Oracle | None = None
         self._trials: Trials | None = None
 
@@ -63,8 +75,9 @@ class FuzzRun:
                 target=options.target.shown,
                 seed=options.seed,
                 probes=len(self._probes),
-                cases=options.cases,
+                cases=self._cases,
                 left_out=self._left_out,
+                patient=tuple(probe.id for probe in self._probes if is_patient(probe)),
             )
         )
         self._work = asyncio.create_task(self._play())
@@ -82,20 +95,40 @@ class FuzzRun:
         return self._speech.engineio or probe.needs in ("http", "websocket")
 
     async def _play(self) -> None:
+        """Raises Unreachable, UsageError where what is to start the target cannot be started or need not be."""
         options = self._options
         tls = await context_of(options.target)
-        pid = options.pid
-        watch = None if pid is None else ProcessWatch(lambda: pid)
-        self._oracle = Oracle(options.target, tls, self._speech, max_stall=options.max_stall, watch=watch)
-        async with self._oracle as oracle:
+        async with AsyncExitStack() as stack:
+            pid, process = options.pid, self._process
+            if process is not None:
+                if await answers(options.target, tls):
+                    raise UsageError(f"{options.target.shown} answers already, without the command that is to start it")
+                await stack.enter_async_context(process)
+            watch = ProcessWatch(lambda: process.pid) if process else None if pid is None else ProcessWatch(lambda: pid)
+            self._oracle = Oracle(options.target, tls, self._speech, max_stall=options.max_stall, watch=watch)
+            if process is not None:
+                await process.up(self._oracle.returned)
+            oracle = await stack.enter_async_context(self._oracle)
             self._trials = Trials(oracle, max_bytes=options.max_bytes, rate=options.rate, wait=options.wait)
             self._campaign = Campaign(self._trials, oracle, self._tell, fail_fast=options.fail_fast)
             await self._campaign.run(self._probes)
+            if not (options.fail_fast and any(one.verdict is CaseVerdict.FAILED for one in self._campaign.results)):
+                await self._generate(self._trials)
+
+    async def _generate(self, trials: Trials) -> None:
+        """Play cases of no catalogue: those of a file, or drawn ones."""
+        if self._replay is None and self._cases:
+            from wsctl.fuzz.generate.generation import Generation  # Hypothesis is slow to import
+
+            self._generated = Generation(self._options, self._tell)
+        if self._generated is not None:
+            await self._generated.run(trials)
 
     def _result(self, started: float, duration: float, *, out_of_time: bool) -> FuzzResult:
         results = () if self._campaign is None else tuple(self._campaign.results)
         counts = Counter(result.verdict for result in results)
-        verdict, reason = _verdict(counts)
+        generated = None if self._generated is None else self._generated.result
+        verdict, reason = verdict_of(counts, generated, interrupted=self._stopped)
         notes = []
         if self._left_out:
             notes.append(f"{self._left_out} probes do not apply to a raw WebSocket")
@@ -114,24 +147,17 @@ class FuzzRun:
             interrupted=self._stopped,
             seed=self._options.seed,
             counts={one.value: counts[one] for one in CaseVerdict},
-            metrics=self._metrics(results, counts),
+            metrics=self._metrics(counts, generated),
             probes=results,
-            generated=None,
+            generated=generated,
             notes=tuple(notes),
         )
 
-    def _metrics(self, results: tuple[ProbeResult, ...], counts: Counter[CaseVerdict]) -> dict[str, float]:
-        metrics: dict[str, float] = {"fuzz.probes": len(results)}
-        metrics |= {f"fuzz.{one.value.replace('-', '_')}": counts[one] for one in CaseVerdict}
+    def _metrics(self, counts: Counter[CaseVerdict], generated: Generated | None) -> dict[str, float]:
+        metrics = metrics_of(counts)
+        if generated is not None:
+            metrics |= {"fuzz.cases": generated.cases, "fuzz.failures": len(generated.failures)}
         if self._trials is not None and self._oracle is not None:
             metrics["fuzz.played"] = self._trials.played
             metrics |= self._oracle.latencies.metrics("canary.time")
         return metrics
-
-
-def _verdict(counts: Counter[CaseVerdict]) -> tuple[Verdict, str | None]:
-    if counts[CaseVerdict.FAILED]:
-        return Verdict.FAIL, None
-    if counts[CaseVerdict.PASSED] + counts[CaseVerdict.NON_STRICT]:
-        return Verdict.PASS, None
-    return Verdict.UNVERIFIABLE, "no probe could be carried out"

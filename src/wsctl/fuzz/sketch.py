@@ -1,19 +1,19 @@
 """How a case is shown to people: its steps in words, the beginning of its bytes in hexadecimal."""
 
 from wsctl.fuzz import frames
-from wsctl.fuzz.steps import Case, Data, Frame, Join, Open, Raw, Request, Run, Say, Step, Upgrade
+from wsctl.fuzz.steps import Case, Data, Frame, Join, Open, Raw, Request, Run, Say, Step, Upgrade, length
 
 SHOWN = 64
 """bytes of a step's content"""
 
 
-def hexadecimal(case: Case) -> str:
-    """The beginning of what its hostile step sends."""
+def hexadecimal(case: Case, *, client: bool) -> str:
+    """The beginning of what its hostile step sends, by a client or by a server."""
     for step in reversed(case.steps):
         match step:
             case Frame():
                 size = step.length if step.length is not None else _size(step.data)
-                content = frames.head(step, size, client=True) + _beginning(step.data)
+                content = frames.head(step, size, client=client) + _beginning(step.data)
             case Raw(data=sent) | Say(data=sent) | Upgrade(tail=sent) | Request(body=sent):
                 content = _beginning(sent or ())
             case _:
@@ -24,7 +24,7 @@ def hexadecimal(case: Case) -> str:
 
 
 def _size(content: Data) -> int:
-    return sum(len(run.text.encode("utf-8", "surrogatepass") or run.raw) * run.times for run in content)
+    return sum(map(length, content))
 
 
 def _beginning(content: Data) -> bytes:

@@ -1,6 +1,8 @@
 """Steps: what a case does to the other side, as data. Probes are made of them, generated cases and their files too.
 
-Texts of a query, header or message may hold `{sid}`: the session that `Open` or `Upgrade` was given.
+Texts of a query, header or message may hold `{sid}`: the session that `Open` or `Upgrade` was given. Those of `Raw` may
+hold `{target}` and `{host}` as well: what a request line asks for, and whom, to become a WebSocket there. Those of
+`Say` may hold `{nsp}`: the target's namespace as packets have it, with its comma, or nothing where that is `/`.
 """
 
 from typing import Any, Literal
@@ -8,6 +10,10 @@ from typing import Any, Literal
 from msgspec import Struct
 
 Headers = tuple[tuple[str, str], ...]
+
+
+BEYOND = -1
+"""as `times`: as many as a message may have bytes by the target's OPEN packet, so that with more it has too many"""
 
 
 class Run(Struct, frozen=True, omit_defaults=True):
@@ -62,6 +68,8 @@ class Request(Step, frozen=True, kw_only=True, omit_defaults=True):
     body: Data | None = None
     chunked: bool = False
     """send the body in chunks, its length untold"""
+    complete: bool = True
+    """False: more is to come of the body, and never does"""
     wait: bool = True
     """for the answer; False: it is looked at in the end"""
     times: int = 1
@@ -81,7 +89,7 @@ class Raw(Step, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Upgrade(Step, frozen=True, kw_only=True, omit_defaults=True):
-    """An opening handshake; what follows is spoken in frames. One that is not answered with 101 ends the case."""
+    """An opening handshake; what follows is spoken in frames. One that is refused ends the case, unless it may be."""
 
     query: str | None = None
     """None: the target's own, of a WebSocket"""
@@ -92,6 +100,10 @@ class Upgrade(Step, frozen=True, kw_only=True, omit_defaults=True):
     """in the same write"""
     compressed: bool = False
     """offer permessage-deflate; without it the case proves nothing"""
+    beside: bool = False
+    """the connection that there is stays open"""
+    optional: bool = False
+    """where it is not answered with 101, it was a request like others, and what follows dials anew"""
 
 
 class Answer(Step, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,12 +141,15 @@ class Cut(Step, frozen=True, kw_only=True, omit_defaults=True):
     """End the connection; what follows dials anew."""
 
     how: Literal["close", "fin", "rst"] = "close"
+    after: float = 0.0
+    """seconds, of `rst`: the other side may end it first, and is answered by the reset"""
 
 
 class Wait(Step, frozen=True, kw_only=True, omit_defaults=True):
     """Until the connection ends, at most so many seconds; what comes meanwhile is answered as a client would."""
 
     seconds: float
+    """negative: as long as the server may take to miss a heartbeat, by its own OPEN packet"""
     answers: bool = True
     """False: not even heartbeats are answered"""
 
@@ -182,8 +197,9 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     at_once: int = 1
     """so many of them side by side"""
-    ask: Literal["session", "ping"] = "session"
-    """how to ask afterwards whether it lives: in its own words where there are any, or by WebSocket ping only"""
+    ask: Literal["session", "ping", "both"] = "session"
+    """how to ask afterwards whether it lives: in its own words where there are any, or by WebSocket ping only; both: by
+    ping, then in words, and who has no answer to those waits for more of what was begun, and counts as silent"""
 
 
 def size(case: Case) -> int:
@@ -194,13 +210,14 @@ def size(case: Case) -> int:
 def _size(step: Step) -> int:
     match step:
         case Request(body=content, times=times):
-            return times * sum(_length(run) for run in content or ())
+            return times * sum(length(run) for run in content or ())
         case Raw(data=content, times=times) | Frame(data=content, times=times) | Say(data=content, times=times):
-            return times * sum(_length(run) for run in content)
+            return times * sum(length(run) for run in content)
         case Upgrade(tail=content):
-            return sum(_length(run) for run in content)
+            return sum(length(run) for run in content)
     return 0
 
 
-def _length(run: Run) -> int:
-    return len(run.text.encode("utf-8", "surrogatepass") or run.raw) * run.times
+def length(run: Run) -> int:
+    """Bytes of it; one that goes beyond a limit has those of its target."""
+    return len(run.text.encode("utf-8", "surrogatepass") or run.raw) * max(run.times, 0)

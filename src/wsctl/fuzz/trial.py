@@ -10,6 +10,8 @@ from wsctl.fuzz.oracle import Oracle
 from wsctl.fuzz.player import Player
 from wsctl.fuzz.steps import Case, size
 
+DEADLINE = 3.0
+"""seconds for a generated case to end, or its connection to answer"""
 _WORST = ("unreachable", "silent", "alive", "answered", "cut", "closed")
 """kinds of endings of cases side by side, the worst first"""
 
@@ -20,6 +22,12 @@ class Trial(Struct, frozen=True):
     ending: Ending
     harms: tuple[str, ...] = ()
     """what the oracle objects to"""
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """What is wrong with a case that declares no safe endings: harm, or a connection that fell silent."""
+        silent = self.ending.kind == "silent" and self.ending.unfit is None
+        return self.harms or ((str(self.ending),) if silent else ())
 
 
 class Trials:

@@ -102,6 +102,15 @@ def _vocabulary() -> Mapping[str, Metric]:
         ("replay.frames", count, "recorded frames of servers that were played"),
         ("replay.sent", count, "messages that went out to the target for them"),
         *_percentiles("replay.schedule_error", "how much later than due a frame was played"),
+        ("fuzz.probes", count, "probes of the catalogue that were judged"),
+        ("fuzz.passed", count, "of those, ended as declared, and nothing was harmed"),
+        ("fuzz.non_strict", count, "of those, ended without harm, in another way than declared"),
+        ("fuzz.failed", count, "of those, harmed the target, or ended in a way that is no safe one"),
+        ("fuzz.inconclusive", count, "of those, could not be carried out"),
+        ("fuzz.cases", count, "generated cases that were played, those of shrinking included"),
+        ("fuzz.failures", count, "generated cases that harmed the target, each as small as it goes"),
+        ("fuzz.played", count, "cases that were played one by one, those of probes included"),
+        *_percentiles("canary.time", "from a ping of the well-behaved connection beside the hostile ones to its pong"),
         ("errors", count, "attempts that failed, malformed messages, subscriptions that were not served"),
     )
     return {name: Metric(name, unit, meaning) for name, unit, meaning in listed}

@@ -29,6 +29,7 @@ def figures(metrics: Metrics) -> Text:
 
 
 def _parts(metrics: Metrics) -> Iterator[Text]:
+    yield from _fuzz(metrics)
     asked = metrics.get("connections.asked")
     for name, word in _CLIENTS:
         if name in metrics:
@@ -49,6 +50,17 @@ def _parts(metrics: Metrics) -> Iterator[Text]:
     for name, noun in _OBJECTIONS:
         if metrics.get(name):
             yield _objection(int(metrics[name]), noun)
+
+
+def _fuzz(metrics: Metrics) -> Iterator[Text]:
+    for done, failed, noun in (
+        ("fuzz.probes", "fuzz.failed", "probe"),
+        ("fuzz.cases", "fuzz.failures", "generated case"),
+    ):
+        if metrics.get(done):
+            yield Text(counted(int(metrics[done]), noun))
+            if metrics.get(failed):
+                yield Text(f"{metrics[failed]:,.0f} failed", style="red")
 
 
 def _objection(number: int, noun: str) -> Text:

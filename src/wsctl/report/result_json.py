@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from wsctl.fuzz.result import FuzzResult
 from wsctl.load.outcome.result import LoadResult
 from wsctl.model.run import RunResult, ScenarioResult, StepResult
 
 
-def result_json(result: RunResult | LoadResult) -> bytes:
+def result_json(result: RunResult | LoadResult | FuzzResult) -> bytes:
     """The file: keys in the order of the model, metrics by name, numbers in base units.
 
     What JSON cannot say is said otherwise: a number that is not finite is null, half a surrogate pair is `?`.
@@ -21,7 +22,7 @@ def result_json(result: RunResult | LoadResult) -> bytes:
     return json.dumps(sayable, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def result_schema(kind: type[RunResult | LoadResult] = RunResult) -> dict[str, Any]:
+def result_schema(kind: type[RunResult | LoadResult | FuzzResult] = RunResult) -> dict[str, Any]:
     """JSON Schema (2020-12) of the file. All keys are always there; more may come."""
     (schema,), definitions = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     for definition in definitions.values():

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from wsctl.client.target import DEFAULT_URL, Target
 from wsctl.errors import UsageError
+from wsctl.fuzz.catalogue import chosen
 from wsctl.load.options import LoadOptions
 from wsctl.model.expectation import Expectation, expect
 from wsctl.scenario.check_speech import check_file, check_recording, check_replay, check_speech
@@ -19,6 +20,7 @@ from wsctl.scenario.spec import (
     CommandSpec,
     DisconnectSpec,
     FlashSpec,
+    FuzzSpec,
     ListenSpec,
     LoadStepSpec,
     ReplaySpec,
@@ -104,6 +106,8 @@ class _Step:
             self._check_clients(self._options)
         if isinstance(self._options, LoadStepSpec):
             self._check_load(self._options)
+        if isinstance(self._options, FuzzSpec):
+            self._check_fuzz(self._options)
         if self._step.record is not None:
             check_file(self._document, self._at, self._step, self._spec)
         if self._step.replay is not None:
@@ -149,6 +153,18 @@ class _Step:
             LoadOptions(target=target, spec=options).plan()
         except UsageError as error:
             raise self._document.value_error(self._at, error.message, hint=error.hint) from error
+
+    def _check_fuzz(self, options: FuzzSpec) -> None:
+        """Probes that there are, and files that are beside the scenario."""
+        recorded = {one.record.file for _, one in self._spec.every_step() if one.record is not None}
+        try:
+            chosen(options.probes, options.groups)
+        except UsageError as error:
+            raise self._document.value_error((*self._at, "probes"), error.message, hint=error.hint) from error
+        for key, files in (("corpus", options.corpus), ("repro", [options.repro] if options.repro else [])):
+            for name in files:
+                if name not in recorded and not (self._folder / name).is_file():
+                    raise self._document.value_error((*self._at, key), f"there is no {self._folder / name}")
 
     def _check_clients(self, options: SubscribeSpec) -> None:
         """One client and many have different options."""

@@ -144,13 +144,13 @@ class ScenarioRun:
         name = step.name or ""
         self._running[name] = self._clock.monotonic()
         self._tell(StepStarted(name, kind_of(step).seconds(step)))
-        result, seen = await self._judged(step)
+        result, running = await self._judged(step)
         if step.record is not None:
             result = self._with_tape(result, self._folder / step.record.file)
         del self._running[name]
         self._results[name] = result
-        if result.verdict not in _KEPT and seen and self._options.out is not None:
-            result = self._results[name] = self._with_evidence(result, seen, self._options.out)
+        if result.verdict not in _KEPT and running is not None and self._options.out is not None:
+            result = self._results[name] = self._with_evidence(result, running, self._options.out)
         self._tell(StepEnded(result))
 
     def _with_tape(self, result: StepResult, tape: Path) -> StepResult:
@@ -159,8 +159,13 @@ class ScenarioRun:
             return result
         return structs.replace(result, evidence=(str(tape.relative_to(self._options.out)),))
 
-    def _with_evidence(self, result: StepResult, seen: tuple[observation.Observation, ...], out: Path) -> StepResult:
-        """The result, and its Observations in a file."""
+    def _with_evidence(self, result: StepResult, running: StepRun, out: Path) -> StepResult:
+        """The result, with the files that the step wrote, and its Observations in another."""
+        written = tuple(str(file.relative_to(out)) for file in running.files)
+        result = structs.replace(result, evidence=(*result.evidence, *written))
+        seen = running.observations
+        if not seen:
+            return result
         path = self._folder / self._files[result.name]
         try:
             path.write_bytes(b"".join(observation.encode(one) + b"\n" for one in seen))
@@ -169,9 +174,9 @@ class ScenarioRun:
             return structs.replace(result, notes=(*result.notes, note))
         return structs.replace(result, evidence=(*result.evidence, str(path.relative_to(out))))
 
-    async def _judged(self, step: StepSpec) -> tuple[StepResult, tuple[observation.Observation, ...]]:
+    async def _judged(self, step: StepSpec) -> tuple[StepResult, StepRun | None]:
         if self._options.target is not None and (reason := skip_reason(step, self._spec)) is not None:
-            return StepResult(name=step.name or "", verdict=Verdict.SKIPPED, duration=0.0, reason=reason), ()
+            return StepResult(name=step.name or "", verdict=Verdict.SKIPPED, duration=0.0, reason=reason), None
         _, options = step.command
         service = self._services.get(self._spec.service_of(options.target) or "")
         tokens = {user: self._token(user, options.target) for user in users_of(step)}
@@ -191,7 +196,7 @@ class ScenarioRun:
             clock=self._clock,
             tell=self._tell,
         )
-        return await running.run(), running.observations
+        return await running.run(), running
 
     def _target(self, service: Service | None, options: CommandSpec) -> Target:
         if isinstance(options, ReplaySpec) and options.url is not None:
@@ -262,5 +267,6 @@ class ScenarioRun:
     def _remove_files(self) -> None:
         """What a run writes, and nothing else: the folder is the user's, and its name is not ours alone."""
         logs = (f"{name}.log" for name in self._spec.services)
-        for file in (*logs, *self._files.values()):
+        repros = (file.name for file in self._folder.glob("wsctl-fuzz-*.json"))
+        for file in (*logs, *repros, *self._files.values()):
             (self._folder / file).unlink(missing_ok=True)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct, field
 
 from wsctl.errors import UsageError
+from wsctl.fuzz import options as fuzz
+from wsctl.fuzz.probe import Group
 from wsctl.load.profile import BackoffSpec, Bounds, LoadSpec
 from wsctl.server.options import ServeOptions
 from wsctl.spec.document import Path
@@ -192,7 +194,52 @@ class LoadStepSpec(LoadSpec, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     transport: ClassVar[None] = None
 
 
-CommandSpec = ClientSpec | ReplaySpec | LoadStepSpec
+class FuzzSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Attack a feed as `wsctl fuzz` does: it fails where a probe or a generated case does any harm."""
+
+    target: Annotated[str | None, Meta(description="Name of the service to attack; not needed where there is one.")] = (
+        None
+    )
+    probes: Annotated[Names, Meta(description="Only these probes, such as F7.")] = ()
+    groups: Annotated[tuple[Group, ...], Meta(description="Only these groups of probes.", extra={"unit": "names"})] = ()
+    cases: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Generate so many cases as well; 200 if not given, and none beside `probes`."),
+    ] = None
+    corpus: Annotated[
+        Names, Meta(description="Tapes beside the scenario: cases are generated also out of what clients say there.")
+    ] = ()
+    repro: Annotated[
+        str | None, Meta(description="A reproduction file beside the scenario: play it, and nothing else.")
+    ] = None
+    seed: Annotated[int | None, Meta(description="Of the generated cases; a random one, told in the notes.")] = None
+    duration: Annotated[
+        Annotated[Duration, Meta(gt=0)] | None, Meta(description="Stop after this long, with what there is by then.")
+    ] = None
+    max_stall: Annotated[
+        Duration, Meta(gt=0, description="A connection beside the hostile ones may wait so long for an answer.")
+    ] = fuzz.MAX_STALL
+    max_bytes: Annotated[int, Meta(ge=1, description="That one case may send.")] = fuzz.MAX_BYTES
+    rate: Annotated[float, Meta(ge=0, description="Cases a second at most; 0: as they come.")] = 0.0
+    fail_fast: Annotated[bool, Meta(description="Stop at the first harm.")] = False
+    i_own_this_target: Annotated[
+        bool, Meta(description="Attack a --url that is not on this machine: you may do that to it.")
+    ] = False
+    user: Annotated[str | None, Meta(description="Attack as this user, as in subscribe.")] = None
+    token: Annotated[str | None, Meta(description="A token as it is, instead of a user.")] = None
+    dialect: Annotated[
+        str | None,
+        Meta(description="How the feed speaks; if not given what the service plays, or socketio."),
+    ] = None
+    transport: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        beside = [name for name in ("probes", "groups", "cases", "corpus") if getattr(self, name) not in (None, ())]
+        if self.repro is not None and beside:
+            raise UsageError(f"repro plays its file and nothing else; {beside[0]} says what else")
+
+
+CommandSpec = ClientSpec | ReplaySpec | LoadStepSpec | FuzzSpec
 
 
 _TARGET = "Name of the service; the one that the step aims at, if not given."
@@ -295,6 +342,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
     record: Annotated[RecordSpec | None, Meta(description="Put what one client hears on tape.")] = None
     replay: Annotated[ReplaySpec | None, Meta(description="Play a tape into a target.")] = None
     load: Annotated[LoadStepSpec | None, Meta(description="Put it under load, as `wsctl load` does.")] = None
+    fuzz: Annotated[FuzzSpec | None, Meta(description="Attack it, as `wsctl fuzz` does.")] = None
     parallel: Annotated[tuple["StepSpec", ...], Meta(description="Steps that run at the same time.")] = ()
     during: Annotated[tuple[ActionSpec, ...], Meta(description="What happens meanwhile.")] = ()
     expect: Annotated[
@@ -368,6 +416,7 @@ COMMAND_SPECS: Mapping[str, type[CommandSpec]] = {
     "record": RecordSpec,
     "replay": ReplaySpec,
     "load": LoadStepSpec,
+    "fuzz": FuzzSpec,
 }
 COMMANDS = tuple(COMMAND_SPECS)
 """the keys that say what a step does"""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsctl.client.target import Target
-from wsctl.scenario.spec import CommandSpec, ListenSpec, LoadStepSpec, PlaySpec, ReplaySpec, ScenarioSpec
+from wsctl.scenario.spec import CommandSpec, FuzzSpec, ListenSpec, LoadStepSpec, PlaySpec, ReplaySpec, ScenarioSpec
 from wsctl.tape.opening import opened
 from wsctl.wire.dialect import Dialect
 from wsctl.wire.dialects import SOCKETIO, is_file, spoken
@@ -33,7 +33,7 @@ def dialects_of(spec: ScenarioSpec, folder: Path, target: Target) -> set[str]:
 
 def own_dialect(options: CommandSpec, folder: Path) -> str | None:
     """What a step says itself."""
-    named = options.dialect if isinstance(options, ListenSpec | LoadStepSpec) else None
+    named = options.dialect if isinstance(options, ListenSpec | LoadStepSpec | FuzzSpec) else None
     return None if named is None else beside(folder, named)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -42,9 +43,13 @@ class StepRun:
     ) -> None:
         self.observations: tuple[Observation, ...] = ()
         """evidence, once it has run"""
+        self.files: tuple[Path, ...] = ()
+        """the same, in the folder of the run"""
         self._step = step
         self._name = step.name or ""
         self._service = service
+        # who attacks a service says itself what became of it
+        self._watched = [one for one in services.values() if step.fuzz is None or one is not service]
         self._services = services
         self._clock = clock
         self._tell = tell
@@ -56,6 +61,7 @@ class StepRun:
             progress=self._progress,
             measuring=self._begin,
             measured=self._end,
+            pid=None if service is None else service.pid,
         )
         self._usage: Usage | None = None
         """of the service's process, once measuring began"""
@@ -79,7 +85,7 @@ class StepRun:
             self._unfired = f"{name} never happened: the step was over before" + (
                 f" ({outcome.reason})" if outcome.reason else ""
             )
-        self.observations = outcome.observations
+        self.observations, self.files = outcome.observations, outcome.files
         result = judge(self._step, outcome, duration=self._clock.monotonic() - began, ours=self._service is not None)
         if self._unfired is not None:
             result = structs.replace(result, verdict=Verdict.ERROR, reason=self._unfired)
@@ -87,7 +93,8 @@ class StepRun:
 
     async def _work(self) -> Outcome:
         """The engine, for as long as the server lives; with the server's own figures."""
-        self._check_services()
+        for service in self._services.values():
+            service.check()
         if self._left:
             # its HTTP library: a tenth of a second that must not fall into what is measured
             import wsctl.client.control  # noqa: F401
@@ -99,7 +106,7 @@ class StepRun:
                 await _ended(engine)
                 looking.result()  # raises why
             outcome = await engine
-            if outcome.reason is not None and self._service is not None:
+            if outcome.reason is not None and self._service in self._watched:
                 await self._service.check_soon(LOOK_INTERVAL)
         finally:
             for task in (engine, looking, self._acting):
@@ -115,17 +122,14 @@ class StepRun:
         """Sample the server's process; raises TargetError once it is gone."""
         while True:
             await asyncio.sleep(LOOK_INTERVAL)
-            self._check_services()
+            for service in self._watched:
+                service.check()
             self._sample()
 
     def _sample(self) -> None:
         if self._usage is not None and self._sampling:
             with suppress(psutil.Error):  # it is just ending: the next check says so
                 self._usage.sample(self._clock.monotonic())
-
-    def _check_services(self) -> None:
-        for service in self._services.values():
-            service.check()
 
     def _begin(self) -> None:
         """Everybody is subscribed."""

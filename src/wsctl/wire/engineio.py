@@ -95,7 +95,8 @@ class Handshake(Struct, frozen=True, rename="camel"):
     upgrades: list[str]
     ping_interval: float
     ping_timeout: float
-    max_payload: int
+    max_payload: int | None = None
+    """None: a server older than socket.io 4.5 does not say"""
 
 
 class Opened(Struct, frozen=True):

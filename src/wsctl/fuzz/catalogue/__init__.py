@@ -19,12 +19,10 @@ BY_ID = {probe.id: probe for probe in PROBES}
 
 
 def chosen(ids: Iterable[str], groups: Iterable[str]) -> tuple[Probe, ...]:
-    """The probes of these ids; without any those of these groups; without any of either, all. Raises UsageError."""
-    asked = [_known(one) for one in ids]
-    wanted = set(groups)
-    if asked:
-        return tuple(asked)
-    return tuple(probe for probe in PROBES if not wanted or probe.group in wanted)
+    """The probes of these ids and of these groups; without any of either, all. Raises UsageError."""
+    asked, wanted = {_known(one).id for one in ids}, set(groups)
+    everything = not asked and not wanted
+    return tuple(probe for probe in PROBES if everything or probe.id in asked or probe.group in wanted)
 
 
 def _known(name: str) -> Probe:

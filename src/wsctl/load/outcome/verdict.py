@@ -27,7 +27,7 @@ TOTALS = ("messages.received", "messages.bytes", "ordering.", "errors", "acks.ok
 """metrics of which nobody knows what they are where something that was counted was not told"""
 UNFLUSHED = "some of what was counted is missing: not every process told all of it"
 _NEVER = ("reconnect.", "limit.", "silence.", "staleness.", "clock.", "tape.", "replay.", "connections.polling")
-_NEVER_EITHER = ("ordering.time_inversions",)
+_NEVER_EITHER = ("ordering.time_inversions", "fuzz.", "canary.")
 MEASURED = frozenset(name for name in METRICS if not name.startswith((*_NEVER, *_NEVER_EITHER)))
 """what a load can measure"""
 _TRIED = ("latency.", "fanout.", "acks.", "connect.time.", "ordering.", "messages.", "generator.cpu", "generator.lag.")

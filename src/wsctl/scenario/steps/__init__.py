@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from wsctl.scenario.spec import StepSpec
 from wsctl.scenario.steps.emit import EmitStep
+from wsctl.scenario.steps.fuzz import FuzzStep
 from wsctl.scenario.steps.kind import StepKind
 from wsctl.scenario.steps.load import LoadStep
 from wsctl.scenario.steps.ordering_check import OrderingCheckStep
@@ -18,6 +19,7 @@ KINDS: Mapping[str, StepKind] = {
     "record": RecordStep(),
     "replay": ReplayStep(),
     "load": LoadStep(),
+    "fuzz": FuzzStep(),
 }
 
 

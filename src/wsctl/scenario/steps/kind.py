@@ -44,6 +44,8 @@ class Context(Struct, kw_only=True):
     """to be told once everybody is subscribed: `during` counts from then"""
     measured: Callable[[], None]
     """to be told once that is over: what it costs the server to see everybody off is not counted"""
+    pid: int | None = None
+    """of the service that the step aims at; None: a server that wsctl did not start"""
     on_fault: Callable[[Fault], Awaitable[None]] | None = None
     """set by the step that wants to know who was cut"""
 
@@ -61,6 +63,8 @@ class Outcome(Struct, kw_only=True):
     notes: tuple[str, ...] = ()
     observations: tuple[Observation, ...] = field(default=())
     """kept as evidence when the step does not pass"""
+    files: tuple[Path, ...] = ()
+    """the same, in the folder of the run"""
 
 
 class StepKind(Protocol):

@@ -19,8 +19,10 @@ from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.remote import RemoteSwarm
 
 _TAPES = ("tape.", "replay.")
+_FUZZ = ("fuzz.", "canary.")
 _LOADS = ("connect.", "acks.time.", "generator.lost", "target.", "connections.limit")
-_NOT_BY_MANY = (*_TAPES, *_LOADS, "silence.", "staleness.", "clock.", "ordering.time_inversions", "connections.polling")
+_SOLO = ("silence.", "staleness.", "clock.")
+_NOT_BY_MANY = (*_TAPES, *_LOADS, *_FUZZ, *_SOLO, "ordering.time_inversions", "connections.polling")
 MEASURED_BY_MANY = frozenset(name for name in METRICS if not name.startswith(_NOT_BY_MANY))
 
 

@@ -1,0 +1,170 @@
+"""Search: draws cases until one harms, and makes that one as small as it goes. Hypothesis works in a thread of its own.
+
+What it draws is played in the loop, for which its thread waits. Whatever ends it early is a BaseException: those it
+lets pass.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.errors import Flaky
+from hypothesis.stateful import run_state_machine_as_test
+from msgspec import Struct
+
+from wsctl.fuzz.generate.machine import Conversation
+from wsctl.fuzz.oracle import SERVER_ERROR
+from wsctl.fuzz.steps import Case
+from wsctl.fuzz.trial import Trial
+
+STEPS = 8
+"""rules that a case follows"""
+ROUNDS = 5
+"""searches that may end with a harm that does not come again, before there is no more searching"""
+
+Play = Callable[[Case], Coroutine[Any, Any, Trial]]
+
+
+class Stopped(BaseException):
+    """Nothing more is to be played."""
+
+
+class Harmed(Exception):
+    """A case harmed others. Hypothesis tells kinds of harm apart by the class, and shrinks each by itself."""
+
+
+class Failed(Harmed):
+    """The server admitted that it failed, and that was all."""
+
+
+class Mute(Harmed):
+    """Its own connection neither ended nor answered."""
+
+
+class Found(Struct):
+    """A case that harmed."""
+
+    case: Case
+    trial: Trial
+    shrunk_from: int
+    """steps of the first one that harmed so"""
+    again: bool = True
+    """whether it has harmed each time that it was played"""
+
+
+class Search:
+    """Plays so many generated cases, and those of shrinking. What came of it can be seen at any time."""
+
+    def __init__(self, machine: type[Conversation], play: Play, cases: int, chance: int) -> None:
+        """`chance` is the seed. To be made in the loop, which calls `play`."""
+        self._machine = machine
+        self._play = play
+        self._cases = cases
+        self._seed = chance
+        self._loop = asyncio.get_running_loop()
+        self._turn: asyncio.Task[Any] | None = None
+        """that is playing"""
+        self._stopped = False
+        self._error: Exception | None = None
+        """of ours, which must not look like a harm"""
+        self.found: dict[type[Harmed], Found] = {}
+        """the latest of each kind: in the end the smallest, as Hypothesis plays that once more"""
+        self.played = 0
+        self.conclusive = 0
+        """cases that proved something"""
+
+    async def run(self) -> None:
+        """Search until something harms that does so each time; cancel it to end early."""
+        for number in range(ROUNDS):
+            thread = asyncio.create_task(asyncio.to_thread(self._search, self._seed + number))
+            try:
+                await asyncio.shield(thread)
+            except asyncio.CancelledError:
+                self.stop()
+                await asyncio.wait({thread})  # it ends with the turn that is cancelled now
+                raise
+            if self._error is not None:
+                raise self._error
+            if self._stopped or self.played >= self._cases or any(one.again for one in self.found.values()):
+                return
+
+    def stop(self) -> None:
+        """Play no more."""
+        self._stopped = True
+        if self._turn is not None:
+            self._turn.cancel()
+
+    # In the thread
+
+    def _search(self, chance: int) -> None:
+        class Machine(self._machine):  # type: ignore[name-defined, misc]
+            play = staticmethod(self._judge)
+
+        try:
+            run_state_machine_as_test(seed(chance)(Machine), settings=_settings(self._cases - self.played))
+        except (Harmed, Flaky, Stopped):
+            pass  # what there is to know stands in `found`
+        except BaseExceptionGroup as several:
+            if several.split(Harmed)[1] is not None:
+                raise
+
+    def _judge(self, case: Case) -> None:
+        """Play a case; raises Harmed if it does harm."""
+        trial = self._played(case)
+        kind = kind_of(trial)
+        for found in self.found.values():
+            if found.case == case and kind is None:
+                found.again = False
+        if kind is not None:
+            before = self.found.get(kind)
+            first = len(case.steps) if before is None else before.shrunk_from
+            again = before is None or before.case != case or before.again
+            self.found[kind] = Found(case, trial, first, again)
+            raise kind
+
+    def _played(self, case: Case) -> Trial:
+        try:
+            trial = asyncio.run_coroutine_threadsafe(self._take_turn(case), self._loop).result()
+        except CancelledError:
+            raise Stopped from None
+        except Exception as error:
+            self._error = error
+            raise Stopped from None
+        self.played += 1
+        self.conclusive += trial.ending.unfit is None
+        return trial
+
+    # In the loop
+
+    async def _take_turn(self, case: Case) -> Trial:
+        if self._stopped:
+            raise asyncio.CancelledError
+        self._turn = asyncio.current_task()
+        try:
+            return await self._play(case)
+        finally:
+            self._turn = None
+
+
+def kind_of(trial: Trial) -> type[Harmed] | None:
+    """What kind of harm was done; None: none."""
+    if trial.harms:
+        return Failed if all(harm.startswith(SERVER_ERROR) for harm in trial.harms) else Harmed
+    return Mute if trial.objections else None
+
+
+def _settings(cases: int) -> settings:
+    """Nothing is printed, nothing is kept, and how long things take is the target's affair."""
+    return settings(
+        max_examples=cases,
+        stateful_step_count=STEPS,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=tuple(HealthCheck),
+        verbosity=Verbosity.quiet,
+        deadline=None,
+        database=None,
+        derandomize=False,
+        print_blob=False,
+    )

@@ -1,0 +1,67 @@
+"""Strategies for what stands in messages: JSON as text, so that it may be what no encoder would write.
+
+Everything is drawn from short lists: the first of each is what shrinking ends with, and what is drawn depends on the
+seed alone (Hypothesis mixes numbers and texts of the program's own sources into its wider ranges).
+"""
+
+import json
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+SCALARS = (
+    *("0", '""', "null", "true", "false", "-1", "1", "0.1", "-0", "1e308", "1e999", "-1e999", "NaN", "Infinity"),
+    *("2147483648", "9007199254740993", "18446744073709551616", "1" * 400, "1e-999", "1763870000000000"),
+    *('"0"', '"NaN"', '"BTC/USDT"', '"btc/usdt"', '"symbol:BTC/USDT:ticker"', '"bot:1:status"', '"user:1:balance"'),
+    *('"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"\ufeff"', '"é"', '"\u202e"', '"../../etc/passwd"', '"%00"'),
+    *('"__proto__"', '"constructor"', '"toString"', '"\\n\\r"', '"$where"', '"\' OR 1=1 --"'),
+    *('{"_placeholder":true,"num":0}', '{"_placeholder":true,"num":-1}', '{"_placeholder":true,"num":"splice"}'),
+)
+"""values without others inside"""
+KEYS = (
+    *("a", "", "symbol", "symbols", "channel", "price", "quantity", "seq", "timestamp", "id", "token", "length", "num"),
+    *("_placeholder", "__proto__", "constructor", "prototype", "toString", "toJSON", "valueOf", "then", "$gt", "0"),
+)
+EVENTS = (
+    *("message", "price:subscribe", "price:unsubscribe", "channel:subscribe", "channel:unsubscribe"),
+    *("bot:subscribe", "bot:subscribe:one", "bot:unsubscribe", "time:sync", "subscribe", "order", "ping", "error"),
+    *("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "", "__proto__"),
+    *("constructor", "toString", "hasOwnProperty", "*", "\u202e", "a" * 1000),
+)
+NAMES = (
+    *map(json.dumps, EVENTS),
+    *("0", "null", "true", "{}", "[]", '{"toString":"x"}', "-1", "1e999"),
+)
+"""of events, as JSON; what is no text is no lawful name"""
+CHANNELS = (
+    *("BTC/USDT", "ETH/USDT", "symbol:BTC/USDT:ticker", "symbol:ETH/USDT:orderbook", "symbol:BTC/USDT:trades"),
+    *("price:public", "announcement", "user:1:notifications", "bot:1:status", "", ":", "symbol::", "no/such"),
+)
+IDENTIFIERS = ("", "0", "1", "7", "999999999999999", "9999999999999999999", "00", "-1")
+"""of acknowledgements, where a packet has them; the first is none"""
+
+many = st.sampled_from((2, 10, 300, 20_000))
+"""how often something stands there that is repeated"""
+bits = st.sampled_from(range(16))
+octets = st.lists(st.tuples(bits, bits), max_size=12).map(lambda halves: bytes(high << 4 | low for high, low in halves))
+"""any bytes, a few"""
+scalars = st.sampled_from(SCALARS)
+values: SearchStrategy[str] = st.deferred(lambda: st.one_of(scalars, arrays, objects))
+"""any JSON, and some that is none"""
+arrays: SearchStrategy[str] = st.lists(values, max_size=2).map(lambda items: f"[{','.join(items)}]")
+objects: SearchStrategy[str] = st.lists(st.tuples(st.sampled_from(KEYS), values), max_size=2).map(
+    lambda members: "{" + ",".join(f"{json.dumps(key)}:{value}" for key, value in members) + "}"
+)
+"""keys may come twice"""
+deep = st.builds(lambda unit, times: unit[0] * times + unit[1] * times, st.sampled_from(("[]", "{}")), many)
+"""lists or braces inside one another, far deeper than anybody means them"""
+long = st.builds(lambda unit, times: f'"{unit * times}"', st.sampled_from(("a", "é", "\\u0000")), many)
+arguments = st.lists(st.one_of(values, values, deep, long), max_size=3)
+"""of an event"""
+subscriptions = st.lists(st.sampled_from(CHANNELS), max_size=3).map(json.dumps)
+"""lists of channels or symbols"""
+
+
+def array(name: str, items: list[str]) -> str:
+    """An event's JSON: its name and arguments."""
+    return f"[{','.join((name, *items))}]"
