@@ -174,6 +174,32 @@ def test_too_many_names(monkeypatch: pytest.MonkeyPatch) -> None:
     run(test)
 
 
+LONG = "A" * 900_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("price:subscribe", LONG),
+        ("price:unsubscribe", LONG),
+        ("channel:subscribe", f"symbol:{LONG}:ticker"),
+        ("channel:subscribe", f"user:{LONG}:balance"),
+        (LONG, "x"),
+    ],
+    ids=["symbol", "unsubscribed", "ticker", "balance", "event"],
+)
+def test_a_name_as_long_as_a_message(name: str, text: str) -> None:
+    """It is a bad request, and not repeated: a client that reads slowly was dismissed for an answer twice as long."""
+
+    async def test() -> None:
+        async with feed(rate=0.01) as running, joined(running) as peer:
+            answer = await peer.emit(name, [text, "BTC/USDT"])
+            assert (answer["ok"], answer["code"]) == (False, "bad_request")
+            assert len(str(answer)) < 1000
+
+    run(test)
+
+
 @pytest.mark.parametrize("name", ["nope", "", "connection", "é" * 100, "bot:status", "price:update"])
 def test_an_unknown_event(name: str) -> None:
     """An event that nobody serves is a bad request when it asks, and ignored when it does not."""

@@ -1,5 +1,6 @@
 """wsctl fuzz: hostile input for a server, or for the clients that connect."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _OF_SERVING = {"host", "port", "ready_file", "client_pid"}
 _OF_BOTH = {"serve", "listing", "probe", "group", "seed", "duration", "fail_fast", "wait", "own", "dialect"}
 _OF_REPORTS = {"format", "out", "expect"}
+_OF_TARGET = {"address", "url", "feed", "dialect", "path", "namespace", "command", "own", "serve", "host", "port"}
 _OF_CHOICE = {"probe", "group", "cases", "corpus"}
 """options that say what is played, as a reproduction file does"""
 
@@ -124,7 +126,8 @@ def fuzz(
         list_probes(probes, groups, json=format == "json", clients=serve)
         return
     _check(context, chosen, serve=serve)
-    reports = Reports(json=format == "json", out=out, expected=expectations)
+    again = _again(context, chosen)
+    reports = Reports(command=again, json=format == "json", out=out, expected=expectations)
     if serve:
         serving = ServeFuzzOptions(
             seed=seeded(seed),
@@ -190,6 +193,20 @@ def _in_order(context: typer.Context, chosen: set[str]) -> list[str]:
     """Parameters as people write them."""
     known = [one for one in context.command.params if one.name in chosen]
     return [one.opts[0] if one.param_type_name == "option" else "a URL" for one in known]
+
+
+def _again(context: typer.Context, chosen: set[str]) -> str:
+    """The command that means the same target, without its secrets."""
+    from wsctl.client.target import without_secrets
+
+    words = ["wsctl", "fuzz"]
+    for one in context.command.params:
+        if one.name in chosen & _OF_TARGET:
+            value = context.params[one.name]
+            words += [] if one.param_type_name == "argument" else [one.opts[0]]
+            if value is not True:
+                words.append(without_secrets(value) if one.name in ("address", "url") else str(value))
+    return shlex.join(words)
 
 
 def _target(aim: "Aim", address: str | None, chosen: set[str]) -> "Target":

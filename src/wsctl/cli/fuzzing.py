@@ -51,6 +51,8 @@ def list_probes(probes: tuple[str, ...], groups: tuple[str, ...], *, json: bool,
 class Reports(Struct, frozen=True, kw_only=True):
     """What is wanted of the result."""
 
+    command: str
+    """that plays against the same target again"""
     json: bool
     """instead of a table"""
     out: Path | None
@@ -129,7 +131,7 @@ def _report(result: FuzzResult, reports: Reports) -> None:
     if out is not None:
         write_whole(out / "result.json", result_json(result))
         write_whole(out / "junit.xml", junit(as_run(result)))
-    _print(result_json(result) if reports.json else FuzzTable(result))
+    _print(result_json(result) if reports.json else FuzzTable(result, reports.command))
     if out is not None:
         say(f"wrote {out / 'result.json'} and {out / 'junit.xml'}")
 

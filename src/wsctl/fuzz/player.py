@@ -358,7 +358,11 @@ class Player:
         def answered() -> bool:
             return any(NOWHERE in _text(one) for one in link.messages)
 
-        return await link.until(lambda: answered() or link.close_code is not None, deadline) and link.close_code is None
+        if not await link.until(lambda: answered() or link.close_code is not None, deadline):
+            return False
+        # What a server says in a later turn of its loop than the one in which it heard of something comes before this.
+        await self._pongs(link, deadline)
+        return link.close_code is None and not link.ended
 
     async def _pongs(self, link: Link, deadline: float) -> bool:
         """Whether the connection is."""

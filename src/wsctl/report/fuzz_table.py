@@ -1,15 +1,13 @@
 """What came of fuzzing, for people: the calm first, what failed last, where they look first."""
 
-import shlex
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from wsctl.fuzz import sketch
-from wsctl.fuzz.catalogue import BY_ID
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.result import Failure, FuzzResult, Generated, ProbeResult
 from wsctl.model.expectation import shown
@@ -24,16 +22,19 @@ _ORDER = list(CaseVerdict)
 class FuzzTable:
     """A line for each probe, more for one that failed; what was generated; counts and the verdict."""
 
-    def __init__(self, result: FuzzResult) -> None:
+    def __init__(self, result: FuzzResult, command: str) -> None:
+        """`command` plays against the same target again; what to play is put behind it."""
         self._result = result
+        self._command = command
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         result = self._result
         if result.probes:
             yield from _probes(sorted(result.probes, key=lambda one: _ORDER.index(one.verdict)))
             yield Text()
-        if result.generated is not None:
-            yield from _failures(result.generated.failures, result.target)
+        if result.generated is not None and result.generated.failures:
+            yield self._failures(result.generated.failures)
+            yield Text()
         yield from self._counts()
         for note in result.notes:
             yield plain(f"note: {note}", "dim")
@@ -51,11 +52,22 @@ class FuzzTable:
         if result.generated is not None:
             yield Text(_generated(result.generated), style="bold")
         if failed := [one.id for one in result.probes if one.verdict is CaseVerdict.FAILED]:
-            whom = "--serve" if BY_ID[failed[0]].attacks == "client" else result.target
-            yield _again(f"wsctl fuzz {whom} --probe {','.join(failed)}")
+            yield _again(f"{self._command} --probe {','.join(failed)}")
         if "canary.time.p95" in metrics:
             p95, most = (shown("canary.time.p95", metrics[f"canary.time.{name}"]) for name in ("p95", "max"))
             yield Text(f"a connection beside them was answered within {p95} (p95), {most} at most", style="dim")
+
+    def _failures(self, failures: Sequence[Failure]) -> Table:
+        """Each with its steps in words, and how to play it again."""
+        grid = _grid()
+        for failure in failures:
+            steps = [plain(f"{at}. {sketch.words(step)}") for at, step in enumerate(failure.case.steps, 1)]
+            harms = [plain(harm, "red") for harm in failure.harms]
+            ending = plain(f"{failure.ending}; {_size(failure)}", "dim")
+            again = [] if failure.repro is None else [_again(f"{self._command} --repro {quote(failure.repro)}")]
+            told = Text("\n").join([*steps, ending, *harms, *again])
+            grid.add_row(case_verdict(CaseVerdict.FAILED), "generated", told)
+        return grid
 
 
 def _probes(results: Sequence[ProbeResult]) -> Iterator[RenderableType]:
@@ -103,18 +115,6 @@ def _generated(generated: Generated) -> str:
     failed = counted(len(generated.failures), "failure")
     why = "" if generated.reason is None else f"; {generated.reason}"
     return f"{counted(generated.cases, 'generated case')}: {failed}{why}"
-
-
-def _failures(failures: Sequence[Failure], target: str) -> Iterator[RenderableType]:
-    """Each with its steps in words, and how to play it again."""
-    for failure in failures:
-        yield Text.assemble(case_verdict(CaseVerdict.FAILED), "  ", plain("; ".join(failure.harms), "red"))
-        for number, step in enumerate(failure.case.steps, 1):
-            yield Padding(plain(f"{number}. {sketch.words(step)}"), (0, 0, 0, 8))
-        yield Padding(plain(f"{failure.ending}; {_size(failure)}", "dim"), (0, 0, 0, 8))
-        if failure.repro is not None:
-            yield Padding(_again(f"wsctl fuzz {target} --repro {shlex.quote(failure.repro)}"), (0, 0, 0, 8))
-        yield Text()
 
 
 def _size(failure: Failure) -> str:

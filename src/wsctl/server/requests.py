@@ -14,6 +14,8 @@ from wsctl.wire.payload import Payload
 
 MAX_NAMES = 1000
 """symbols or channels in one request"""
+MAX_LENGTH = 256
+"""characters of a symbol or channel; answers repeat what cannot be served, and are kept for readers that are slow"""
 
 
 class Client(Protocol):
@@ -96,7 +98,7 @@ class Requests:
         handler = self._handlers.get(name)
         try:
             if handler is None:
-                raise Denied("bad_request", f"unknown event {name!r}")
+                raise Denied("bad_request", f"unknown event {name[:MAX_LENGTH]!r}")
             answer = handler(client, args)
         except Denied as denied:
             answer = denied.answer()
@@ -235,4 +237,6 @@ def _names(args: list[Any]) -> list[str]:
         raise Denied("bad_request", "expected a list of names")
     if len(names) > MAX_NAMES:
         raise Denied("limit", f"{len(names)} names in one request; at most {MAX_NAMES} are taken")
+    if (longest := max(map(len, names))) > MAX_LENGTH:
+        raise Denied("bad_request", f"a name of {longest} characters; at most {MAX_LENGTH} are taken")
     return list(dict.fromkeys(names))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CLOSE_TIMEOUT = 5.0
 """seconds the client has to complete a close before the transport is aborted"""
+MAX_FRAGMENTS = 16 * 1024
+"""of one message"""
 
 _silent = logging.getLogger("wsctl.server.websocket")
 _silent.disabled = True  # connects and disconnects are reported by the platform, with their reason
@@ -219,19 +221,19 @@ class WebSocketProtocol(asyncio.Protocol):
             return
         if frame.opcode is not Opcode.CONT:
             self._text = frame.opcode is Opcode.TEXT
-        if frame.data:  # empty fragments cost nothing and would never reach max_size
-            self._parts.append(bytes(frame.data))
         if not frame.fin:
+            self._parts.append(bytes(frame.data))
+            if len(self._parts) > MAX_FRAGMENTS:  # a byte each, or none: they cost more than max_size counts
+                self._break_off(1008, "a message in too many fragments")
             return
-        data, self._parts = b"".join(self._parts), []
+        data, self._parts = b"".join((*self._parts, frame.data)), []
         if not self._text:
             self._handler.receive(data)
             return
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            self._ws.fail(1007, "text that is not UTF-8")
-            self._give_up("text that is not UTF-8")
+            self._break_off(1007, "text that is not UTF-8")
             return
         self._handler.receive(text)
 
@@ -246,6 +248,11 @@ class WebSocketProtocol(asyncio.Protocol):
             else:
                 self._transport.close()
                 self._expect_close()  # it waits for its buffer, which a client that does not read never takes
+
+    def _break_off(self, code: int, reason: str) -> None:
+        self._ws.fail(code, reason)
+        self._parts = []
+        self._give_up(reason)
 
     def _give_up(self, reason: str) -> None:
         """The client broke the rules of RFC 6455 and was told; what follows is thrown away."""

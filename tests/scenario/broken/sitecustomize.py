@@ -486,6 +486,25 @@ def burn_cpu() -> None:
     threading.Thread(target=burn, daemon=True).start()
 
 
+# What hostile input does
+
+
+@a_break
+def die_of_an_event() -> None:
+    """Of one named error, and of a subscription to an object: the process is gone."""
+    from wsctl.server.requests import Requests
+
+    def make(handle: Any) -> Any:
+        def broken(self: Any, client: Any, name: str, args: list[Any], **more: Any) -> Any:
+            if name == "error" or (name == "price:subscribe" and args and isinstance(args[0], dict)):
+                os._exit(7)
+            return handle(self, client, name, args, **more)
+
+        return broken
+
+    replace(Requests, "handle", make)
+
+
 if (chosen := os.environ.get("WSCTL_TEST_BREAK")) and "serve" in sys.orig_argv:
     try:
         BREAKS[chosen]()

@@ -1,5 +1,6 @@
 """A fuzz step: `wsctl fuzz`, aimed at a service, whose process is watched."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import SystemRandom
@@ -7,7 +8,7 @@ from random import SystemRandom
 from wsctl.fuzz import sketch
 from wsctl.fuzz.events import Event, Planned
 from wsctl.fuzz.expected import MEASURED, OF_CASES
-from wsctl.fuzz.options import FuzzOptions, cases_meant
+from wsctl.fuzz.options import WAIT, FuzzOptions, cases_meant
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.progress import Progress
 from wsctl.fuzz.result import Failure, ProbeResult
@@ -47,7 +48,7 @@ class FuzzStep:
             metrics=result.metrics,
             verdict=None if result.verdict is Verdict.PASS else result.verdict,
             reason=result.reason or "; ".join(_failed(result.probes, failures)) or None,
-            notes=(*map(_told, failures), *seed, *result.notes),
+            notes=(*map(_told, failures), *_inconclusive(result.probes), *seed, *result.notes),
             files=tuple(Path(one.repro) for one in failures if one.repro is not None),
         )
 
@@ -68,6 +69,7 @@ def _fuzz_options(step: StepSpec, context: Context) -> FuzzOptions:
         max_bytes=options.max_bytes,
         rate=options.rate,
         duration=options.duration,
+        wait=WAIT if context.pid is None else 0.0,  # nobody starts a service anew
         fail_fast=options.fail_fast,
         out=files.run,
         allow_remote=options.i_own_this_target,
@@ -80,6 +82,12 @@ def _failed(probes: Iterable[ProbeResult], failures: Iterable[Failure]) -> Itera
             yield f"{probe.id} {probe.title}: {', '.join((probe.ending, *probe.harms))}"
     for failure in failures:
         yield f"a generated case: {', '.join(failure.harms)}"
+
+
+def _inconclusive(probes: Iterable[ProbeResult]) -> Iterator[str]:
+    reasons = Counter(one.reason or one.ending for one in probes if one.verdict is CaseVerdict.INCONCLUSIVE)
+    for reason, number in reasons.items():
+        yield f"{number} inconclusive: {reason}"
 
 
 def _told(failure: Failure) -> str:
