@@ -1,6 +1,7 @@
 """Faults as they are asked for: on the command line, in YAML, over HTTP. All end in an `Asked`, or in a clear error."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,8 +10,9 @@ from msgspec import Struct
 from wsctl.chaos.fault import FaultSpec
 from wsctl.chaos.faults import FAULTS
 from wsctl.errors import UsageError
-from wsctl.spec.document import Document, Path
-from wsctl.spec.loader import read_scalar
+from wsctl.spec.document import Document
+from wsctl.spec.document import Path as Place
+from wsctl.spec.loader import read_scalar, read_yaml
 from wsctl.spec.nearest import nearest
 from wsctl.spec.typed import build, written
 
@@ -36,13 +38,29 @@ def read_fault(text: str) -> Asked:
     return Asked(name, kind, fault_spec(Document(f"--fault {text}", options, {}, {}), (), kind))
 
 
+def read_faults(path: Path) -> list[Asked]:
+    """A YAML file with a list of `TYPE: {option: value}`; `name` gives a fault a name. Raises UsageError."""
+    document = read_yaml(path)
+    if not isinstance(document.data, list):
+        raise document.value_error((), "the file is no list; expected faults, such as - drop: {p: 0.01}")
+    return [_listed(document, index, entry) for index, entry in enumerate(document.data)]
+
+
+def _listed(document: Document, index: int, entry: Any) -> Asked:
+    if not isinstance(entry, dict) or len(entry) != 1:
+        raise document.value_error((index,), "a fault is its type with its options, such as drop: {p: 0.01}")
+    ((kind, options),) = entry.items()
+    name = (options or {}).pop("name", kind) if isinstance(options, dict | None) else kind
+    return Asked(str(name), kind, fault_spec(document, (index, kind), kind))
+
+
 def asked(type_name: str, options: Mapping[str, Any], *, name: str | None = None, where: str = "fault") -> Asked:
     """A fault out of plain data. Raises UsageError."""
     spec = fault_spec(Document(where, dict(options), {}, {}), (), type_name)
     return Asked(name or type_name, type_name, spec)
 
 
-def fault_spec(document: Document, path: Path, type_name: str) -> FaultSpec:
+def fault_spec(document: Document, path: Place, type_name: str) -> FaultSpec:
     """The options of a fault that stand at a place of a document. Raises UsageError for them, and for its type."""
     if type_name not in FAULTS:
         near = nearest(type_name, FAULTS)

@@ -27,6 +27,9 @@ def chaos(
         list[str] | None,
         typer.Option(metavar="SPEC", help="Harm from the start, such as drop:p=0.01,symbol=BTC/USDT; repeatable."),
     ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="More of them out of a YAML file: a list of TYPE: {OPTIONS}.")
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Faults that go together; --list shows them.")
     ] = None,
@@ -79,6 +82,7 @@ def chaos(
     options = ChaosOptions(
         upstreams=tuple(upstream),
         faults=tuple(fault or ()),
+        file=faults,
         preset=preset,
         seed=seed,
         host=host,

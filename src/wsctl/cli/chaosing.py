@@ -10,7 +10,7 @@ from random import SystemRandom
 
 from msgspec import Struct
 
-from wsctl.chaos.asked import Asked, read_fault
+from wsctl.chaos.asked import Asked, read_fault, read_faults
 from wsctl.chaos.control import served
 from wsctl.chaos.fault import FaultSpec
 from wsctl.chaos.faults import FAULTS
@@ -37,6 +37,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
 
     upstreams: tuple[str, ...]
     faults: tuple[str, ...]
+    file: Path | None
     preset: str | None
     seed: int | None
     host: str | None
@@ -53,7 +54,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
 
 async def run_chaos(options: ChaosOptions) -> ExitCode:
     """Proxy until SIGTERM or the end of stdin (exit 0), or Ctrl-C."""
-    faults = asked_for(options.faults, options.preset)
+    faults = asked_for(options)
     targets = [_target(url, options) for url in options.upstreams]
     seed = SystemRandom().randrange(2**32) if options.seed is None else options.seed
     dialect = spoken(targets[0].dialect)
@@ -86,14 +87,19 @@ async def run_chaos(options: ChaosOptions) -> ExitCode:
     return ExitCode.PASSED
 
 
-def asked_for(specs: Sequence[str], preset: str | None) -> list[Asked]:
-    """The faults of a preset, and those that were asked for by themselves. Raises UsageError."""
+def asked_for(options: ChaosOptions) -> list[Asked]:
+    """The faults of a preset, those of a file, and those that were asked for by themselves. Raises UsageError."""
+    preset = options.preset
     if preset is not None and preset not in PRESETS:
         near = nearest(preset, PRESETS)
         raise UsageError(
             f"no preset {preset!r}", hint=f"did you mean {near}?" if near else f"there are {', '.join(PRESETS)}"
         )
-    return [read_fault(spec) for spec in (*(PRESETS[preset] if preset else ()), *specs)]
+    return [
+        *map(read_fault, PRESETS[preset] if preset else ()),
+        *(read_faults(options.file) if options.file is not None else ()),
+        *map(read_fault, options.faults),
+    ]
 
 
 def show_faults() -> None:

@@ -7,18 +7,21 @@ from typing import Any
 
 from msgspec import structs
 
+from wsctl.chaos.presets import PRESETS
 from wsctl.client.target import DEFAULT_URL, Target
 from wsctl.errors import UsageError
 from wsctl.fuzz.catalogue import chosen
 from wsctl.load.options import LoadOptions
 from wsctl.model.expectation import Expectation, expect
 from wsctl.scenario.check_speech import check_file, check_recording, check_replay, check_speech
+from wsctl.scenario.harms import HARMS, faults_of
 from wsctl.scenario.spec import (
     ACTIONS,
     COMMANDS,
+    OF_FEEDS,
     ActionSpec,
+    ChaosServiceSpec,
     CommandSpec,
-    DisconnectSpec,
     FlashSpec,
     FuzzSpec,
     ListenSpec,
@@ -28,6 +31,7 @@ from wsctl.scenario.spec import (
     StepSpec,
     SubscribeSpec,
     WatchSpec,
+    returns,
 )
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.listening import MEASURED_BY_ONE
@@ -53,6 +57,8 @@ def check(document: Document, spec: ScenarioSpec, folder: File) -> None:
             raise document.key_error(
                 ("services", name), f"bad name of a service: {name!r}; expected letters, digits and . _ -"
             )
+        if service.chaos is not None:
+            _check_proxy(document, ("services", name, "chaos"), service.chaos, tuple(spec.services))
         if service.replay is not None:
             check_recording(document, ("services", name, "replay"), service.replay, folder)
     names: dict[str, Path] = {}
@@ -66,6 +72,23 @@ def check(document: Document, spec: ScenarioSpec, folder: File) -> None:
             raise document.value_error((*path, "name"), f"step {step.name!r} is there twice; first in {first}")
         names[step.name] = (*path, "name")
         _Step(document, path, step, spec, folder).check()
+
+
+def _check_proxy(document: Document, path: Path, options: ChaosServiceSpec, names: tuple[str, ...]) -> None:
+    """What it stands before starts before it."""
+    name = path[1]
+    earlier = names[: names.index(str(name))]
+    for upstream in options.upstream:
+        if upstream not in earlier:
+            why = f"there is no service {upstream!r}" if upstream not in names else f"{upstream} comes after {name}"
+            raise document.value_error((*path, "upstream"), f"{why}; expected a service before it")
+    if options.preset is not None and options.preset not in PRESETS:
+        close = _did_you_mean(options.preset, PRESETS) or f"known: {', '.join(PRESETS)}"
+        raise document.value_error((*path, "preset"), f"there is no preset {options.preset!r}", hint=close)
+    for index, fault in enumerate(options.faults):
+        if len(given := list(faults_of(fault))) != 1:
+            what = f"both {given[0]} and {given[1]}" if given else "no type"
+            raise document.value_error((*path, "faults", index), f"the fault has {what}; expected one")
 
 
 def _check_shape(document: Document, path: Path, step: StepSpec) -> None:
@@ -204,18 +227,30 @@ class _Step:
             raise self._document.key_error(
                 (*self._path, "during"), f"during beside {self._command}, which has no duration"
             )
-        service = self._spec.service_of(target)
-        if service is not None and self._spec.services[service].serve is None:
-            raise self._document.key_error((*path, name), f"{name} takes a mock feed (serve); {service} is a recording")
+        self._check_doer((*path, name), name, options.target)
         if isinstance(self._options, LoadStepSpec):
             self._check_beside_load(path, action.at, name, options)
         else:
             self._check_length(path, action.at, name, options)
 
+    def _check_doer(self, path: Path, name: str, target: str | None) -> None:
+        """Prices are a mock feed's to move; faults a proxy's; both can cut all off."""
+        aimed = self._spec.service_of(target or self._options.target)
+        doer = aimed if target is not None or name in HARMS or name == "flash" else self._spec.origin_of(aimed)
+        service = self._spec.services.get(doer or "")
+        if service is None:
+            return
+        able = {"serve": name in OF_FEEDS, "chaos": name in HARMS or name == "flash"}
+        kind = next(kind for kind in ("serve", "chaos", "replay") if getattr(service, kind) is not None)
+        if not able.get(kind, False):
+            needed = "a proxy (chaos)" if name in HARMS else "a mock feed (serve)"
+            what = {"serve": "a mock feed", "chaos": "a proxy", "replay": "a recording"}[kind]
+            raise self._document.key_error(path, f"{name} takes {needed}; {doer} is {what}")
+
     def _check_beside_load(self, path: Path, at: float, name: str, options: Any) -> None:
         """A load says whom it lost at its peak and at its end, not who was back within what time."""
         assert isinstance(self._options, LoadStepSpec)
-        if isinstance(options, FlashSpec | DisconnectSpec):
+        if "within" in options.__struct_fields__:
             unasked = {field.name: field.default for field in structs.fields(type(options))}
             for key in ("within", "hold"):
                 if getattr(options, key) != unasked[key]:
@@ -235,7 +270,7 @@ class _Step:
         assert isinstance(self._options, ListenSpec)
         duration = self._options.duration
         needed, why = at, ""
-        if isinstance(options, FlashSpec | DisconnectSpec) and self._looks_at("reconnect."):
+        if "within" in options.__struct_fields__ and self._looks_at("reconnect."):
             outage = options.outage if isinstance(options, FlashSpec) else 0.0
             needed = round(at + outage + options.within + options.hold, 9)  # 0.1 + 0.2 is 0.3
             why = f" with {name} at {write_duration(at)}" + (f", outage {write_duration(outage)}" if outage else "")
@@ -254,7 +289,7 @@ class _Step:
             (index, name): write_duration(options.hold)
             for index, action in enumerate(self._step.during)
             for name, options in (action.kind,)
-            if isinstance(options, FlashSpec | DisconnectSpec)
+            if returns(action)
         }
         first = next(iter(holds.values()), None)
         for (index, name), hold in holds.items():

@@ -32,7 +32,7 @@ from wsctl.scenario.services import Service
 from wsctl.scenario.skipping import skip_reason, users_of
 from wsctl.scenario.slugs import unique_slugs
 from wsctl.scenario.spec import CommandSpec, ReplaySpec, StepSpec
-from wsctl.scenario.speech import dialect_for, own_dialect
+from wsctl.scenario.speech import dialect_for, own_dialect, service_dialect
 from wsctl.scenario.step_run import StepRun
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.kind import Files
@@ -127,7 +127,10 @@ class ScenarioRun:
         service = self._spec.services[name]
         if service.replay is not None:
             return programs.replay(service.replay, self._scenario.folder)
-        assert service.serve is not None, "a service is either"
+        if service.chaos is not None:
+            upstreams = [self._services[upstream].url for upstream in service.chaos.upstream]
+            return programs.chaos(service.chaos, upstreams, service_dialect(name, self._spec, self._scenario.folder))
+        assert service.serve is not None, "a service is one of them"
         given = self._scenario.document.data["services"][name]["serve"] or {}
         return programs.serve(written(service.serve, given))
 
@@ -178,9 +181,10 @@ class ScenarioRun:
         if self._options.target is not None and (reason := skip_reason(step, self._spec)) is not None:
             return StepResult(name=step.name or "", verdict=Verdict.SKIPPED, duration=0.0, reason=reason), None
         _, options = step.command
-        service = self._services.get(self._spec.service_of(options.target) or "")
+        name = self._spec.service_of(options.target)
+        aimed, service = (self._services.get(one or "") for one in (name, self._spec.origin_of(name)))
         tokens = {user: self._token(user, options.target) for user in users_of(step)}
-        target = self._target(service, options)
+        target = self._target(aimed, options)
         token = options.token if options.token is not None else tokens.get(options.user or "")
         if token is not None:
             target = structs.replace(target, token=token or None)  # an empty one is nobody's
@@ -191,6 +195,7 @@ class ScenarioRun:
             target=target,
             tokens=tokens,
             service=service,
+            aimed=aimed,
             services=self._services,
             files=Files(self._scenario.folder, self._folder),
             clock=self._clock,
@@ -215,7 +220,7 @@ class ScenarioRun:
             return self._spec.tokens[user]
         from wsctl.server.auth import mint  # its library takes a while to import
 
-        serve = self._spec.services[self._spec.service_of(target) or ""].serve
+        serve = self._spec.services[self._spec.origin_of(self._spec.service_of(target)) or ""].serve
         return mint(user, (serve and serve.jwt_secret) or JWT_SECRET)
 
     def _result(self, reason: str | None) -> ScenarioResult:

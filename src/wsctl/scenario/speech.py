@@ -17,8 +17,12 @@ def dialect_for(options: CommandSpec, spec: ScenarioSpec, folder: Path) -> str |
     """
     if (own := own_dialect(options, folder)) is not None:
         return own
-    name = spec.service_of(options.target)
-    service = None if name is None else spec.services.get(name)
+    return service_dialect(spec.service_of(options.target), spec, folder)
+
+
+def service_dialect(name: str | None, spec: ScenarioSpec, folder: Path) -> str | None:
+    """What is spoken at a service; None where there is none. Raises UsageError for a recording that cannot be read."""
+    service = spec.services.get(spec.origin_of(name) or "")
     if service is None:
         return None
     return SOCKETIO if service.replay is None else dialect_of(service.replay, folder)

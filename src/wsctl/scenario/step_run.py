@@ -1,7 +1,7 @@
 """One step, run: its engine, what happens `during` it, and an eye on the server meanwhile."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,25 @@ from wsctl.model.metrics import Metrics
 from wsctl.model.observation import Observation
 from wsctl.model.run import ActionDone, Listener, StepProgress, StepResult
 from wsctl.scenario.actions import NeverFired, perform
+from wsctl.scenario.harming import Harm
+from wsctl.scenario.harms import HARMS
 from wsctl.scenario.judge import judge
 from wsctl.scenario.services import Service, Usage
 from wsctl.scenario.spec import ActionSpec, StepSpec
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.kind import Context, Files, Outcome
+from wsctl.swarm.messages import Fault
 
 LOOK_INTERVAL = 0.25
 """seconds between two looks at the server's process"""
 
 
 class StepRun:
-    """A step and everything around it. `service` is what it aims at; None: a server that wsctl did not start."""
+    """A step and everything around it.
+
+    `service` is the feed that it is about, `aimed` what it connects to: that feed, or a proxy before it. None: a server
+    that wsctl did not start.
+    """
 
     def __init__(
         self,
@@ -36,6 +43,7 @@ class StepRun:
         target: Target,
         tokens: dict[str, str],
         service: Service | None,
+        aimed: Service | None,
         services: dict[str, Service],
         files: Files,
         clock: Clock,
@@ -48,6 +56,10 @@ class StepRun:
         self._step = step
         self._name = step.name or ""
         self._service = service
+        self._aimed = aimed
+        self._harms: list[Harm] = []
+        """faults of chaos proxies that are in force"""
+        self._stack = AsyncExitStack()
         # who attacks a service says itself what became of it
         self._watched = [one for one in services.values() if step.fuzz is None or one is not service]
         self._services = services
@@ -77,7 +89,9 @@ class StepRun:
         """
         began = self._clock.monotonic()
         try:
-            outcome = await self._work()
+            async with self._stack:
+                outcome = await self._work()
+                await self._end_harms()
         except (TargetError, UsageError) as error:
             return self._broken(error.message, began)
         if self._unfired is None and self._left:
@@ -125,6 +139,8 @@ class StepRun:
             for service in self._watched:
                 service.check()
             self._sample()
+            for harm in self._harms:
+                await self._look_at(harm)
 
     def _sample(self) -> None:
         if self._usage is not None and self._sampling:
@@ -158,13 +174,47 @@ class StepRun:
 
     async def _perform(self, action: ActionSpec) -> None:
         name, options = action.kind
-        service = self._services[options.target] if options.target is not None else self._service
+        service = self._services[options.target] if options.target is not None else self._does(name)
         assert service is not None, "without a service the step was skipped"
+        if service.control != service.url:
+            await self._harm(service, action)
+            return
         from wsctl.client.control import Control
 
         async with Control(service.url) as control:
             outcome, fault = await perform(control, action)
         self._tell(ActionDone(self._name, name, outcome))
+        await self._tell_fault(fault)
+
+    def _does(self, name: str) -> Service | None:
+        """Who does what an action says, if it does not: prices are the feed's own, faults those of what is aimed at."""
+        return self._aimed if name in HARMS or name == "flash" else self._service
+
+    async def _harm(self, service: Service, action: ActionSpec) -> None:
+        from wsctl.client.toxics import Toxics
+
+        toxics = await self._stack.enter_async_context(Toxics(service.control))
+        harm = Harm(toxics, action, len(self._harms) + 1)
+        outcome = await harm.begin()
+        self._tell(ActionDone(self._name, action.kind[0], outcome))
+        self._harms.append(harm)
+        await self._look_at(harm)
+
+    async def _look_at(self, harm: Harm) -> None:
+        try:
+            await self._tell_fault(await harm.look())
+        except NeverFired as error:
+            self._unfired = self._unfired or str(error)
+
+    async def _end_harms(self) -> None:
+        """They are over with the step; one that never struck makes it an error."""
+        for harm in self._harms:
+            try:
+                await harm.end()
+            except NeverFired as error:
+                self._unfired = self._unfired or str(error)
+
+    async def _tell_fault(self, fault: Fault | None) -> None:
         if fault is not None and self._context.on_fault is not None:
             await self._context.on_fault(fault)
 

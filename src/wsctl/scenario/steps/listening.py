@@ -14,7 +14,7 @@ from wsctl.errors import Gone, Refused, Unserved
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
-from wsctl.scenario.spec import ReconnectSpec, StepSpec, SubscribeSpec, WatchSpec
+from wsctl.scenario.spec import ReconnectSpec, StepSpec, SubscribeSpec, WatchSpec, returns
 from wsctl.scenario.steps.kind import Context, Outcome
 from wsctl.spec.units import write_duration
 from wsctl.swarm.messages import Fault
@@ -70,7 +70,7 @@ def without(measured: Iterable[str], *families: str) -> frozenset[str]:
 
 def is_cut(step: StepSpec) -> bool:
     """Whether something of `during` ends connections."""
-    return any(action.flash is not None or action.disconnect is not None for action in step.during)
+    return any(returns(action) for action in step.during)
 
 
 async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tuple[Measures, Outcome]:
@@ -126,8 +126,7 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
 
 def recovery_of(step: StepSpec) -> dict[str, Any]:
     """H of the step's faults, which share it."""
-    faults = (fault for action in step.during for fault in (action.flash, action.disconnect) if fault is not None)
-    first = next(faults, None)
+    first = next((action.kind[1] for action in step.during if returns(action)), None)
     return {} if first is None else {"recovery_hold": first.hold}
 
 

@@ -1,0 +1,71 @@
+"""The faults of a chaos proxy as scenarios say them: as an action of `during`, and as what a service begins with.
+
+The specs are made of the faults' own options, so that a new fault is sayable without a word here.
+"""
+
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta, Struct, defstruct
+
+from wsctl.chaos.fault import AnyFault
+from wsctl.chaos.faults import FAULTS
+from wsctl.spec.kinds import Duration
+
+TARGET = "Name of the service; the one that the step aims at, if not given."
+CUTTING = frozenset({"close", "cut", "rolling-restart"})
+"""faults that end connections, so that clients have to come back; flash has a spec of its own"""
+
+_STRICT: dict[str, Any] = {"frozen": True, "kw_only": True, "forbid_unknown_fields": True}
+_TARGET_FIELD = ("target", Annotated[str | None, Meta(description=TARGET)], None)
+_RETURN_FIELDS = (
+    (
+        "within",
+        Annotated[Duration, Meta(gt=0, description="W: a client that is not back this long after has failed.")],
+        30.0,
+    ),
+    ("hold", Annotated[Duration, Meta(ge=0, description="H: how long a client must stay well to count as back.")], 5.0),
+)
+
+
+def about(fault: type[AnyFault]) -> str:
+    """What it does, in a sentence."""
+    return cleandoc(fault.options.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _action(fault: type[AnyFault]) -> type[Struct]:
+    fields = [_TARGET_FIELD, *(_RETURN_FIELDS if fault.type_name in CUTTING else ())]
+    made = defstruct(f"{fault.__name__}Action", fields, bases=(fault.options,), **_STRICT)
+    made.__doc__ = fault.options.__doc__
+    return made
+
+
+def _choice(name: str, specs: dict[str, type[Struct]]) -> Any:
+    """A Struct with a field for each fault."""
+    fields = [
+        (type_name.replace("-", "_"), Annotated[spec | None, Meta(description=about(FAULTS[type_name]))], None)
+        for type_name, spec in specs.items()
+    ]
+    return defstruct(name, fields, rename="kebab", **_STRICT)
+
+
+HARMS = {name: _action(fault) for name, fault in FAULTS.items() if name != "flash"}
+"""the specs of actions that a chaos proxy does, by the fault's type"""
+if TYPE_CHECKING:  # what a type checker can see of them
+
+    class Harms(Struct, frozen=True, kw_only=True):
+        """A field for each of HARMS."""
+
+    class FaultChoice(Struct, frozen=True, kw_only=True):
+        """A field for each fault."""
+
+else:
+    Harms = _choice("Harms", HARMS)
+    FaultChoice = _choice("FaultChoice", {name: fault.options for name, fault in FAULTS.items()})
+    FaultChoice.__doc__ = "A fault: its type, and its options."
+
+
+def faults_of(choice: FaultChoice) -> dict[str, Any]:
+    """The faults that a choice names, by type; a sound one names one."""
+    given = {name: getattr(choice, name.replace("-", "_")) for name in FAULTS}
+    return {name: spec for name, spec in given.items() if spec is not None}
