@@ -1,46 +1,64 @@
-"""Connection: a client and its server with the proxy between them: HTTP at first; as a WebSocket, two streams."""
+"""Connection: a client and its server with the proxy between them: HTTP at first; as a WebSocket, two streams.
+
+Ends are handed on as they are: a FIN as a FIN, a reset as a reset, and only after what was said, or is held.
+"""
 
 import asyncio
+import contextlib
 import json
+import os
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httptools
-
-from wsctl.chaos import heads
+from wsctl.chaos import body, heads
+from wsctl.chaos.body import Body
 from wsctl.chaos.door import Reject, Reset, Slow
 from wsctl.chaos.heads import Head
-from wsctl.chaos.message import Direction, Message
+from wsctl.chaos.message import Message
 from wsctl.chaos.side import Side
 from wsctl.chaos.stream import Stream
 from wsctl.chaos.upstream import Upstream
 from wsctl.errors import WireError
-from wsctl.server.sockets import linger
-from wsctl.wire.frames import CLOSE, build
+from wsctl.wire.frames import CLOSE, TEXT, build
 
 if TYPE_CHECKING:
     from wsctl.chaos.proxy import Proxy
 
 LAST_WORDS = 2.0
-"""seconds for what one side said last to reach the other"""
+"""seconds for what is still to be said, once both sides are left"""
+OPENING = 4096
+"""bytes of an answer within which Engine.IO tells a new session's id"""
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_MAX_HEADS = 8
+"""of one answer: those before the last are informational (1xx)"""
 
 
 class Gone(Exception):
     """One of the sides has left, or was cut."""
 
 
+class Refused(Exception):
+    """The client is not let through, and told why."""
+
+    def __init__(self, reject: Reject) -> None:
+        super().__init__(reject.body)
+        self.reject = reject
+
+
 class Connection:
     """One client's TCP connection, and the one that was made to an upstream for it. `run` is its life."""
 
-    def __init__(self, proxy: "Proxy", number: int, connected: Callable[[], None]) -> None:
+    def __init__(self, proxy: "Proxy", connected: Callable[[], None]) -> None:
         self.proxy = proxy
-        self.number = number
-        self.name = f"c{number}"
+        self.number = 0
+        """of those that knocked at the door; 0: it did not"""
         self.address = ""
         """of the client, without its port"""
         self.client: str | None = None
         """as a Socket.IO client calls itself in its handshake auth, if it does"""
+        self.target = ""
+        """path and query of its latest request"""
         self.upstream: Upstream | None = None
         """that it was led to"""
         self.down: Stream | None = None
@@ -48,225 +66,329 @@ class Connection:
         self.lower = Side(connected)
         self.upper: Side | None = None
         self.closing_code: int | None = None
+        self._over = asyncio.Event()
+        self._closes = False
+        """whether we closed it, and the sides are to say good-bye"""
+        self._failure: Exception | None = None
+
+    @property
+    def name(self) -> str:
+        """As logs call it."""
+        return f"c{self.number}"
 
     @property
     def is_websocket(self) -> bool:
         """Whether it has become one."""
         return self.down is not None
 
-    async def run(self) -> None:
-        """Serve the client until one side leaves."""
-        peer = self.lower.transport.get_extra_info("peername")
-        self.address = peer[0] if peer else ""
-        try:
-            while True:
-                head = await self._read_head(self.lower)
-                if head.is_upgrade:
-                    await self._websocket(head)
-                    return
-                await self._exchange(head)
-        except Gone:
-            pass
-        except (OSError, TimeoutError) as error:
-            self._answer(
-                Reject(HTTPStatus.BAD_GATEWAY, body=f"the upstream cannot be reached: {error or 'timed out'}\n")
-            )
-        finally:
-            self._end()
-
     @property
     def streams(self) -> tuple[Stream, ...]:
         """Both directions of a WebSocket."""
         return () if self.down is None or self.up is None else (self.down, self.up)
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Both sockets, as far as there are two."""
+        return (self.lower,) if self.upper is None else (self.lower, self.upper)
+
+    async def run(self) -> None:
+        """Serve the client until both sides have left."""
+        peer = self.lower.transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+        try:
+            while not self.is_websocket:
+                await self._exchange(await self._read_head(self.lower))
+            await self._over.wait()
+        except asyncio.CancelledError:
+            for side in self.sides:
+                side.abort(reset=False)
+            raise
+        except Gone:
+            pass
+        except WireError as error:  # of HTTP
+            self.proxy.say(f"{self.address}: {error}")
+        except Refused as refused:
+            self._answer(refused.reject)
+        finally:
+            await self._end()
+        if self._failure is not None:
+            raise self._failure
 
     # What faults do
 
     def close(self, code: int, reason: str) -> None:
         """Close both ends with a code, as if the other side had."""
         content = code.to_bytes(2, "big") + reason.encode()
-        self.closing("down", content)
-        for side, mask in ((self.lower, False), (self.upper, True)):
-            if side is not None and not side.lost.is_set():
-                side.write(build(CLOSE, content, mask=mask).raw)
-                side.transport.close()
+        self.closing(content)
+        self._stop()
+        self._closes = True
+        for side, mask in zip(self.sides, (False, True), strict=False):
+            side.write(build(CLOSE, content, mask=mask).raw)
 
     def cut(self, *, reset: bool) -> None:
-        """End both sockets at once, by RST or FIN, without a word of WebSocket."""
-        for side in (self.lower, self.upper):
-            if side is not None and not side.lost.is_set():
-                if reset:
-                    linger(side.transport)
-                    side.transport.abort()
-                else:
-                    side.transport.close()
+        """End both sockets, by RST or FIN, without a word of WebSocket: at once, where by RST."""
+        self._stop()
+        for side in self.sides:
+            (side.abort if reset else side.leave)(reset=reset)
+
+    def half_close(self) -> None:
+        """Say no more to the client, and listen on."""
+        for stream in self.streams:
+            stream.flush()
+        self.lower.finish()
+
+    def text(self, content: str) -> None:
+        """Tell the client something in a text message, as if the server had."""
+        if self.down is not None:
+            self.down.flush()
+            self.lower.write(build(TEXT, content.encode(), mask=False).raw)
 
     # HTTP
 
     async def _read_head(self, side: Side) -> Head:
         text = b""
-        while (end := text.find(b"\r\n\r\n")) < 0:
+        while (end := text.find(heads.END)) < 0:
             data = await side.read()
-            if not data or len(text) > heads.MAX_HEAD:
+            if not data:
                 raise Gone
             text += data
-        side.unread(text[end + 4 :])
-        return heads.parse(text[: end + 4])
+            if len(text) > heads.MAX_HEAD:
+                raise WireError(f"a head of more than {heads.MAX_HEAD:,} bytes")
+        end += len(heads.END)
+        side.unread(text[end:])
+        return heads.parse(text[:end])
 
     async def _exchange(self, head: Head) -> None:
-        """One request and its answer, as they are."""
-        upper = await self._connected(head)
-        request, answer = _Watch(), _Watch()
-        encoded = self._rewritten(head).encode()
-        parser = httptools.HttpRequestParser(request)
-        parser.feed_data(encoded)
-        upper.write(encoded)
-        await self._pass(self.lower, upper, parser, request)
-        await self._pass(upper, self.lower, httptools.HttpResponseParser(answer), answer)
+        """One request and its answer, as they are. Who asks for a WebSocket or an Engine.IO session is at the door."""
+        if self.proxy.is_shut:
+            self.cut(reset=True)
+            raise Gone
+        self.target = head.target
+        opens = head.sid == ""
+        if head.method == "GET" and (opens or (head.is_upgrade and head.sid is None)):
+            await self._pass_door()
+        upper, request = await self._connected(head), body.of_request(head)
+        upper.write(self._rewritten(head).encode())
+        self._send_on(upper, request)
+        answer = await self._read_answer(upper)
+        if head.is_upgrade and answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            self._become_websocket(upper)
+            return
+        await self._hand_over(upper, body.of_answer(answer, head.method), opens=opens)
+        self.lower.when_ended = None
+        if upper.ended.is_set() or not request.is_whole:
+            raise Gone
+        upper.when_ended = lambda: self.lower.leave(reset=upper.broke)
 
-    async def _pass(self, source: Side, sink: Side, parser: Any, watch: "_Watch") -> None:
-        """Hand on until the message is there as a whole; one that leaves meanwhile takes the other with it."""
-        leaving = asyncio.ensure_future(sink.lost.wait())
-        try:
-            while not watch.is_whole:
-                reading = asyncio.ensure_future(source.read())
-                await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
-                if not reading.done():
-                    reading.cancel()
-                    raise Gone
-                data = reading.result()
-                if not data:
-                    raise Gone
-                sink.write(data)
-                parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise Gone from error
-        finally:
-            leaving.cancel()
+    def _send_on(self, upper: Side, rest: Body) -> None:
+        """The request's body goes to the upstream as it comes, whatever the upstream says meanwhile."""
+
+        def take(data: bytes) -> None:
+            size = rest.take(data)
+            upper.write(data[:size])
+            if rest.is_whole:
+                self.lower.stream(None)
+            self.lower.unread(data[size:])
+
+        def end() -> None:
+            if self.lower.lost.is_set():
+                upper.leave(reset=self.lower.broke)
+            else:
+                upper.finish()
+
+        self.lower.when_ended = end
+        if not rest.is_whole:
+            self.lower.stream(self._guarded(take))
+        if self.lower.ended.is_set():
+            end()
+
+    async def _read_answer(self, upper: Side) -> Head:
+        """The head of the final answer; those before it (100 Continue) go on as well."""
+        for _ in range(_MAX_HEADS):
+            answer = await self._read_head(upper)
+            self.lower.write(answer.encode())
+            if answer.status == HTTPStatus.SWITCHING_PROTOCOLS or answer.status >= HTTPStatus.OK:
+                return answer
+        raise WireError(f"{_MAX_HEADS} answers before the answer")
+
+    async def _hand_over(self, upper: Side, rest: Body, *, opens: bool) -> None:
+        """An answer's body. Where it opens an Engine.IO session, it is known whose that is before the client is."""
+        beginning = b""
+        while not rest.is_whole:
+            data = await upper.read()
+            if not data:
+                raise Gone
+            size = rest.take(data)
+            if opens and len(beginning) < OPENING:
+                beginning += data[:size]
+                assert self.upstream is not None
+                self.proxy.sessions.note(beginning, self.upstream)
+            self.lower.write(data[:size])
+            upper.unread(data[size:])
 
     async def _connected(self, head: Head) -> Side:
-        if self.upper is None or self.upper.lost.is_set():
-            self.upstream = self.proxy.choose_upstream()
-            self.upper = await self.upstream.dial()
-            self.upper.other, self.lower.other = self.lower, self.upper
+        """The upstream of the request's session, or any."""
+        upstream = self.proxy.sessions.upstream(head.sid)
+        if upstream is None and self.upstream is not None and self.upper is not None and not self.upper.ended.is_set():
+            upstream = self.upstream
+        if upstream is None:
+            upstream = self.proxy.choose_upstream()
+        if upstream is None or not upstream.is_up:
+            raise Refused(Reject(HTTPStatus.SERVICE_UNAVAILABLE, body="wsctl chaos: the upstream is restarting\n"))
+        if self.upper is not None:
+            self.upper.when_ended = None
+            if upstream is self.upstream and not self.upper.ended.is_set():
+                return self.upper
+            self.upper.forget()
+            self.upper.leave(reset=False)
+        self.upper = await self._dial(upstream)
+        self.upper.other, self.lower.other = self.lower, self.upper
+        self.upstream = upstream
         return self.upper
 
+    async def _dial(self, upstream: Upstream) -> Side:
+        try:
+            side = await upstream.dial()
+        except OSError as error:
+            reason = os.strerror(error.errno).lower() if error.errno else str(error).lower() or "timed out"
+            text = f"upstream {upstream.shown} cannot be reached: {reason}"
+            if upstream.answers:
+                self.proxy.say(text)
+            upstream.answers = False
+            raise Refused(Reject(HTTPStatus.BAD_GATEWAY, body=f"wsctl chaos: {text}\n")) from error
+        upstream.answers = True
+        return side
+
     def _rewritten(self, head: Head) -> Head:
-        """For the upstream: its own name, and no compression, which would not bear what faults do to messages."""
+        """For the upstream: its own name, and no compression, which would not bear what faults do to messages.
+
+        Nor may an answer be compressed whose session is to be known.
+        """
         assert self.upstream is not None
-        return self.upstream.addressed(head).changed(without=("sec-websocket-extensions",))
+        readable = ("accept-encoding",) if head.sid == "" and len(self.proxy.upstreams) > 1 else ()
+        return self.upstream.addressed(head).changed(without=("sec-websocket-extensions", *readable))
 
-    # WebSocket
+    # The door
 
-    async def _websocket(self, head: Head) -> None:
-        if not await self._pass_door():
-            return
-        upper = await self._connected(head)
-        upper.write(self._rewritten(head).encode())
-        answer = await self._read_head(upper)
-        self.lower.write(answer.encode())
-        if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
-            await self._let_pass(upper)
-            return
-        reader = self.proxy.reader(head.target)
-        self.down = Stream(self, "down", upper, self.lower, reader)
-        self.up = Stream(self, "up", self.lower, upper, reader)
-        self.proxy.opened(self)
-        self.lower.stream(lambda data: self._feed(self.up, data))
-        upper.stream(lambda data: self._feed(self.down, data))
-        await _either(self.lower.lost, upper.lost)
-        await self._last_words(upper)
-
-    async def _pass_door(self) -> bool:
-        """Whether the faults let a client in."""
+    async def _pass_door(self) -> None:
+        """Meet what the faults have for those who want in. Raises Refused, Gone."""
+        self.number = self.number or self.proxy.number()
         for fault in self.proxy.faults:
             match fault.at_door(self):
                 case Reject() as reject:
-                    self._answer(reject)
-                    return False
+                    raise Refused(reject)
                 case Reset():
                     self.cut(reset=True)
-                    return False
+                    raise Gone
                 case Slow(seconds):
-                    await asyncio.sleep(seconds)
-        return True
+                    await self._wait(seconds)
 
-    async def _let_pass(self, upper: Side) -> None:
-        """The upstream's own no, to its end."""
-        while data := await upper.read():
-            self.lower.write(data)
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.lower.ended.wait()
+            raise Gone
 
-    def _feed(self, stream: Stream | None, data: bytes) -> None:
-        assert stream is not None
-        try:
-            stream.feed(data)
-        except WireError as error:
-            self.proxy.say(f"{self.name}: {error}")
-            self.cut(reset=False)
+    def _answer(self, reject: Reject) -> None:
+        content = reject.body.encode()
+        line = f"HTTP/1.1 {reject.status} {_PHRASES.get(reject.status, '')}"
+        fields = [f"{name}: {value}" for name, value in reject.headers]
+        if reject.status >= HTTPStatus.OK:
+            fields += [
+                f"Content-Length: {len(content)}",
+                "Content-Type: text/plain; charset=utf-8",
+                "Connection: close",
+            ]
+        self.lower.write(Head(line, tuple(fields)).encode() + content)
 
-    async def _last_words(self, upper: Side) -> None:
-        """One side left: what it said before still reaches the other, held messages included."""
-        left, stays, stream = (
-            (self.lower, upper, self.up) if self.lower.lost.is_set() else (upper, self.lower, self.down)
-        )
-        assert stream is not None
-        done = asyncio.Event()
-        stream.when_done(done.set)
-        await _either(done, stays.lost)
-        if stays.lost.is_set():
+    # WebSocket
+
+    def _become_websocket(self, upper: Side) -> None:
+        self.number = self.number or self.proxy.number()
+        reader = self.proxy.reader(self.target)
+        self.down = down = Stream(self, "down", upper, self.lower, reader)
+        self.up = up = Stream(self, "up", self.lower, upper, reader)
+        self.proxy.opened(self)
+        for stream in (up, down):
+            stream.source.when_ended = self._guarded(lambda stream=stream: self.heed(stream))
+            stream.source.stream(self._guarded(stream.feed))
+            self.heed(stream)
+
+    def _guarded(self, function: Callable[..., None]) -> Callable[..., None]:
+        """What asyncio calls: it has nobody to tell of what goes wrong, `run` has."""
+
+        def call(*given: bytes) -> None:
+            try:
+                function(*given)
+            except WireError as error:
+                self.proxy.say(f"{self.name}: {error}")
+                self.cut(reset=False)
+            except Exception as error:
+                self._failure = error
+                self.cut(reset=True)
+
+        return call
+
+    def heed(self, stream: Stream) -> None:
+        """A stream may be over: its other side is told as it was told itself."""
+        if self._closes:
+            if stream.source.ended.is_set():
+                stream.source.leave(reset=False)
             return
-        if left.broke:
-            linger(stays.transport)
-            stays.transport.abort()
-        else:
-            stays.transport.close()
+        if stream.is_over:
+            if stream.source.lost.is_set():
+                stream.sink.leave(reset=stream.source.broke)
+            else:
+                stream.sink.finish()
+            if stream.source.broke or all(one.is_over for one in self.streams):
+                self._over.set()
 
     def joined(self, message: Message) -> None:
         """A client said `40`: perhaps with its name."""
-        if self.client is None and message.content.startswith(b"40"):
-            start = message.content.find(b"{")
-            if start > 0:
-                try:
-                    auth = json.loads(message.content[start:])
-                except ValueError:
-                    return
-                name = auth.get("client") if isinstance(auth, dict) else None
-                self.client = name if isinstance(name, str) else None
+        start = message.content.find(b"{")
+        if self.client is None and start > 0:
+            try:
+                auth = json.loads(message.content[start:])
+            except ValueError:
+                return
+            name = auth.get("client") if isinstance(auth, dict) else None
+            self.client = name if isinstance(name, str) else None
 
-    def closing(self, direction: Direction, content: bytes) -> None:
+    def closing(self, content: bytes) -> None:
         """A close frame passes."""
         if self.closing_code is None and len(content) >= 2:
             self.closing_code = int.from_bytes(content[:2], "big")
 
-    def _answer(self, reject: Reject) -> None:
-        if self.lower.lost.is_set():
-            return
-        status, body = HTTPStatus(reject.status), reject.body.encode()
-        headers = (*reject.headers, ("Content-Length", str(len(body))), ("Connection", "close"))
-        self.lower.write(Head(f"HTTP/1.1 {status.value} {status.phrase}", headers).encode() + body)
+    # The end
 
-    def _end(self) -> None:
-        for side in (self.lower, self.upper):
-            if side is not None and not side.lost.is_set():
-                side.transport.close()
-        if self.is_websocket:
-            self.proxy.closed(self)
+    def _stop(self) -> None:
+        """It no longer counts as open, and nothing more is handed on."""
+        for stream in self.streams:
+            stream.stop()
+        self.proxy.closed(self)
+        self._over.set()
 
+    async def _end(self) -> None:
+        """Both sides are left; however it came to that, nothing of it stays."""
+        for stream in self.streams:
+            stream.stop()
+        self.proxy.closed(self)
+        try:
+            if self._closes:
+                await self._until_lost()
+            broke = [side.broke for side in self.sides]
+            for side, other_broke in zip(self.sides, reversed(broke), strict=True):
+                side.leave(reset=other_broke)
+            await self._until_lost()
+        finally:
+            for side in self.sides:
+                side.abort(reset=False)
+                await side.lost.wait()
+                side.forget()
+            self.down = self.up = None
 
-class _Watch:
-    """Knows when an HTTP message is there as a whole."""
-
-    def __init__(self) -> None:
-        self.is_whole = False
-
-    def on_message_complete(self) -> None:
-        """What the parser calls."""
-        self.is_whole = True
-
-
-async def _either(*events: asyncio.Event) -> None:
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+    async def _until_lost(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                for side in self.sides:
+                    await side.lost.wait()

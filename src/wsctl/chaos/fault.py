@@ -1,7 +1,7 @@
 """Fault: one way to harm a stream. Here is what all have in common: whom they mean, how often, and when.
 
 A fault is a file in `faults/`: a struct of options, a class, and a line in the registry. It overrides what it needs of
-`on_message`, `on_frame`, `at_door`, `begin` and `end`; it counts and tells with `fire`.
+`on_message`, `on_other`, `on_frame`, `at_door`, `opened`, `begin` and `end`; it counts and tells with `fire`.
 
 Chance is decided by the seed, the fault's name and the connection's number alone, so that the same seed decides alike
 whatever the interleaving.
@@ -18,7 +18,9 @@ from msgspec import Meta, Struct, field
 
 from wsctl.chaos.door import Door
 from wsctl.chaos.message import Kind, Message
+from wsctl.errors import UsageError
 from wsctl.spec.kinds import Duration
+from wsctl.spec.units import format_duration
 from wsctl.wire.frames import RawFrame
 
 if TYPE_CHECKING:
@@ -42,11 +44,18 @@ class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     kind: Annotated[Kind | None, Meta(description="Only messages of this kind; else events of the feed.")] = None
     p: Annotated[float, Meta(ge=0, le=1, description="Share of the messages that match, each by itself.")] = 1.0
     p_connection: Annotated[float, Meta(ge=0, le=1, description="Share of the connections, each by itself.")] = 1.0
-    nth: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Only every so-manieth that matches.")] = None
+    nth: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Only every n-th that matches.")] = None
     times: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="At most so often, all together.")] = None
     at: Annotated[Duration, Meta(ge=0, description="So long after it came in.")] = 0.0
-    lasts: Annotated[Duration | None, Meta(description="For so long; else for good.")] = field(name="for", default=None)
-    every: Annotated[Duration | None, Meta(description="Again and again, so far apart.")] = None
+    lasts: Annotated[Annotated[Duration, Meta(gt=0)] | None, Meta(description="For so long; else for good.")] = field(
+        name="for", default=None
+    )
+    every: Annotated[Annotated[Duration, Meta(gt=0)] | None, Meta(description="Again and again, so far apart.")] = None
+
+    def __post_init__(self) -> None:
+        if self.every is not None and self.lasts is not None and self.lasts >= self.every:
+            lasts, every = format_duration(self.lasts), format_duration(self.every)
+            raise UsageError(f"for {lasts} every {every} has no end; expected every to be longer")
 
 
 Spec = TypeVar("Spec", bound=FaultSpec)
@@ -67,20 +76,22 @@ class Fault(Generic[Spec]):
         self.came_in = proxy.clock.monotonic()
         self.matched = 0
         self.applied = 0
+        self._is_time = False
         self._timer: asyncio.TimerHandle | None = None
         self._chances: dict[int, tuple[bool, Random]] = {}
         """by connection: whether it is one of those that the fault means, and its own dice"""
         self._counts: dict[int, int] = {}
-        """messages that matched, by connection"""
+        """what matched, by connection"""
 
     # What a fault may do
 
     def on_message(self, message: Message, stream: "Stream") -> Sequence[Message]:
-        """What goes on in the place of a message that the fault means. It may let others follow: `stream.release`."""
+        """What goes on in the place of a message that the fault means; `stream.hold` keeps one for later."""
         return (message,)
 
-    def passed(self, message: Message, stream: "Stream") -> None:
-        """A message that the fault did not mean has gone on."""
+    def on_other(self, message: Message, stream: "Stream") -> Sequence[Message] | None:
+        """What goes on in the place of one that it does not mean; None: that one."""
+        return None
 
     def on_frame(self, frame: RawFrame, stream: "Stream") -> bool:
         """Whether a ping or pong of WebSocket goes on."""
@@ -89,6 +100,11 @@ class Fault(Generic[Spec]):
     def at_door(self, connection: "Connection") -> Door | None:
         """What a client meets that wants in; None: nothing of ours."""
         return None
+
+    @property
+    def shuts(self) -> bool:
+        """Whether it keeps everybody out, polling and plain HTTP included: who comes is reset."""
+        return False
 
     def opened(self, connection: "Connection") -> None:
         """A connection has become a WebSocket."""
@@ -102,31 +118,38 @@ class Fault(Generic[Spec]):
     # When
 
     def start(self) -> None:
-        """It has come in: `begin` and `end` are called at their times, `begin` at once where there is no `at`."""
-        if self.spec.at:
-            self._call_at(self.came_in + self.spec.at, self._begin)
-        else:
-            self._begin()
+        """It has come in: `begin` and `end` are called at their times."""
+        if self.spec.enabled:
+            self._begin_at(self.came_in + self.spec.at)
 
     def stop(self) -> None:
         """It is taken away."""
         if self._timer is not None:
             self._timer.cancel()
-        self.end()
+            self._timer = None
+        self._end()
 
-    def _begin(self) -> None:
-        began = self.proxy.clock.monotonic()
-        if self.spec.enabled:
-            self.begin()
+    def _begin_at(self, when: float) -> None:
+        if when <= self.proxy.clock.monotonic():
+            self._begin(when)  # at once: nobody slips through
+        else:
+            self._call_at(when, lambda: self._begin(when))
+
+    def _begin(self, when: float) -> None:
+        self._is_time = True
+        again = None if self.spec.every is None else when + self.spec.every
         if self.spec.lasts is not None:
-            self._call_at(began + self.spec.lasts, lambda: self._end(began))
-        elif self.spec.every is not None:
-            self._call_at(began + self.spec.every, self._begin)
+            self._call_at(when + self.spec.lasts, lambda: self._end(again))
+        elif again is not None:
+            self._call_at(again, lambda: self._begin(again))
+        self.begin()
 
-    def _end(self, began: float) -> None:
-        self.end()
-        if self.spec.every is not None:
-            self._call_at(began + self.spec.every, self._begin)
+    def _end(self, again: float | None = None) -> None:
+        if self._is_time:
+            self._is_time = False
+            self.end()
+        if again is not None:
+            self._begin_at(again)
 
     def _call_at(self, when: float, then: Callable[[], None]) -> None:
         left = max(0.0, when - self.proxy.clock.monotonic())
@@ -142,36 +165,34 @@ class Fault(Generic[Spec]):
     @property
     def is_on(self) -> bool:
         """Whether it is enabled, within its time, and not yet spent."""
-        spec = self.spec
-        if not spec.enabled or (spec.times is not None and self.applied >= spec.times):
-            return False
-        since = self.proxy.clock.monotonic() - self.came_in - spec.at
-        if since < 0:
-            return False
-        if spec.every is not None:
-            since %= spec.every
-        return spec.lasts is None or since < spec.lasts
+        return self._is_time and (self.spec.times is None or self.applied < self.spec.times)
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether it looks at messages at all."""
+        return type(self).on_message is not Fault.on_message
 
     def means(self, message: Message, stream: "Stream") -> bool:
         """Whether it strikes this message: it is on, the message matches, and chance has it so."""
-        if not self.is_on or not self._matches(message):
-            return False
-        meant, dice = self._chance(stream.connection)
-        if not meant:
-            return False
-        self.matched += 1
-        number = stream.connection.number
-        count = self._counts[number] = self._counts.get(number, 0) + 1
-        if self.spec.nth is not None and count % self.spec.nth:
-            return False
-        return self.spec.p >= 1 or dice.random() < self.spec.p
+        return self.is_on and self._matches(message) and self.strikes(stream.connection)
 
     def means_connection(self, connection: "Connection") -> bool:
         """Whether it is on, and the connection is one of those that it means."""
         return self.is_on and self._chance(connection)[0]
 
+    def strikes(self, connection: "Connection") -> bool:
+        """Whether it strikes something of a connection that it is about: `nth` counts those, `p` is for each."""
+        meant, dice = self._chance(connection)
+        if not meant:
+            return False
+        self.matched += 1
+        count = self._counts[connection.number] = self._counts.get(connection.number, 0) + 1
+        if self.spec.nth is not None and count % self.spec.nth:
+            return False
+        return self.spec.p >= 1 or dice.random() < self.spec.p
+
     def strikes_at_door(self, connection: "Connection") -> bool:
-        """Whether it is on and strikes a client that wants in; `nth` counts those, `p` is for each of them."""
+        """Whether it is on and strikes a client that wants in; here `nth` counts those of all connections."""
         if not self.means_connection(connection):
             return False
         self.matched += 1

@@ -1,27 +1,38 @@
-"""HTTP heads as they pass: read, and rewritten where the proxy has to. No I/O."""
+"""HTTP heads as they pass: read, and rewritten where the proxy has to; all else stays as it came. No I/O."""
 
 from collections.abc import Sequence
+from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
 MAX_HEAD = 64 * 1024
 """bytes"""
+END = b"\r\n\r\n"
 
 
 class Head(Struct, frozen=True):
-    """The head of a request or an answer: its first line, and its headers in their order."""
+    """The head of a request or an answer: its first line, and those of its headers as they stand there."""
 
     line: str
-    headers: tuple[tuple[str, str], ...]
+    fields: tuple[str, ...]
 
     def get(self, name: str) -> str:
         """A header's values, joined by commas; empty: it is not there."""
-        return ", ".join(value for key, value in self.headers if key.lower() == name)
+        return ", ".join(field.partition(":")[2].strip() for field in self.fields if _name(field) == name)
+
+    def has(self, name: str, word: str) -> bool:
+        """Whether a word is among a header's."""
+        return word in (one.strip() for one in self.get(name).lower().split(","))
 
     @property
     def is_upgrade(self) -> bool:
         """Whether it asks for a WebSocket."""
-        return self.get("upgrade").lower() == "websocket"
+        return self.has("upgrade", "websocket")
+
+    @property
+    def method(self) -> str:
+        """Of a request."""
+        return self.line.partition(" ")[0]
 
     @property
     def target(self) -> str:
@@ -34,22 +45,34 @@ class Head(Struct, frozen=True):
         code = self.line.split(" ")[1] if " " in self.line else ""
         return int(code) if code.isdigit() else 0
 
+    @property
+    def sid(self) -> str | None:
+        """The Engine.IO session that a request belongs to; empty: it is to begin one; None: it has nothing to do
+        with Engine.IO.
+        """
+        query = parse_qs(urlsplit(self.target).query)
+        return query.get("sid", [""])[0] if "EIO" in query else None
+
     def changed(self, *, without: Sequence[str] = (), **given: str) -> "Head":
         """With some headers left out, and others given another value where they are."""
         values = {name.replace("_", "-"): value for name, value in given.items()}
-        headers = tuple(
-            (key, values.get(key.lower(), value)) for key, value in self.headers if key.lower() not in without
+        fields = (
+            f"{field.partition(':')[0]}: {values[_name(field)]}" if _name(field) in values else field
+            for field in self.fields
+            if _name(field) not in without
         )
-        return Head(self.line, headers)
+        return Head(self.line, tuple(fields))
 
     def encode(self) -> bytes:
         """As it stands on the wire."""
-        lines = [self.line, *(f"{key}: {value}" for key, value in self.headers), "", ""]
-        return "\r\n".join(lines).encode("latin-1")
+        return "\r\n".join((self.line, *self.fields)).encode("latin-1") + END
 
 
 def parse(text: bytes) -> Head:
     """A head, as far as its empty line."""
-    line, *fields = text.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-    pairs = (field.partition(":") for field in fields)
-    return Head(line, tuple((name, value.strip()) for name, _, value in pairs))
+    line, *fields = text.removesuffix(END).decode("latin-1").split("\r\n")
+    return Head(line, tuple(fields))
+
+
+def _name(field: str) -> str:
+    return field.partition(":")[0].strip().lower()

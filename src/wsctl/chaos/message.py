@@ -10,7 +10,7 @@ from wsctl.errors import WireError
 from wsctl.model.channel import symbol_of
 from wsctl.model.event import HEARTBEAT, SKIPPED, Event
 from wsctl.wire import dialect, socketio
-from wsctl.wire.frames import CONTINUATION, TEXT, RawFrame, build
+from wsctl.wire.frames import TEXT, RawFrame, build
 from wsctl.wire.payload import EventReader
 
 Direction = Literal["down", "up"]
@@ -20,13 +20,15 @@ Kind = Literal["event", "heartbeat", "ack", "join", "transport", "other"]
 """an event; one about a channel's numbers (channel:heartbeat, channel:skipped); an acknowledgement; joining and
 leaving; the transport's own (Engine.IO's OPEN, PING, probes …); nobody knows"""
 
-_SAYS_NUMBERS = frozenset({HEARTBEAT, SKIPPED})
+MAX_MESSAGE = 64 * 1024 * 1024
+"""bytes of one that is put together, its attachments included"""
+_SAYS_NUMBERS = tuple(b'["%b"' % name.encode() for name in (HEARTBEAT, SKIPPED))
 
 
 class Message:
     """One message: its frames as they came, and, asked for, what it is about."""
 
-    __slots__ = ("_event", "_find", "content", "direction", "frames", "is_text", "kind")
+    __slots__ = ("_event", "_find", "attached", "content", "direction", "frames", "is_text", "kind")
 
     def __init__(
         self,
@@ -36,11 +38,14 @@ class Message:
         *,
         kind: Kind,
         find: Callable[[], Event | None],
+        attached: Sequence[RawFrame] = (),
     ) -> None:
         self.direction = direction
         self.frames = frames
+        self.attached = attached
+        """the frames of its attachments"""
         self.content = content
-        """of its first frame, fragments put together"""
+        """of its frames without attachments, put together"""
         self.is_text = frames[0].opcode == TEXT
         self.kind = kind
         self._find = find
@@ -66,50 +71,69 @@ class Message:
     @property
     def raw(self) -> bytes:
         """As it came."""
-        return b"".join(frame.raw for frame in self.frames)
+        if len(self.frames) == 1 and not self.attached:
+            return self.frames[0].raw
+        return b"".join(frame.raw for frame in (*self.frames, *self.attached))
 
     def replaced(self, content: bytes) -> "Message":
-        """The same message with another content in its first frame; attachments stay."""
-        first = build(self.frames[0].opcode, content, mask=self.direction == "up")
-        attached = [frame for frame in self.frames[1:] if frame.opcode != CONTINUATION] if self.is_text else []
-        return Message(self.direction, [first, *attached], content, kind=self.kind, find=self._find)
+        """The same message with another content; attachments stay."""
+        only = build(self.frames[0].opcode, content, mask=self.direction == "up")
+        return Message(self.direction, [only], content, kind=self.kind, find=self._find, attached=self.attached)
 
 
 class Assembler:
-    """Makes messages of a direction's frames. Without a reader every frame's message stands for itself."""
+    """Makes messages of a direction's frames. Raises WireError for those that are longer than MAX_MESSAGE."""
 
     def __init__(self, direction: Direction, reader: "Reader") -> None:
         self._direction: Direction = direction
         self._reader = reader
         self._fragments: list[RawFrame] = []
-        self._held: list[RawFrame] = []
+        self._frames: list[RawFrame] = []
         """of a packet whose attachments are still to come"""
+        self._content = b""
+        self._attached: list[RawFrame] = []
         self._missing = 0
-        self._head = b""
+        self._size = 0
+        """bytes of what is not complete"""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next frame begins a message."""
+        return not self._fragments and not self._missing
 
     def add(self, frame: RawFrame) -> Message | None:
         """The message that a frame completes, if it does."""
-        if not frame.fin or self._fragments:
-            self._fragments.append(frame)
-            if not frame.fin:
-                return None
-        frames, self._fragments = self._fragments or [frame], []
-        content = b"".join(one.content for one in frames)
-        if self._missing:
+        if frame.fin and self.is_idle:
+            return self._begin([frame], frame.content)
+        self._size += len(frame.raw)
+        if self._size > MAX_MESSAGE:
+            raise WireError(f"a message of more than {MAX_MESSAGE:,} bytes")
+        self._fragments.append(frame)
+        if not frame.fin:
+            return None
+        frames, self._fragments = self._fragments, []
+        if self._missing and frames[0].opcode != TEXT:
             return self._attach(frames)
+        content = b"".join(one.content for one in frames)
+        if self._missing:  # a heartbeat of Engine.IO may stand between a packet and its attachments
+            return self._reader.read(self._direction, frames, content)
+        return self._begin(frames, content)
+
+    def _begin(self, frames: list[RawFrame], content: bytes) -> Message | None:
         self._missing = self._reader.attachments(content) if frames[0].opcode == TEXT else 0
         if self._missing:
-            self._held, self._head = frames, content
+            self._frames, self._content = frames, content
             return None
+        self._size = 0
         return self._reader.read(self._direction, frames, content)
 
     def _attach(self, frames: list[RawFrame]) -> Message | None:
-        self._held += frames
+        self._attached += frames
         self._missing -= 1
         if self._missing:
             return None
-        held, self._held = self._held, []
-        return self._reader.read(self._direction, held, self._head)
+        attached, self._attached, self._size = self._attached, [], 0
+        return self._reader.read(self._direction, self._frames, self._content, attached)
 
 
 class Reader:
@@ -125,14 +149,18 @@ class Reader:
         count = text[2:].partition(b"-")[0]
         return int(count) if count.isdigit() and len(count) < 5 else 0
 
-    def read(self, direction: Direction, frames: Sequence[RawFrame], content: bytes) -> Message:
-        """A message, its kind told by its first two characters."""
+    def read(
+        self, direction: Direction, frames: Sequence[RawFrame], content: bytes, attached: Sequence[RawFrame] = ()
+    ) -> Message:
+        """A message, its kind told by its first characters."""
         kind: Kind = "other"
         if frames[0].opcode == TEXT:
             kind = _kind_of(content[:2])
-            if kind == "event" and any(b'["%b"' % name.encode() in content[:80] for name in _SAYS_NUMBERS):
+            if kind == "event" and any(name in content[:_EARLY] for name in _SAYS_NUMBERS):
                 kind = "heartbeat"
-        return Message(direction, frames, content, kind=kind, find=lambda: self._event(content, kind))
+        return Message(
+            direction, frames, content, kind=kind, find=lambda: self._event(content, kind), attached=attached
+        )
 
     def _event(self, content: bytes, kind: Kind) -> Event | None:
         """An event with attachments is read without them: they are not what it is about."""
@@ -159,7 +187,9 @@ class DialectReader(Reader):
         """A message is a frame."""
         return 0
 
-    def read(self, direction: Direction, frames: Sequence[RawFrame], content: bytes) -> Message:
+    def read(
+        self, direction: Direction, frames: Sequence[RawFrame], content: bytes, attached: Sequence[RawFrame] = ()
+    ) -> Message:
         """The session sees every message, so that it knows what was asked for."""
         said = _text_or_bytes(content, frames[0])
         event: Event | None = None
@@ -178,6 +208,8 @@ class DialectReader(Reader):
         return Message(direction, frames, content, kind=kind, find=lambda: event)
 
 
+_EARLY = 80
+"""bytes within which a packet's namespace and event name begin"""
 _KINDS: Mapping[bytes, Kind] = {
     b"42": "event",
     b"45": "event",

@@ -3,8 +3,10 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
 
 from wsctl.chaos.asked import Asked
 from wsctl.chaos.connection import Connection
@@ -12,6 +14,7 @@ from wsctl.chaos.fault import AnyFault
 from wsctl.chaos.faults import FAULTS
 from wsctl.chaos.firing import Firing, Listener
 from wsctl.chaos.message import DialectReader, Message, Reader
+from wsctl.chaos.sessions import Sessions
 from wsctl.chaos.side import Side
 from wsctl.chaos.upstream import Upstream
 from wsctl.clock import Clock
@@ -46,35 +49,51 @@ class Proxy:
         self.say = say
         self.enabled = True
         self.faults: list[AnyFault] = []
+        self.message_faults: list[AnyFault] = []
+        """those of them that look at messages"""
+        self.sessions = Sessions()
         self.connections: dict[int, Connection] = {}
         """those that are WebSockets, by number"""
         self.passed: Counter[str] = Counter()
         """messages that went on, by direction"""
-        self._dialect = dialect
+        self.dialect = dialect
+        """that raw connections speak; None: Socket.IO"""
         self._initial = faults
         self._listeners: list[Listener] = [on_firing]
         self._numbers = itertools.count(1)
         self._turns = itertools.count()
+        self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self._sockets = bind(host, port)
         self.url = f"http://{dialable(*self._sockets[0].getsockname()[:2])}"
 
     async def __aenter__(self) -> "Proxy":
+        await self._group.__aenter__()
         loop = asyncio.get_running_loop()
         self.populate(self._initial)  # before anybody can come
         for sock in self._sockets:
             self._servers.append(await loop.create_server(self._take, sock=sock, backlog=BACKLOG))
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.enabled = False  # of those that are being accepted at this moment
         for server in self._servers:
             server.close()
         for fault in tuple(self.faults):
             self.remove(fault)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._group.__aexit__(kind, error, traceback)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside the rest; it is over with the proxy, and if it fails, so does the proxy."""
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     # Faults
 
@@ -84,14 +103,14 @@ class Proxy:
             hint = "give it one with name="
             raise UsageError(f"there is a fault {wanted.name!r} already; expected another name", hint=hint)
         fault = FAULTS[wanted.type](wanted.name, wanted.spec, self)
-        self.faults = [*self.faults, fault]
+        self._have([*self.faults, fault])
         fault.start()
         return fault
 
     def remove(self, fault: AnyFault) -> None:
         """What it holds goes on."""
         fault.stop()
-        self.faults = [one for one in self.faults if one is not fault]
+        self._have([one for one in self.faults if one is not fault])
 
     def populate(self, wanted: Sequence[Asked]) -> None:
         """These faults and no others. Raises UsageError, with nothing changed, for two of one name."""
@@ -100,10 +119,12 @@ class Proxy:
             if count > 1:
                 hint = "give them names with name="
                 raise UsageError(f"{count} faults are called {name!r}; expected a name for each", hint=hint)
+        coming = [FAULTS[one.type](one.name, one.spec, self) for one in wanted]
         for fault in tuple(self.faults):
             self.remove(fault)
-        for one in wanted:
-            self.add(one)
+        self._have(coming)
+        for fault in coming:
+            fault.start()
 
     def enable(self, *, enabled: bool) -> None:
         """Down, it cuts who is there and resets who comes, as an outage does."""
@@ -111,6 +132,11 @@ class Proxy:
         if not enabled:
             for connection in tuple(self.connections.values()):
                 connection.cut(reset=True)
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody gets through, by whatever door."""
+        return not self.enabled or any(fault.shuts for fault in self.faults)
 
     @contextmanager
     def listening(self) -> Iterator[list[Firing]]:
@@ -145,16 +171,25 @@ class Proxy:
         for listener in self._listeners:
             listener(firing)
 
+    def _have(self, faults: list[AnyFault]) -> None:
+        """New lists: who goes through one of them is not disturbed."""
+        self.faults = faults
+        self.message_faults = [one for one in faults if one.takes_messages]
+
     # Connections
 
-    def choose_upstream(self) -> Upstream:
-        """In turn, of those that are up; where none is, any."""
-        up = [one for one in self.upstreams if one.is_up] or self.upstreams
-        return up[next(self._turns) % len(up)]
+    def number(self) -> int:
+        """Of the next one that knocks at the door: plain HTTP has none, so that it does not disturb chance."""
+        return next(self._numbers)
+
+    def choose_upstream(self) -> Upstream | None:
+        """In turn, of those that are up."""
+        up = [one for one in self.upstreams if one.is_up]
+        return up[next(self._turns) % len(up)] if up else None
 
     def reader(self, target: str) -> Reader:
         """What understands a connection's messages."""
-        return Reader() if self._dialect is None else DialectReader(self._dialect, target)
+        return Reader() if self.dialect is None else DialectReader(self.dialect, target)
 
     def opened(self, connection: Connection) -> None:
         """It has become a WebSocket."""
@@ -163,19 +198,17 @@ class Proxy:
             fault.opened(connection)
 
     def closed(self, connection: Connection) -> None:
-        """It is over."""
-        del self.connections[connection.number]
+        """It is over, or as good as over: it may be told more than once."""
+        self.connections.pop(connection.number, None)
         for fault in self.faults:
             fault.left(connection)
 
     def _take(self) -> Side:
         def begin() -> None:
-            if not self.enabled:
+            if self.enabled:
+                self.spawn(connection.run())
+            else:
                 connection.cut(reset=True)
-                return
-            task = asyncio.get_running_loop().create_task(connection.run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
-        connection = Connection(self, next(self._numbers), begin)
+        connection = Connection(self, begin)
         return connection.lower

@@ -5,26 +5,42 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
+from wsctl.chaos.pace import Pace
+from wsctl.server.sockets import linger
+
 SMALL_BUFFER = 4096
 """bytes that the kernel keeps of a side that is read slowly; it doubles them, and has a least of its own"""
 HIGH_WATER = 256 * 1024
 """bytes waiting for one side past which the other is read no further"""
+_FULL, _SHUT, _PACED = "full", "shut", "paced"
+"""why a side holds itself"""
 
 
 class Side(asyncio.Protocol):
-    """A socket. `other` is not read while this one cannot be written to."""
+    """A socket. `other` is not read while this one cannot be written to.
+
+    What comes is taken with `read`, or handed to `stream`'s callback; its end is told by `ended` (nothing more comes:
+    FIN, or worse) and `lost` (the socket is gone; `broke`: by a reset or the like), and to `when_ended`.
+    """
 
     def __init__(self, connected: Callable[[], None] = lambda: None) -> None:
-        self._connected = connected
+        self._connected: Callable[[], None] | None = connected
         self.other: Side | None = None
+        self.ended = asyncio.Event()
         self.lost = asyncio.Event()
         self.broke = False
-        """whether it ended by a reset or the like"""
+        self.when_ended: Callable[[], None] | None = None
         self._transport: asyncio.Transport | None = None
+        self._finished = False
+        """whether its FIN is on the way: nothing more is written"""
         self._buffer = b""
         self._came = asyncio.Event()
         self._receive: Callable[[bytes], None] | None = None
-        self._throttle: Throttle | None = None
+        self._paces: dict[object, float] = {}
+        """bytes a second that it is read at most, by who wants that"""
+        self._pace: Pace | None = None
+        self._usual_buffer = 0
+        """bytes that the kernel kept before it was to keep few"""
         self._holders: set[object] = set()
         """who does not want it to be read at the moment"""
 
@@ -34,17 +50,48 @@ class Side(asyncio.Protocol):
         assert self._transport is not None, "it is connected"
         return self._transport
 
+    # Writing, and leaving
+
     def write(self, data: bytes) -> None:
-        """Write, unless the socket is closing: that it does is told by `lost`."""
-        if not self.transport.is_closing():
+        """Write, unless it was left: whoever asks for its end is told by `lost`."""
+        if not self._finished and not self.transport.is_closing():
             self.transport.write(data)
+
+    def finish(self) -> None:
+        """Write no more, as soon as what was written is out; what comes is still read. TLS knows no such half."""
+        if self._finished or self.transport.is_closing():
+            return
+        if not self.transport.can_write_eof():
+            self.leave(reset=False)
+            return
+        self._finished = True
+        self.transport.write_eof()
+
+    def leave(self, *, reset: bool) -> None:
+        """Close the socket, as soon as what was written is out: by RST or FIN."""
+        if reset:
+            self._linger()
+        self.transport.close()
+
+    def abort(self, *, reset: bool) -> None:
+        """Close the socket at once."""
+        if reset:
+            self._linger()
+        self.transport.abort()
+
+    def _linger(self) -> None:
+        if not self.lost.is_set():
+            linger(self.transport)
+
+    # Reading
 
     async def read(self) -> bytes:
         """What came; empty at the end."""
         await self._came.wait()
         data, self._buffer = self._buffer, b""
-        if not self.lost.is_set():
+        if not self.ended.is_set():
             self._came.clear()
+        self.hold(_FULL, held=False)
         return data
 
     def unread(self, data: bytes) -> None:
@@ -53,37 +100,76 @@ class Side(asyncio.Protocol):
             self._buffer = data + self._buffer
             self._came.set()
 
-    def stream(self, receive: Callable[[bytes], None]) -> None:
-        """From here on hand over what comes, beginning with what is there."""
+    def stream(self, receive: Callable[[bytes], None] | None) -> None:
+        """From here on hand over what comes, beginning with what is there; None: keep it for `read` again."""
         self._receive = receive
-        data, self._buffer = self._buffer, b""
-        if data:
+        if receive is not None and self._buffer:
+            data, self._buffer = self._buffer, b""
+            self.hold(_FULL, held=False)
+            if not self.ended.is_set():
+                self._came.clear()
             receive(data)
 
     def hold(self, who: object, *, held: bool) -> None:
         """Read no further until nobody holds it."""
         before = bool(self._holders)
         (self._holders.add if held else self._holders.discard)(who)
-        if bool(self._holders) is before or self.transport.is_closing():
+        if bool(self._holders) is before or self.ended.is_set() or self.transport.is_closing():
             return
         (self.transport.pause_reading if held else self.transport.resume_reading)()
 
-    def write_eof(self) -> None:
-        """Write no more; what comes is still read."""
-        if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
+    def throttle(self, who: object, rate: float | None, *, buffer: int | None = None) -> None:
+        """Read so many bytes a second; 0: none; None: as far as `who` is concerned as fast as it comes.
 
-    def throttle(self, who: object, rate: float) -> None:
-        """Read so many bytes a second, 0: none, with a small receive buffer, until `unthrottle`."""
+        `buffer` is what the kernel is to keep of it.
+        """
+        if self.lost.is_set():
+            return
+        if rate is None:
+            self._paces.pop(who, None)
+        else:
+            self._paces[who] = rate
+        self._keep(buffer)
+        lowest = min(self._paces.values(), default=None)
+        self.hold(_SHUT, held=lowest == 0)
+        if self._pace is not None:
+            self._pace.stop()
+            self._pace = None
+        if lowest:
+            self._pace = Pace(lowest, self._deliver, lambda held: self.hold(_PACED, held=held))
+
+    def _keep(self, buffer: int | None) -> None:
+        """Let the kernel keep few bytes, or as many as it did before (it answers twice what it was told)."""
         sock = self.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
-        self._throttle = Throttle(self, who, rate)
+        if buffer is not None and not self._usual_buffer:
+            self._usual_buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        elif buffer is None and self._usual_buffer and not self._paces:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._usual_buffer)
+            self._usual_buffer = 0
 
-    def unthrottle(self, who: object) -> None:
-        """Read as fast as it comes."""
-        if self._throttle is not None and self._throttle.who is who:
-            self._throttle.stop()
-            self._throttle = None
+    def _deliver(self, data: bytes) -> None:
+        if self._receive is not None:
+            self._receive(data)
+            return
+        self._buffer += data
+        self._came.set()
+        if len(self._buffer) > HIGH_WATER:
+            self.hold(_FULL, held=True)
+
+    def _end(self) -> None:
+        if self._pace is not None:
+            self._pace.stop()
+        if not self.ended.is_set():
+            self.ended.set()
+            self._came.set()
+            if self.when_ended is not None:
+                self.when_ended()
+
+    def forget(self) -> None:
+        """It is over: let go of whatever knows it, so that no ring is left for the garbage collector."""
+        self.other = self.when_ended = self._receive = self._pace = None
+        self._holders.clear()
 
     # What asyncio calls
 
@@ -93,17 +179,24 @@ class Side(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connected()
+        connected, self._connected = self._connected, None
+        assert connected is not None, "it is made once"
+        connected()
 
     def data_received(self, data: bytes) -> None:
         """Keep it, or hand it over."""
-        if self._throttle is not None:
-            self._throttle.took(len(data))
-        if self._receive is not None:
-            self._receive(data)
+        if self._pace is not None:
+            self._pace.take(data)
         else:
-            self._buffer += data
-            self._came.set()
+            self._deliver(data)
+
+    def eof_received(self) -> bool:
+        """It says no more, and may still listen; not where TLS is spoken."""
+        if self._pace is not None and self._pace.is_late:
+            self._pace.then(self._end)
+        else:
+            self._end()
+        return self.transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """It reads too slowly: the other side is to feel that."""
@@ -118,37 +211,7 @@ class Side(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self.broke = exc is not None
-        if self._throttle is not None:
-            self._throttle.stop()
         self.lost.set()
-        self._came.set()
         if self.other is not None:
             self.other.hold(self, held=False)
-
-
-class Throttle:
-    """Reads a side at a pace: after so many bytes it is held for as long as they take."""
-
-    def __init__(self, side: Side, who: object, rate: float) -> None:
-        self.who = who
-        self._side = side
-        self._rate = rate
-        self._timer: asyncio.TimerHandle | None = None
-        if not rate:
-            side.hold(self, held=True)
-
-    def took(self, count: int) -> None:
-        """So many bytes were read."""
-        if self._rate and self._timer is None:
-            self._side.hold(self, held=True)
-            self._timer = asyncio.get_running_loop().call_later(count / self._rate, self._go_on)
-
-    def stop(self) -> None:
-        """No longer."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._side.hold(self, held=False)
-
-    def _go_on(self) -> None:
-        self._timer = None
-        self._side.hold(self, held=False)
+        self._end()

@@ -1,24 +1,39 @@
 """Stream: one direction of a connection: bytes, frames, messages, what the faults let through, and bytes again."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from wsctl.chaos.message import Assembler, Direction, Message, Reader
+from msgspec import Struct
+
+from wsctl.chaos.message import MAX_MESSAGE, Assembler, Direction, Message, Reader
 from wsctl.chaos.side import Side
-from wsctl.wire.frames import CLOSE, Splitter
+from wsctl.wire.frames import CLOSE, RawFrame, Splitter
 
 if TYPE_CHECKING:
     from wsctl.chaos.connection import Connection
     from wsctl.chaos.fault import AnyFault
 
-MAX_KEPT = 16 * 1024 * 1024
-"""bytes of a stalled stream; past them its source is read no further"""
-MAX_FRAME = 64 * 1024 * 1024
-"""bytes of a frame that may be held"""
+MAX_HELD = 4 * 1024 * 1024
+"""bytes of messages that faults hold; past them the source is read no further until some went on"""
+
+
+class Held(Struct, frozen=True):
+    """A message that a fault holds; it goes on by itself when its time is over."""
+
+    number: int
+    message: Message
+    fault: "AnyFault"
+    timer: asyncio.TimerHandle
 
 
 class Stream:
-    """Feed it what one side says; it writes what the other side is to hear."""
+    """Feed it what one side says; it writes what the other side is to hear.
+
+    Where no fault means messages, each frame goes on as it comes. Otherwise a message goes on as a whole, and a ping
+    between its frames goes ahead of it.
+    """
 
     def __init__(
         self, connection: "Connection", direction: Direction, source: Side, sink: Side, reader: Reader
@@ -26,83 +41,140 @@ class Stream:
         self.connection = connection
         self.direction: Direction = direction
         self.source = source
-        self._sink = sink
-        self._splitter = Splitter(MAX_FRAME)
+        self.sink = sink
+        self._proxy = connection.proxy
+        self._splitter = Splitter(MAX_MESSAGE)
         self._assembler = Assembler(direction, reader)
+        self._straight = True
+        """whether the frames of the message that is coming go on as they come"""
         self._out: list[bytes] | None = None
         """what goes out at the end of the bytes that are being fed"""
-        self._stalling: set[object] = set()
-        self._kept = b""
-        """what came while it was stalled"""
-        self._held = 0
-        """messages that faults hold"""
-        self._then: Callable[[], None] | None = None
-        """to be done once nothing is held"""
-
-    def stall(self, who: object, *, stalled: bool) -> None:
-        """Keep what comes until nobody stalls it; it is read no further once that is a lot."""
-        (self._stalling.add if stalled else self._stalling.discard)(who)
-        if not self._stalling and (kept := self._kept):
-            self._kept = b""
-            self.source.hold(self, held=False)
-            self.feed(kept)
+        self._held: dict[int, Held] = {}
+        self._held_size = 0
+        self._numbers = itertools.count()
+        self._good_bye: bytes | None = None
+        """a close frame that waits for what is held"""
+        self._stopped = False
 
     def feed(self, received: bytes) -> None:
-        """Take bytes. Raises WireError for frames that nobody may hold."""
-        if self._stalling:
-            self._kept += received
-            self.source.hold(self, held=len(self._kept) > MAX_KEPT)
-            return
+        """Take bytes. Raises WireError for frames and messages that are too long to be held."""
         self._out = []
         try:
             for frame in self._splitter.feed(received):
-                if frame.is_control:
+                if self._stopped:
                     if frame.opcode == CLOSE:
-                        self.connection.closing(self.direction, frame.content)
-                    if all(fault.on_frame(frame, self) for fault in self.connection.proxy.faults):
-                        self._out.append(frame.raw)
-                elif (message := self._assembler.add(frame)) is not None:
-                    if message.kind == "join" and self.direction == "up":
-                        self.connection.joined(message)
-                    self._go_on(message, self.connection.proxy.faults)
+                        self.source.leave(reset=False)
+                elif frame.is_control:
+                    self._control(frame)
+                else:
+                    self._data(frame)
         finally:
-            out, self._out = self._out, None
-            if out:
-                self._sink.write(b"".join(out))
+            self.flush()
+            self._out = None
 
-    def hold(self) -> None:
-        """A fault holds a message: this side does not end before it is released."""
-        self._held += 1
+    def flush(self) -> None:
+        """What was let through so far goes out."""
+        if self._out:
+            self.sink.write(b"".join(self._out))
+            self._out.clear()
 
-    def release(self, message: Message, fault: "AnyFault") -> None:
-        """Let a message go on that a fault held, to the faults after it."""
-        self._held -= 1
-        faults = self.connection.proxy.faults
-        after = faults[faults.index(fault) + 1 :] if fault in faults else ()
-        self._go_on(message, after)
-        if not self._held and self._then is not None:
-            self._then()
+    def stop(self) -> None:
+        """Nothing goes on any more; what is held is lost. Its source is left once it says good-bye itself."""
+        self.flush()
+        self._stopped = True
+        for held in self._held.values():
+            held.timer.cancel()
+        self._held.clear()
 
-    def when_done(self, then: Callable[[], None]) -> None:
-        """Do something once nothing is held any more."""
-        self._then = then
-        if not self._held:
-            then()
+    @property
+    def is_over(self) -> bool:
+        """Whether its source says no more, and nothing is held that the other side could still be told."""
+        return self.source.ended.is_set() and (not self._held or self.sink.lost.is_set())
 
-    def write(self, content: bytes) -> None:
-        """To the other side, in turn."""
+    # What faults do
+
+    def hold(
+        self, message: Message, fault: "AnyFault", seconds: float, lapsed: Callable[[], object] = lambda: None
+    ) -> Held:
+        """Keep a message back. After so long (`lapsed`), or with `release`, it goes on to the faults after it."""
+
+        def lapse() -> None:
+            lapsed()
+            if held.number in self._held:
+                self.release((held,))
+
+        number = next(self._numbers)
+        timer = asyncio.get_running_loop().call_later(seconds, lapse)
+        held = self._held[number] = Held(number, message, fault, timer)
+        self._held_size += len(message.raw)
+        self._feel()
+        return held
+
+    def take_back(self, held: Held) -> Message:
+        """What was held, for the fault to return among what goes on."""
+        del self._held[held.number]
+        held.timer.cancel()
+        self._held_size -= len(held.message.raw)
+        self._feel()
+        return held.message
+
+    def release(self, some: Iterable[Held]) -> None:
+        """They go on."""
+        faults = self._proxy.message_faults
+        for held in some:
+            self._go_on(self.take_back(held), faults[faults.index(held.fault) + 1 :])
+        if self._good_bye is not None and not self._held:
+            self._write(self._good_bye)
+            self._good_bye = None
+        self.connection.heed(self)
+
+    def release_all(self, fault: "AnyFault") -> None:
+        """All that a fault holds goes on."""
+        self.release([held for held in self._held.values() if held.fault is fault])
+
+    # Within
+
+    def _control(self, frame: RawFrame) -> None:
+        if frame.opcode == CLOSE:
+            self.connection.closing(frame.content)
+            if self._held:
+                self._good_bye = frame.raw
+            else:
+                self._write(frame.raw)
+        elif all(fault.on_frame(frame, self) for fault in self._proxy.faults):
+            self._write(frame.raw)
+
+    def _data(self, frame: RawFrame) -> None:
+        faults = self._proxy.message_faults
+        if self._assembler.is_idle:
+            self._straight = not faults
+        message = self._assembler.add(frame)
+        if message is not None and message.kind == "join" and self.direction == "up":
+            self.connection.joined(message)
+        if self._straight:
+            self._write(frame.raw)
+            if message is not None:
+                self._proxy.passed[self.direction] += 1
+        elif message is not None:
+            self._go_on(message, faults)
+
+    def _go_on(self, message: Message, faults: "Sequence[AnyFault]") -> None:
+        if self._stopped:
+            return
+        for place, fault in enumerate(faults):
+            instead = (fault.on_message if fault.means(message, self) else fault.on_other)(message, self)
+            if instead is not None:
+                for one in instead:
+                    self._go_on(one, faults[place + 1 :])
+                return
+        self._proxy.passed[self.direction] += 1
+        self._write(message.raw)
+
+    def _write(self, content: bytes) -> None:
         if self._out is not None:
             self._out.append(content)
         else:
-            self._sink.write(content)
+            self.sink.write(content)
 
-    def _go_on(self, message: Message, faults: "Sequence[AnyFault]") -> None:
-        for place, fault in enumerate(faults):
-            if fault.means(message, self):
-                for one in fault.on_message(message, self):
-                    self._go_on(one, faults[place + 1 :])
-                return
-        self.connection.proxy.passed[self.direction] += 1
-        self.write(message.raw)
-        for fault in faults:
-            fault.passed(message, self)
+    def _feel(self) -> None:
+        self.source.hold(self, held=self._held_size > MAX_HELD)

@@ -21,6 +21,8 @@ class Upstream:
         self.shown = target.shown
         self.is_up = True
         """a rolling restart takes it away for a while"""
+        self.answers = True
+        """whether the latest connection to it came up"""
         self._netloc = parts.netloc
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if target.secure else 80)

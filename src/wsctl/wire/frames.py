@@ -43,32 +43,40 @@ class Splitter:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._left = b""
+        self._left = bytearray()
+        """of a frame that is not complete"""
+        self._need = 0
+        """bytes until it can be, so that a long frame that comes in pieces is looked at once"""
 
     def feed(self, received: bytes) -> Iterator[RawFrame]:
-        """The frames that are complete now."""
-        buffer = self._left + received if self._left else received
-        at, end = 0, len(buffer)
+        """The frames that are complete now, one by one; take them all."""
+        if self._left:
+            self._left += received
+            if len(self._left) < self._need:
+                return
+            received = bytes(self._left)
+            self._left.clear()
+        self._need = 0
+        at, end = 0, len(received)
         while end - at >= 2:
-            first, second = buffer[at], buffer[at + 1]
+            first, second = received[at], received[at + 1]
             size, start = second & 0x7F, at + 2
             if size >= 126:
                 width = 2 if size == 126 else 8
                 if end - start < width:
                     break
-                size, start = int.from_bytes(buffer[start : start + width], "big"), start + width
+                size, start = int.from_bytes(received[start : start + width], "big"), start + width
                 if size > self._most:
                     raise WireError(f"a frame of {size:,} bytes; expected at most {self._most:,}")
             masked = second >= 0x80
             if masked:
                 start += 4
             if end - start < size:
+                self._need = start + size - at
                 break
-            frame = RawFrame(buffer[at : start + size], first & 15, first >= 0x80, start - at, masked)
+            yield RawFrame(received[at : start + size], first & 15, first >= 0x80, start - at, masked)
             at = start + size
-            self._left = b""
-            yield frame
-        self._left = buffer[at:]
+        self._left += received[at:]
 
 
 def build(opcode: int, content: bytes, *, mask: bool) -> RawFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from wsctl.chaos.fault import AnyFault
+from wsctl.chaos.faults.bandwidth import Bandwidth
 from wsctl.chaos.faults.close import Close
 from wsctl.chaos.faults.corrupt import Corrupt
 from wsctl.chaos.faults.cut import Cut
@@ -23,6 +24,7 @@ from wsctl.chaos.faults.slow_reader import SlowReader
 from wsctl.chaos.faults.stall import Stall
 
 _ALL: tuple[type[AnyFault], ...] = (
+    Bandwidth,
     Close,
     Corrupt,
     Cut,

@@ -46,9 +46,15 @@ def _truncate(content: bytes, dice: Random) -> bytes | None:
     return None if body < 0 else content[: dice.randrange(body + 1, max(body + 2, len(content) - 1))]
 
 
+_KEY = rb"(?<!\\)\":\s*"
+"""the end of a key: not within a text, not even where JSON stands in one"""
+_LETTER = re.compile(_KEY + rb"(?:\"([A-Za-z1-9])|-?([1-9]))")
+_NUMBER = re.compile(_KEY + rb"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
+
+
 def _flip(content: bytes, dice: Random) -> bytes | None:
-    """Within a text or a number behind a colon: the JSON stays JSON."""
-    places = [found.start(1) for found in re.finditer(rb":\s*\"?([A-Za-z1-9])", content)]
+    """The first letter of a text, or digit of a number: the JSON stays JSON."""
+    places = [found.end() - 1 for found in _LETTER.finditer(content)]
     if not places:
         return None
     place = dice.choice(places)
@@ -61,11 +67,11 @@ def _other(letter: bytes, dice: Random) -> bytes:
 
 
 def _type(content: bytes, dice: Random) -> bytes | None:
-    numbers = list(re.finditer(rb"(?<=:)-?\d+(?:\.\d+)?", content))
+    numbers = list(_NUMBER.finditer(content))
     if not numbers:
         return None
     number = dice.choice(numbers)
-    return content[: number.start()] + b'"' + number[0] + b'"' + content[number.end() :]
+    return content[: number.start(1)] + b'"' + number[1] + b'"' + content[number.end(1) :]
 
 
 def _utf8(content: bytes, dice: Random) -> bytes | None:

@@ -32,18 +32,21 @@ class Cut(Fault[CutSpec]):
             return
         for connection in tuple(self.proxy.connections.values()):
             if self.means_connection(connection):
+                self.matched += 1
                 self._cut(connection)
 
+    def means(self, message: Message, stream: Stream) -> bool:
+        """Only where messages are waited for."""
+        return self.waits_for_message and super().means(message, stream)
+
     def on_message(self, message: Message, stream: Stream) -> Sequence[Message]:
-        """It is lost."""
-        if not self.waits_for_message:
-            return (message,)
+        """What came before it is handed on (where a reset leaves it the time), it and all after it are not."""
         self._cut(stream.connection, message)
         return ()
 
     def _cut(self, connection: Connection, message: Message | None = None) -> None:
         self.fire("cut", connection, message, detail=self.spec.how)
         if self.spec.how == "half-close":
-            connection.lower.write_eof()
+            connection.half_close()
         else:
             connection.cut(reset=self.spec.how == "rst")

@@ -13,7 +13,7 @@ from wsctl.chaos.stream import Stream
 class DuplicateSpec(FaultSpec, frozen=True, kw_only=True):
     """Messages come again, right away."""
 
-    copies: Annotated[int, Meta(ge=1, description="How often again.")] = 1
+    copies: Annotated[int, Meta(ge=1, le=100, description="How often again.")] = 1
 
 
 class Duplicate(Fault[DuplicateSpec]):

@@ -12,6 +12,7 @@ class FreezeChannelSpec(FaultSpec, frozen=True, kw_only=True):
     """A channel falls silent: nothing about it comes, what says its numbers included. Ask for `channel` or `symbol`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.channel is None and self.symbol is None:
             raise UsageError("freeze-channel freezes a channel; expected channel or symbol")
 

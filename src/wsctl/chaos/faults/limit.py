@@ -1,6 +1,6 @@
 """limit: so much and no more, as exchanges have it: connections and attempts of an address, messages of a client."""
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -29,6 +29,7 @@ class LimitSpec(FaultSpec, frozen=True, kw_only=True):
     messages: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="From a client, in a second.")] = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.connections is self.attempts is self.messages is None:
             raise UsageError("limit limits nothing; expected connections, attempts or messages")
 
@@ -41,22 +42,23 @@ class Limit(Fault[LimitSpec]):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self._attempts: dict[str, deque[float]] = defaultdict(deque)
-        """when they came, by address"""
-        self._sent: dict[int, deque[float]] = defaultdict(deque)
-        """when messages came, by connection"""
+        self._attempts: dict[str, _Window] = {}
+        """by address"""
+        self._sent: dict[int, _Window] = {}
+        """by connection"""
 
     def at_door(self, connection: Connection) -> Door | None:
-        """Count, and refuse."""
+        """Count, and refuse; attempts that are refused count as well."""
         if not self.means_connection(connection):
             return None
+        self.matched += 1
         now, address = self.proxy.clock.monotonic(), connection.address
         if self.spec.attempts is not None:
-            tried = _within(self._attempts[address], now, self.spec.window)
-            tried.append(now)
-            if len(tried) > self.spec.attempts:
-                wait = max(1, round(tried[0] + self.spec.window - now))
-                return self._refuse(connection, f"{len(tried)} attempts", ("Retry-After", str(wait)))
+            tried = self._attempts.setdefault(address, _Window(self.spec.attempts, self.spec.window))
+            wait = tried.add(now)
+            if wait is not None:
+                retry = ("Retry-After", str(max(1, round(wait))))
+                return self._refuse(connection, f"more than {self.spec.attempts} attempts", retry)
         if self.spec.connections is not None:
             there = Counter(one.address for one in self.proxy.connections.values())[address]
             if there >= self.spec.connections:
@@ -69,13 +71,13 @@ class Limit(Fault[LimitSpec]):
 
     def on_message(self, message: Message, stream: Stream) -> Sequence[Message]:
         """It goes on, unless it is one too many."""
-        now = self.proxy.clock.monotonic()
-        sent = _within(self._sent[stream.connection.number], now, 1.0)
-        sent.append(now)
         assert self.spec.messages is not None, "it would not be meant"
-        if len(sent) <= self.spec.messages:
+        self.matched += 1
+        sent = self._sent.setdefault(stream.connection.number, _Window(self.spec.messages, 1.0))
+        if sent.add(self.proxy.clock.monotonic()) is None:
             return (message,)
-        self.fire("closed", stream.connection, message, detail=f"{POLICY} {len(sent)} messages in a second")
+        detail = f"{POLICY} more than {self.spec.messages} messages in a second"
+        self.fire("closed", stream.connection, message, detail=detail)
         stream.connection.close(POLICY, "too many messages")
         return ()
 
@@ -89,8 +91,18 @@ class Limit(Fault[LimitSpec]):
         return Reject(TOO_MANY, headers)
 
 
-def _within(times: deque[float], now: float, window: float) -> deque[float]:
-    """Without those that are too old to count."""
-    while times and times[0] <= now - window:
-        times.popleft()
-    return times
+class _Window:
+    """So many within so many seconds, of whatever is counted."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._times: deque[float] = deque(maxlen=most)
+        """of the latest: no more have to be known"""
+
+    def add(self, now: float) -> float | None:
+        """One more; seconds until one would be let through, where this one is too many."""
+        oldest = self._times[0] if len(self._times) == self._times.maxlen else None
+        self._times.append(now)
+        if oldest is None or oldest + self._seconds <= now:
+            return None
+        return self._times[0] + self._seconds - now

@@ -33,7 +33,7 @@ class PingBlackhole(Fault[PingBlackholeSpec]):
 
     def on_frame(self, frame: RawFrame, stream: Stream) -> bool:
         """Not while it is on."""
-        if not (self.means_direction(stream.direction) and self.means_connection(stream.connection)):
+        if not (self.is_on and self.means_direction(stream.direction) and self.strikes(stream.connection)):
             return True
         self.fire("withheld", stream.connection, detail="ping" if frame.opcode == PING else "pong")
         return False

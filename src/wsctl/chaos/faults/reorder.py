@@ -1,14 +1,14 @@
 """reorder: a message is overtaken by later ones of its channel."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from wsctl.chaos.connection import Connection
 from wsctl.chaos.fault import Fault, FaultSpec
 from wsctl.chaos.message import Message
-from wsctl.chaos.stream import Stream
+from wsctl.chaos.stream import Held, Stream
 from wsctl.spec.kinds import Duration
 
 
@@ -19,11 +19,10 @@ class ReorderSpec(FaultSpec, frozen=True, kw_only=True):
     flush: Annotated[Duration, Meta(gt=0, description="And if they do not come, it waits no longer than this.")] = 1.0
 
 
-class _Held(Struct):
-    message: Message
+class _Waiting(Struct):
+    held: Held
     left: int
     """later ones that are still to pass"""
-    timer: asyncio.TimerHandle
 
 
 class Reorder(Fault[ReorderSpec]):
@@ -34,35 +33,57 @@ class Reorder(Fault[ReorderSpec]):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self._held: dict[tuple[Stream, str | None], _Held] = {}
+        self._waiting: dict[Stream, dict[str | None, _Waiting]] = {}
+        """by channel"""
 
     def means(self, message: Message, stream: Stream) -> bool:
-        """Those that overtake are not held themselves."""
-        return (stream, message.channel) not in self._held and super().means(message, stream)
+        """Those that overtake are not held themselves; chance is asked for them as well, whatever the time."""
+        return super().means(message, stream) and self._find(message, stream) is None
 
     def on_message(self, message: Message, stream: Stream) -> Sequence[Message]:
         """Later."""
-        place = (stream, message.channel)
-        timer = asyncio.get_running_loop().call_later(self.spec.flush, lambda: self._release(place))
-        self._held[place] = _Held(message, self.spec.by, timer)
         self.fire("held back", stream.connection, message)
-        stream.hold()
+        channel = message.channel
+        held = stream.hold(message, self, self.spec.flush, lapsed=lambda: self._give_up(stream, channel))
+        self._waiting.setdefault(stream, {})[channel] = _Waiting(held, self.spec.by)
         return ()
 
-    def passed(self, message: Message, stream: Stream) -> None:
-        """One that overtook; after the last of them it is its turn."""
-        held = self._held.get((stream, message.channel))
-        if held is not None and message.kind in self.kinds:
-            held.left -= 1
-            if not held.left:
-                self._release((stream, message.channel))
+    def on_other(self, message: Message, stream: Stream) -> Sequence[Message] | None:
+        """One that overtakes, and behind the last of them the one that was held.
+
+        What says the channel's numbers does not: it would make the held one look lost.
+        """
+        waiting = self._find(message, stream)
+        if waiting is None:
+            return None
+        if message.kind not in self._kinds:
+            return stream.take_back(self._give_up(stream, message.channel)), message
+        waiting.left -= 1
+        if waiting.left:
+            return None
+        return message, stream.take_back(self._give_up(stream, message.channel))
 
     def end(self) -> None:
         """Those held go on."""
-        for place in tuple(self._held):
-            self._release(place)
+        for stream, channels in tuple(self._waiting.items()):
+            stream.release([self._give_up(stream, channel) for channel in tuple(channels)])
 
-    def _release(self, place: tuple[Stream, str | None]) -> None:
-        held = self._held.pop(place)
-        held.timer.cancel()
-        place[0].release(held.message, self)
+    def left(self, connection: Connection) -> None:
+        """Forget its streams."""
+        super().left(connection)
+        for stream in connection.streams:
+            self._waiting.pop(stream, None)
+
+    def _find(self, message: Message, stream: Stream) -> _Waiting | None:
+        """What waits for messages such as this one."""
+        channels = self._waiting.get(stream)
+        if not channels or not (message.kind in self._kinds or message.kind == "heartbeat"):
+            return None
+        return channels.get(message.channel)
+
+    def _give_up(self, stream: Stream, channel: str | None) -> Held:
+        """It waits no longer; if nothing overtook it, the log says so."""
+        waiting = self._waiting[stream].pop(channel)
+        if waiting.left == self.spec.by:
+            self.proxy.tell(self, "not overtaken", stream.connection, waiting.held.message, None)
+        return waiting.held

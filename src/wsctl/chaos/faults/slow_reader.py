@@ -1,14 +1,13 @@
-"""slow-reader: one side is read slowly or not at all, so that what it has to say piles up where it says it.
-
-With a `rate` it is a thin line as well: what Toxiproxy calls bandwidth.
-"""
+"""slow-reader: one side is read slowly or not at all, so that what it has to say piles up where it says it."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from wsctl.chaos.connection import Connection
-from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.fault import FaultSpec
+from wsctl.chaos.side import SMALL_BUFFER
+from wsctl.chaos.stream import Stream
+from wsctl.chaos.stream_fault import StreamFault
 
 
 class SlowReaderSpec(FaultSpec, frozen=True, kw_only=True):
@@ -17,28 +16,17 @@ class SlowReaderSpec(FaultSpec, frozen=True, kw_only=True):
     rate: Annotated[float, Meta(ge=0, description="Bytes a second; 0: not at all.")] = 0.0
 
 
-class SlowReader(Fault[SlowReaderSpec]):
+class SlowReader(StreamFault[SlowReaderSpec]):
     """Reads slowly."""
 
     type_name = "slow-reader"
     options = SlowReaderSpec
+    action = "slowed"
 
-    def begin(self) -> None:
-        """All that are open; those that come, as they come."""
-        for connection in tuple(self.proxy.connections.values()):
-            self.opened(connection)
+    def put_on(self, stream: Stream) -> None:
+        """The kernel is to keep little of it, too."""
+        stream.source.throttle(self, self.spec.rate, buffer=SMALL_BUFFER)
 
-    def opened(self, connection: Connection) -> None:
-        """One that comes while it is on."""
-        if not self.means_connection(connection):
-            return
-        for stream in connection.streams:
-            if self.means_direction(stream.direction):
-                stream.source.throttle(self, self.spec.rate)
-                self.fire("slowed", connection, detail=stream.direction)
-
-    def end(self) -> None:
-        """They are read as fast as they come."""
-        for connection in tuple(self.proxy.connections.values()):
-            for stream in connection.streams:
-                stream.source.unthrottle(self)
+    def take_off(self, stream: Stream) -> None:
+        """As fast as it comes."""
+        stream.source.throttle(self, None)

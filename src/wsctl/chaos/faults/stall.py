@@ -1,38 +1,28 @@
 """stall: nothing is handed on while sockets stay open: a half-open connection, as far as a proxy can make one.
 
-The kernel still acknowledges what comes: a black hole without acknowledgements takes netem.
+The kernel still acknowledges what comes, until its buffers are full: a black hole without acknowledgements takes netem.
 """
 
-from wsctl.chaos.connection import Connection
-from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.fault import FaultSpec
+from wsctl.chaos.stream import Stream
+from wsctl.chaos.stream_fault import StreamFault
 
 
 class StallSpec(FaultSpec, frozen=True, kw_only=True):
-    """Connections stay open and fall silent. What comes meanwhile goes on when it is over."""
+    """Connections stay open and fall silent: even an end is not handed on. What comes meanwhile goes on afterwards."""
 
 
-class Stall(Fault[StallSpec]):
-    """Holds streams."""
+class Stall(StreamFault[StallSpec]):
+    """Reads no further."""
 
     type_name = "stall"
     options = StallSpec
+    action = "stalled"
 
-    def begin(self) -> None:
-        """All that are open; those that come, as they come."""
-        for connection in tuple(self.proxy.connections.values()):
-            self.opened(connection)
+    def put_on(self, stream: Stream) -> None:
+        """What comes waits in the kernel."""
+        stream.source.hold(self, held=True)
 
-    def opened(self, connection: Connection) -> None:
-        """One that comes while it is on."""
-        if not self.means_connection(connection):
-            return
-        for stream in connection.streams:
-            if self.means_direction(stream.direction):
-                stream.stall(self, stalled=True)
-                self.fire("stalled", connection, detail=stream.direction)
-
-    def end(self) -> None:
-        """They go on."""
-        for connection in tuple(self.proxy.connections.values()):
-            for stream in connection.streams:
-                stream.stall(self, stalled=False)
+    def take_off(self, stream: Stream) -> None:
+        """It comes after all."""
+        stream.source.hold(self, held=False)
