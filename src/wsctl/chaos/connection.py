@@ -5,7 +5,6 @@ Ends are handed on as they are: a FIN as a FIN, a reset as a reset, and only aft
 
 import asyncio
 import contextlib
-import json
 import os
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,7 +14,7 @@ from wsctl.chaos import body, heads
 from wsctl.chaos.body import Body
 from wsctl.chaos.door import Reject, Reset, Slow
 from wsctl.chaos.heads import Head
-from wsctl.chaos.message import Message
+from wsctl.chaos.message import Message, client_name
 from wsctl.chaos.side import Side
 from wsctl.chaos.stream import Stream
 from wsctl.chaos.upstream import Upstream
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 LAST_WORDS = 2.0
 """seconds for what is still to be said, once both sides are left"""
 OPENING = 4096
-"""bytes of an answer within which Engine.IO tells a new session's id"""
+"""bytes within which a server tells a new session's id, and its client what it calls itself"""
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _MAX_HEADS = 8
 """of one answer: those before the last are informational (1xx)"""
@@ -169,9 +168,10 @@ class Connection:
             await self._pass_door()
         upper, request = await self._connected(head), body.of_request(head)
         upper.write(self._rewritten(head).encode())
-        self._send_on(upper, request)
+        self._send_on(upper, request, head.sid)
         answer = await self._read_answer(upper)
         if head.is_upgrade and answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            self.client = self.proxy.sessions.client(head.sid)
             self._become_websocket(upper)
             return
         await self._hand_over(upper, body.of_answer(answer, head.method), opens=opens)
@@ -180,12 +180,20 @@ class Connection:
             raise Gone
         upper.when_ended = lambda: self.lower.leave(reset=upper.broke)
 
-    def _send_on(self, upper: Side, rest: Body) -> None:
-        """The request's body goes to the upstream as it comes, whatever the upstream says meanwhile."""
+    def _send_on(self, upper: Side, rest: Body, sid: str | None) -> None:
+        """The request's body goes to the upstream as it comes, whatever the upstream says meanwhile.
+
+        Over polling a client says there what it calls itself; it may go on as a WebSocket.
+        """
+        beginning = b""
 
         def take(data: bytes) -> None:
+            nonlocal beginning
             size = rest.take(data)
             upper.write(data[:size])
+            if sid and len(beginning) < OPENING:
+                beginning += data[:size]
+                self.proxy.sessions.heard(sid, beginning)
             if rest.is_whole:
                 self.lower.stream(None)
             self.lower.unread(data[size:])
@@ -222,7 +230,7 @@ class Connection:
             if opens and len(beginning) < OPENING:
                 beginning += data[:size]
                 assert self.upstream is not None
-                self.proxy.sessions.note(beginning, self.upstream)
+                self.proxy.sessions.opened(beginning, self.upstream)
             self.lower.write(data[:size])
             upper.unread(data[size:])
 
@@ -345,14 +353,8 @@ class Connection:
 
     def joined(self, message: Message) -> None:
         """A client said `40`: perhaps with its name."""
-        start = message.content.find(b"{")
-        if self.client is None and start > 0:
-            try:
-                auth = json.loads(message.content[start:])
-            except ValueError:
-                return
-            name = auth.get("client") if isinstance(auth, dict) else None
-            self.client = name if isinstance(name, str) else None
+        if self.client is None:
+            self.client = client_name(message.content)
 
     def closing(self, content: bytes) -> None:
         """A close frame passes."""

@@ -3,6 +3,7 @@
 An event of Socket.IO with binary attachments is one message, however many frames it has.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -219,6 +220,19 @@ _KINDS: Mapping[bytes, Kind] = {
     b"41": "join",
     b"44": "join",
 }
+
+
+def client_name(packet: bytes) -> str | None:
+    """What a client calls itself in the auth of its CONNECT, `40{"client":"alice"}`; None: nothing."""
+    start = packet.find(b"{")
+    if start < 0:
+        return None
+    try:
+        auth = json.loads(packet[start:])
+    except ValueError:
+        return None
+    name = auth.get("client") if isinstance(auth, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _kind_of(first: bytes) -> Kind:

@@ -86,7 +86,11 @@ class Proxy:
             self.remove(fault)
         for task in self._tasks:
             task.cancel()
-        await self._group.__aexit__(kind, error, traceback)
+        cancelled = (kind, error, traceback) if isinstance(error, asyncio.CancelledError) else (None, None, None)
+        try:
+            await self._group.__aexit__(*cancelled)
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from several
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do something beside the rest; it is over with the proxy, and if it fails, so does the proxy."""
