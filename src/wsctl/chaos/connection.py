@@ -54,6 +54,7 @@ class Connection:
         """of those that knocked at the door; 0: it did not"""
         self.address = ""
         """of the client, without its port"""
+        self.port = 0
         self.client: str | None = None
         """as a Socket.IO client calls itself in its handshake auth, if it does"""
         self.target = ""
@@ -93,7 +94,7 @@ class Connection:
     async def run(self) -> None:
         """Serve the client until both sides have left."""
         peer = self.lower.transport.get_extra_info("peername")
-        self.address = peer[0] if peer else ""
+        self.address, self.port = peer[:2] if peer else ("", 0)
         try:
             while not self.is_websocket:
                 await self._exchange(await self._read_head(self.lower))
@@ -147,12 +148,12 @@ class Connection:
     async def _read_head(self, side: Side) -> Head:
         text = b""
         while (end := text.find(heads.END)) < 0:
+            if len(text) > heads.MAX_HEAD:
+                raise WireError(f"a head of more than {heads.MAX_HEAD:,} bytes")
             data = await side.read()
             if not data:
                 raise Gone
             text += data
-            if len(text) > heads.MAX_HEAD:
-                raise WireError(f"a head of more than {heads.MAX_HEAD:,} bytes")
         end += len(heads.END)
         side.unread(text[end:])
         return heads.parse(text[:end])

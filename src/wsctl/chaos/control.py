@@ -1,7 +1,7 @@
 """The proxy's control API, in the shape that Toxiproxy's users know: JSON over HTTP, a proxy and its toxics.
 
 A toxic is a fault: `stream` is downstream or upstream, `toxicity` the share of connections that it means, `attributes`
-its other options. What a fault did is `applied`; who was struck the moment that it came in, is `struck`.
+its other options. What a fault did is `applied`; whom it struck, each connection once, is `struck`.
 """
 
 from collections.abc import AsyncIterator
@@ -19,6 +19,7 @@ from wsctl.chaos.asked import Asked, as_attributes, asked
 from wsctl.chaos.fault import AnyFault
 from wsctl.chaos.metrics import registry_of
 from wsctl.chaos.proxy import Proxy
+from wsctl.chaos.struck import Struck
 from wsctl.errors import UsageError
 from wsctl.server.sockets import bind, dialable
 
@@ -52,6 +53,8 @@ class Control:
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._registry = registry_of(proxy)
+        self._struck = Struck()
+        proxy.hear(self._struck)
 
     def app(self) -> web.Application:
         """To be served, on loopback."""
@@ -71,6 +74,7 @@ class Control:
                 web.post(_TOXICS + "/{name}", self._update),
                 web.patch(_TOXICS + "/{name}", self._update),
                 web.delete(_TOXICS + "/{name}", self._delete),
+                web.get(_TOXICS + "/{name}/struck", self._whom),
                 web.post("/populate", self._populate),
                 web.post("/reset", self._reset),
             ]
@@ -87,7 +91,13 @@ class Control:
 
     async def _connections(self, request: web.Request) -> web.Response:
         open_ones = [
-            {"conn": one.name, "client": one.client, "address": one.address, "upstream": one.upstream.shown}
+            {
+                "conn": one.name,
+                "client": one.client,
+                "address": one.address,
+                "port": one.port,
+                "upstream": one.upstream.shown,
+            }
             for one in self._proxy.connections.values()
             if one.upstream is not None
         ]
@@ -114,11 +124,8 @@ class Control:
 
     async def _create(self, request: web.Request) -> web.Response:
         """In force when this answers; `struck` are those that it met at once."""
-        wanted = _asked(await _body(request, Toxic))
-        with self._proxy.listening() as firings:
-            fault = self._proxy.add(wanted)
-        struck = [{"conn": one.conn, "client": one.client} for one in firings if one.conn is not None]
-        return _json({**shown(fault), "at": self._proxy.clock.now(), "struck": struck})
+        fault = self._proxy.add(_asked(await _body(request, Toxic)))
+        return _json({**shown(fault), "struck": self._struck.by(fault.name)})
 
     async def _toxic(self, request: web.Request) -> web.Response:
         return _json(shown(self._find(request)))
@@ -130,24 +137,38 @@ class Control:
         attributes = {**before["attributes"], **change.get("attributes", {})}
         given = {key: change.get(key, before[key]) for key in ("stream", "toxicity")}
         wanted = _asked(Toxic(type=fault.type_name, name=fault.name, attributes=attributes, **given))
-        self._proxy.remove(fault)
+        self._take_away(fault)
         return _json(shown(self._proxy.add(wanted)))
 
     async def _delete(self, request: web.Request) -> web.Response:
         """What it holds goes on."""
-        self._proxy.remove(self._find(request))
+        self._take_away(self._find(request))
         return web.Response(status=204)
+
+    async def _whom(self, request: web.Request) -> web.Response:
+        """Those that a fault struck, in their order; `?from=N` leaves out the first N, for who asks again and again."""
+        start = request.query.get("from", "0")
+        if not start.isdecimal():
+            raise UsageError(f"from is {start!r}; expected how many are known already")
+        return _json({"struck": self._struck.by(self._find(request).name, int(start))})
 
     async def _populate(self, request: web.Request) -> web.Response:
         """These faults and no others, all at once: no message passes between."""
-        self._proxy.populate([_asked(toxic) for toxic in await _body(request, list[Toxic])])
+        wanted = [_asked(toxic) for toxic in await _body(request, list[Toxic])]
+        self._struck.forget()
+        self._proxy.populate(wanted)
         return _json(self._shown(), status=201)
 
     async def _reset(self, request: web.Request) -> web.Response:
         """No faults, and open to all."""
+        self._struck.forget()
         self._proxy.populate([])
         self._proxy.enable(enabled=True)
         return web.Response(status=204)
+
+    def _take_away(self, fault: AnyFault) -> None:
+        self._proxy.remove(fault)
+        self._struck.forget(fault.name)
 
     def _find(self, request: web.Request) -> AnyFault:
         name = request.match_info["name"]
@@ -202,11 +223,12 @@ def _json(value: Any, status: int = 200) -> web.Response:
 
 @web.middleware
 async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Errors as Toxiproxy tells them: `{"error": …, "status": …}`."""
+    """Errors as Toxiproxy tells them: `{"error": …, "status": …}`, and perhaps a `hint`."""
     try:
         response: web.StreamResponse = await handler(request)
     except UsageError as error:
-        return _json({"error": str(error), "status": 400}, status=400)
+        told = {"error": error.message, "hint": error.hint, "status": 400}
+        return _json({key: value for key, value in told.items() if value is not None}, status=400)
     except web.HTTPException as error:
         return _json({"error": error.text or error.reason, "status": error.status}, status=error.status)
     return response

@@ -23,6 +23,8 @@ class Firing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     conn: str | None = None
     client: str | None = None
     """the `client` of the handshake auth, where it says one"""
+    port: int | None = None
+    """of the client's socket: what it may know itself by, where it has no name"""
     direction: Direction | None = None
     event: str | None = None
     channel: str | None = None

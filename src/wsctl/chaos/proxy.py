@@ -3,8 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -142,15 +141,9 @@ class Proxy:
         """Whether nobody gets through, by whatever door."""
         return not self.enabled or any(fault.shuts for fault in self.faults)
 
-    @contextmanager
-    def listening(self) -> Iterator[list[Firing]]:
-        """Collect what strikes meanwhile."""
-        heard: list[Firing] = []
-        self._listeners.append(heard.append)
-        try:
-            yield heard
-        finally:
-            self._listeners.remove(heard.append)
+    def hear(self, listener: Listener) -> None:
+        """It is told of each fault that strikes from now on."""
+        self._listeners.append(listener)
 
     def tell(
         self, fault: AnyFault, action: str, connection: Connection | None, message: Message | None, detail: str | None
@@ -165,6 +158,7 @@ class Proxy:
             action=action,
             conn=None if connection is None else connection.name,
             client=None if connection is None else connection.client,
+            port=None if connection is None else connection.port,
             direction=None if message is None else message.direction,
             event=None if event is None else event.name,
             channel=None if event is None else event.channel,

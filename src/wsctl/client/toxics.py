@@ -44,7 +44,7 @@ class Toxics:
     async def create(
         self, type_name: str, *, name: str | None = None, direction: str = "down", share: float = 1.0, **attributes: Any
     ) -> dict[str, Any]:
-        """Put a fault in force; with `at` (unix seconds) and `struck` ({"conn", "client"} of those it met at once)."""
+        """Put a fault in force; with `struck`, those that it met at once (see `struck`)."""
         stream = {"down": "downstream", "up": "upstream"}.get(direction, direction)
         body = {"type": type_name, "name": name, "stream": stream, "toxicity": share, "attributes": attributes}
         return await self._ask("POST", _TOXICS, body)
@@ -52,6 +52,12 @@ class Toxics:
     async def show(self, name: str) -> dict[str, Any]:
         """A fault, with `matched` and `applied`."""
         return await self._ask("GET", f"{_TOXICS}/{quote(name, safe='')}")
+
+    async def struck(self, name: str, start: int = 0) -> list[dict[str, Any]]:
+        """`{"conn", "client", "port", "at"}` of each connection that a fault struck; without the first `start`."""
+        found = await self._ask("GET", f"{_TOXICS}/{quote(name, safe='')}/struck?from={start}")
+        whom: list[dict[str, Any]] = found["struck"]
+        return whom
 
     async def update(self, name: str, **attributes: Any) -> dict[str, Any]:
         """Other attributes, the rest as it was; it begins anew."""
@@ -66,7 +72,7 @@ class Toxics:
         await self._ask("POST", "reset")
 
     async def connections(self) -> list[dict[str, Any]]:
-        """`{"conn", "client", "address", "upstream"}` of those that are open."""
+        """`{"conn", "client", "address", "port", "upstream"}` of those that are open."""
         found: list[dict[str, Any]] = (await self._ask("GET", "connections"))["connections"]
         return found
 
@@ -86,5 +92,5 @@ class Toxics:
         except msgspec.DecodeError as error:
             raise TargetError(f"{self._url} is no chaos proxy's control: it answers {status} and no JSON") from error
         if status >= 400:
-            raise UsageError(str(answer.get("error", f"the proxy answers {status}")))
+            raise UsageError(str(answer.get("error", f"the proxy answers {status}")), hint=answer.get("hint"))
         return answer
