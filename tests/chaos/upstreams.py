@@ -26,7 +26,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
         tasks.add(task)
         try:
             await handler(reader, writer)
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             tasks.discard(task)
@@ -77,10 +77,10 @@ async def take_websocket(reader: Reader, writer: Writer) -> bytes:
 
 async def rest_of(reader: Reader) -> tuple[bytes, str]:
     """What comes until the end, and how that is: `fin` or `rst`."""
-    came = b""
+    came = bytearray()
     try:
         while data := await reader.read(65536):
             came += data
     except ConnectionResetError:
-        return came, "rst"
-    return came, "fin"
+        return bytes(came), "rst"
+    return bytes(came), "fin"

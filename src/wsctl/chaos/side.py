@@ -65,7 +65,10 @@ class Side(asyncio.Protocol):
             self.leave(reset=False)
             return
         self._finished = True
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # it was reset meanwhile, after a FIN: nobody reads that any more
+            self.transport.abort()
 
     def leave(self, *, reset: bool) -> None:
         """Close the socket, as soon as what was written is out: by RST or FIN."""

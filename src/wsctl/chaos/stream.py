@@ -88,8 +88,8 @@ class Stream:
 
     @property
     def is_over(self) -> bool:
-        """Whether its source says no more, and nothing is held that the other side could still be told."""
-        return self.source.ended.is_set() and (not self._held or self.sink.lost.is_set())
+        """Whether its source says no more, and nothing is held; who has left as well is not waited with."""
+        return self.source.ended.is_set() and (not self._held or self.sink.ended.is_set())
 
     # What faults do
 
