@@ -8,21 +8,20 @@ from typing import Any
 from msgspec import structs
 
 from wsctl.chaos.presets import PRESETS
-from wsctl.client.target import DEFAULT_URL, Target
+from wsctl.client.target import DEFAULT_URL, Target, normalise_url
 from wsctl.errors import UsageError
 from wsctl.fuzz.catalogue import chosen
 from wsctl.load.options import LoadOptions
 from wsctl.model.expectation import Expectation, expect
-from wsctl.scenario.check_speech import check_file, check_recording, check_replay, check_speech
-from wsctl.scenario.harms import HARMS, faults_of
+from wsctl.scenario.check_speech import check_dialect, check_file, check_recording, check_replay, check_speech
+from wsctl.scenario.harms import HARMS, faults_of, last_strike, outage
+from wsctl.scenario.skipping import users_of
 from wsctl.scenario.spec import (
-    ACTIONS,
     COMMANDS,
     OF_FEEDS,
     ActionSpec,
     ChaosServiceSpec,
     CommandSpec,
-    FlashSpec,
     FuzzSpec,
     ListenSpec,
     LoadStepSpec,
@@ -31,8 +30,10 @@ from wsctl.scenario.spec import (
     StepSpec,
     SubscribeSpec,
     WatchSpec,
+    is_url,
     returns,
 )
+from wsctl.scenario.speech import beside
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.listening import MEASURED_BY_ONE
 from wsctl.scenario.steps.load import measured_for
@@ -41,11 +42,13 @@ from wsctl.spec.document import Document, Path
 from wsctl.spec.kinds import either
 from wsctl.spec.nearest import nearest
 from wsctl.spec.units import write_duration
+from wsctl.swarm.clocks import is_loopback
 
 _SERVICE = re.compile(r"\w[\w.-]*")
 """its log is a file of that name"""
 _MANY = ("users", "connect_rate", "warmup", "spread", "slow", "slow_for")
 """options of subscribe that need `clients`"""
+_ACTIONS = f"one of {', '.join(OF_FEEDS)}, or a fault of a proxy"
 _ONE = ("notifications", "events", "max_silence", "seq_path", "time_path", "channel_path")
 """options that one client has and many have not"""
 
@@ -58,7 +61,7 @@ def check(document: Document, spec: ScenarioSpec, folder: File) -> None:
                 ("services", name), f"bad name of a service: {name!r}; expected letters, digits and . _ -"
             )
         if service.chaos is not None:
-            _check_proxy(document, ("services", name, "chaos"), service.chaos, tuple(spec.services))
+            _check_proxy(document, ("services", name, "chaos"), service.chaos, tuple(spec.services), folder)
         if service.replay is not None:
             check_recording(document, ("services", name, "replay"), service.replay, folder)
     names: dict[str, Path] = {}
@@ -74,14 +77,20 @@ def check(document: Document, spec: ScenarioSpec, folder: File) -> None:
         _Step(document, path, step, spec, folder).check()
 
 
-def _check_proxy(document: Document, path: Path, options: ChaosServiceSpec, names: tuple[str, ...]) -> None:
+def _check_proxy(
+    document: Document, path: Path, options: ChaosServiceSpec, names: tuple[str, ...], folder: File
+) -> None:
     """What it stands before starts before it."""
     name = path[1]
     earlier = names[: names.index(str(name))]
     for upstream in options.upstream:
-        if upstream not in earlier:
+        if is_url(upstream):
+            _check_upstream(document, (*path, "upstream"), upstream)
+        elif upstream not in earlier:
             why = f"there is no service {upstream!r}" if upstream not in names else f"{upstream} comes after {name}"
-            raise document.value_error((*path, "upstream"), f"{why}; expected a service before it")
+            raise document.value_error((*path, "upstream"), f"{why}; expected a service before it, or a URL")
+    if options.dialect is not None:
+        check_dialect(document, (*path, "dialect"), beside(folder, options.dialect))
     if options.preset is not None and options.preset not in PRESETS:
         close = _did_you_mean(options.preset, PRESETS) or f"known: {', '.join(PRESETS)}"
         raise document.value_error((*path, "preset"), f"there is no preset {options.preset!r}", hint=close)
@@ -89,6 +98,17 @@ def _check_proxy(document: Document, path: Path, options: ChaosServiceSpec, name
         if len(given := list(faults_of(fault))) != 1:
             what = f"both {given[0]} and {given[1]}" if given else "no type"
             raise document.value_error((*path, "faults", index), f"the fault has {what}; expected one")
+
+
+def _check_upstream(document: Document, path: Path, url: str) -> None:
+    """Nothing harms another machine: `wsctl chaos --allow-remote` does, for `wsctl run --url`."""
+    try:
+        target = Target(url=normalise_url(url))
+    except UsageError as error:
+        raise document.value_error(path, error.message, hint=error.hint) from error
+    if not is_loopback(target):
+        hint = "wsctl chaos --allow-remote stands before it, and wsctl run --url aims at that"
+        raise document.value_error(path, f"{target.shown} is not on this machine", hint=hint)
 
 
 def _check_shape(document: Document, path: Path, step: StepSpec) -> None:
@@ -163,6 +183,10 @@ class _Step:
             raise self._document.key_error(
                 (*self._at, given[1]), f"both {given[0]} and {given[1]}; expected one of them"
             )
+        if is_url(origin := self._spec.origin_of(self._spec.service_of(options.target)) or ""):
+            for user in users_of(self._step):
+                if not self._spec.tokens.get(user):
+                    raise self._document.value_error(self._at, f"no token for {user} at {origin}; expected in tokens")
 
     def _check_listening(self, options: ListenSpec) -> None:
         names = ("symbols", "channels", "events", "bots", "notifications")
@@ -219,7 +243,7 @@ class _Step:
         given = list(action.kinds)
         if len(given) != 1:
             what = f"both {given[0]} and {given[1]}" if given else "nothing to do"
-            raise self._document.value_error(path, f"the action has {what}; expected one of {', '.join(ACTIONS)}")
+            raise self._document.value_error(path, f"the action has {what}; expected {_ACTIONS}")
         name, options = action.kind
         target = options.target or self._options.target
         self._check_service((*path, name), "target", target)
@@ -239,6 +263,8 @@ class _Step:
         doer = aimed if target is not None or name in HARMS or name == "flash" else self._spec.origin_of(aimed)
         service = self._spec.services.get(doer or "")
         if service is None:
+            if doer is not None and is_url(doer):
+                raise self._document.key_error(path, f"{name} takes a mock feed (serve); {doer} is another's")
             return
         able = {"serve": name in OF_FEEDS, "chaos": name in HARMS or name == "flash"}
         kind = next(kind for kind in ("serve", "chaos", "replay") if getattr(service, kind) is not None)
@@ -246,6 +272,10 @@ class _Step:
             needed = "a proxy (chaos)" if name in HARMS else "a mock feed (serve)"
             what = {"serve": "a mock feed", "chaos": "a proxy", "replay": "a recording"}[kind]
             raise self._document.key_error(path, f"{name} takes {needed}; {doer} is {what}")
+
+    def _proxy_of(self, target: str | None) -> ChaosServiceSpec | None:
+        service = self._spec.services.get(self._spec.service_of(target or self._options.target) or "")
+        return None if service is None else service.chaos
 
     def _check_beside_load(self, path: Path, at: float, name: str, options: Any) -> None:
         """A load says whom it lost at its peak and at its end, not who was back within what time."""
@@ -271,9 +301,13 @@ class _Step:
         duration = self._options.duration
         needed, why = at, ""
         if "within" in options.__struct_fields__ and self._looks_at("reconnect."):
-            outage = options.outage if isinstance(options, FlashSpec) else 0.0
-            needed = round(at + outage + options.within + options.hold, 9)  # 0.1 + 0.2 is 0.3
-            why = f" with {name} at {write_duration(at)}" + (f", outage {write_duration(outage)}" if outage else "")
+            chaos = self._proxy_of(options.target)
+            upstreams = 1 if chaos is None else len(chaos.upstream)
+            away = outage(options, upstreams)
+            last = at + last_strike(options, upstreams)
+            needed = round(last + away + options.within + options.hold, 9)  # 0.1 + 0.2 is 0.3
+            why = f" with {name} at {write_duration(round(last, 9))}"
+            why += f", outage {write_duration(away)}" if away else ""
             why += f", within {write_duration(options.within)} and hold {write_duration(options.hold)}"
         if needed > duration or (not why and needed == duration):
             time = write_duration(needed)
@@ -325,7 +359,7 @@ class _Step:
         family = metric.partition(".")[0]
         alike = [name for name in measured if name.partition(".")[0] == family]
         if family == "reconnect" and isinstance(options, WatchSpec):
-            hint = "it takes a flash or a disconnect in during"
+            hint = "it takes a flash, a disconnect or another fault that cuts, in during"
         elif family == "limit" and isinstance(options, SubscribeSpec):
             hint = "it takes clients, and a user or users"
         elif isinstance(options, SubscribeSpec) and options.clients is None and metric in MEASURED_BY_MANY:

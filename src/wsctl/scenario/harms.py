@@ -3,18 +3,23 @@
 The specs are made of the faults' own options, so that a new fault is sayable without a word here.
 """
 
+from collections.abc import Sequence
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct, defstruct
 
-from wsctl.chaos.fault import AnyFault
+from wsctl.chaos.asked import read_fault
+from wsctl.chaos.fault import AnyFault, FaultSpec
 from wsctl.chaos.faults import FAULTS
+from wsctl.chaos.faults.rolling_restart import RollingRestartSpec
+from wsctl.chaos.faults.stall import StallSpec
+from wsctl.chaos.presets import PRESETS
 from wsctl.spec.kinds import Duration
 
 TARGET = "Name of the service; the one that the step aims at, if not given."
-CUTTING = frozenset({"close", "cut", "rolling-restart"})
-"""faults that end connections, so that clients have to come back; flash has a spec of its own"""
+CUTTING = frozenset({"close", "cut", "rolling-restart", "stall"})
+"""faults after which clients have to come back; flash has a spec of its own"""
 
 _STRICT: dict[str, Any] = {"frozen": True, "kw_only": True, "forbid_unknown_fields": True}
 _TARGET_FIELD = ("target", Annotated[str | None, Meta(description=TARGET)], None)
@@ -69,3 +74,40 @@ def faults_of(choice: FaultChoice) -> dict[str, Any]:
     """The faults that a choice names, by type; a sound one names one."""
     given = {name: getattr(choice, name.replace("-", "_")) for name in FAULTS}
     return {name: spec for name, spec in given.items() if spec is not None}
+
+
+def named(faults: Sequence[FaultChoice], preset: str | None) -> dict[str, tuple[str, FaultSpec]]:
+    """The faults that a service begins with, beside its preset: type and options by a name of their own.
+
+    The name is the type, so that chance decides as for `wsctl chaos --fault`; the next of a type is `drop-2`.
+    """
+    taken = set(preset_names(preset))
+    found: dict[str, tuple[str, FaultSpec]] = {}
+    for choice in faults:
+        ((kind, spec),) = faults_of(choice).items()
+        others = (kind, *(f"{kind}-{number}" for number in range(2, len(faults) + len(taken) + 2)))
+        name = next(one for one in others if one not in taken)
+        taken.add(name)
+        found[name] = (kind, spec)
+    return found
+
+
+def preset_names(preset: str | None) -> list[str]:
+    """The names of a preset's faults."""
+    return [] if preset is None else [read_fault(text).name for text in PRESETS[preset]]
+
+
+def outage(options: Struct, upstreams: int) -> float:
+    """Seconds from a strike until clients can be served again."""
+    match options:
+        case RollingRestartSpec():
+            return options.down if upstreams == 1 else 0.0
+        case StallSpec():
+            return options.lasts or 0.0
+    return float(getattr(options, "outage", 0.0))
+
+
+def last_strike(options: Struct, upstreams: int) -> float:
+    """Seconds from the action to the last strike of its first round."""
+    rolled = (upstreams - 1) * (options.down + options.pause) if isinstance(options, RollingRestartSpec) else 0.0
+    return rolled + (options.at if isinstance(options, FaultSpec) else 0.0)

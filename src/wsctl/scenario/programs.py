@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from wsctl.chaos.asked import as_attributes
-from wsctl.scenario.harms import FaultChoice, faults_of
+from wsctl.chaos.fault import FaultSpec
+from wsctl.scenario.harms import named
 from wsctl.scenario.spec import ChaosServiceSpec, ReplayServiceSpec
 from wsctl.scenario.speech import beside, tapes_of
 from wsctl.spec.units import write_duration
@@ -30,10 +31,11 @@ def serve(options: dict[str, Any]) -> Program:
 
 def chaos(options: ChaosServiceSpec, upstreams: Sequence[str], dialect: str | None) -> Program:
     """A proxy before services that run already."""
+    given = named(options.faults, options.preset)
 
     def command(scratch: Path) -> Sequence[str]:
         faults = scratch / "faults.json"
-        faults.write_bytes(msgspec.json.encode([_fault(one) for one in options.faults]))
+        faults.write_bytes(msgspec.json.encode([_fault(name, *one) for name, one in given.items()]))
         found = ["chaos", "--port", "0", "--control-port", "0", "--faults", str(faults)]
         for url in upstreams:
             found += ["--upstream", url]
@@ -45,9 +47,8 @@ def chaos(options: ChaosServiceSpec, upstreams: Sequence[str], dialect: str | No
     return command
 
 
-def _fault(choice: FaultChoice) -> dict[str, Any]:
-    ((kind, spec),) = faults_of(choice).items()
-    return {kind: as_attributes(spec)}
+def _fault(name: str, kind: str, spec: FaultSpec) -> dict[str, Any]:
+    return {kind: {"name": name, **as_attributes(spec)}}
 
 
 def replay(options: ReplayServiceSpec, folder: Path) -> Program:

@@ -17,6 +17,11 @@ from wsctl.spec.typed import Duration, Names
 Percent = Annotated[float, Meta(ge=0, le=100)]
 
 
+def is_url(name: str) -> bool:
+    """Whether what a scenario names is a URL, and no service."""
+    return "://" in name
+
+
 class ReconnectSpec(BackoffSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What clients do after a loss."""
 
@@ -177,7 +182,7 @@ class ReplaySpec(PlaySpec, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def url(self) -> str | None:
         """Where to, if that is no service."""
-        return self.to if self.to is not None and "://" in self.to else None
+        return self.to if self.to is not None and is_url(self.to) else None
 
 
 class LoadStepSpec(LoadSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -369,10 +374,19 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
 
 
 class ChaosServiceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A proxy before another service, which harms what passes; `during` harms it more."""
+    """A proxy before a feed, as `wsctl chaos` is one: it harms what passes, from the start or `during` a step.
+
+    Steps that are to go through it aim at it. Each of `faults` has to strike somebody before the scenario is over, and
+    something of a preset, else its verdict is `error`.
+    """
 
     upstream: Annotated[
-        Names, Meta(min_length=1, description="The services behind it, which come first; several are taken in turn.")
+        Names,
+        Meta(
+            min_length=1,
+            description="What is behind it: services, which come first, or URLs on this machine; several are taken in "
+            "turn.",
+        ),
     ]
     faults: Annotated[
         tuple[FaultChoice, ...], Meta(description="In force before anybody comes, such as `drop: {p: 0.01}`.")
@@ -381,6 +395,10 @@ class ChaosServiceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         None
     )
     seed: Annotated[int | None, Meta(description="Of everything that chance decides; else one is picked.")] = None
+    dialect: Annotated[
+        str | None,
+        Meta(description="How a feed at a URL speaks: socketio, binance, … or a file beside the scenario."),
+    ] = None
 
 
 class ServiceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -425,7 +443,7 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return target if target is not None else next(iter(self.services), None)
 
     def origin_of(self, service: str | None) -> str | None:
-        """The feed that is heard at a service: behind a proxy, the first of its upstreams."""
+        """The feed that is heard at a service: behind a proxy, the first of its upstreams, perhaps a URL."""
         while service in self.services and (chaos := self.services[service].chaos) is not None:
             service = chaos.upstream[0]
         return service

@@ -22,9 +22,13 @@ def dialect_for(options: CommandSpec, spec: ScenarioSpec, folder: Path) -> str |
 
 def service_dialect(name: str | None, spec: ScenarioSpec, folder: Path) -> str | None:
     """What is spoken at a service; None where there is none. Raises UsageError for a recording that cannot be read."""
-    service = spec.services.get(spec.origin_of(name) or "")
+    service = spec.services.get(name or "")
     if service is None:
         return None
+    if service.chaos is not None:
+        if service.chaos.dialect is not None:
+            return beside(folder, service.chaos.dialect)
+        return service_dialect(service.chaos.upstream[0], spec, folder)
     return SOCKETIO if service.replay is None else dialect_of(service.replay, folder)
 
 

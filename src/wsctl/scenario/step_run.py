@@ -1,6 +1,7 @@
 """One step, run: its engine, what happens `during` it, and an eye on the server meanwhile."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class StepRun:
         service: Service | None,
         aimed: Service | None,
         services: dict[str, Service],
+        upstreams: Mapping[str, int],
         files: Files,
         clock: Clock,
         tell: Listener,
@@ -57,6 +59,8 @@ class StepRun:
         self._name = step.name or ""
         self._service = service
         self._aimed = aimed
+        self._upstreams = upstreams
+        """how many each proxy has"""
         self._harms: list[Harm] = []
         """faults of chaos proxies that are in force"""
         self._stack = AsyncExitStack()
@@ -90,8 +94,10 @@ class StepRun:
         began = self._clock.monotonic()
         try:
             async with self._stack:
-                outcome = await self._work()
-                await self._end_harms()
+                try:
+                    outcome = await self._work()
+                finally:
+                    await self._end_harms()
         except (TargetError, UsageError) as error:
             return self._broken(error.message, began)
         if self._unfired is None and self._left:
@@ -111,7 +117,8 @@ class StepRun:
             service.check()
         if self._left:
             # its HTTP library: a tenth of a second that must not fall into what is measured
-            import wsctl.client.control  # noqa: F401
+            import wsctl.client.control
+            import wsctl.client.toxics  # noqa: F401
         engine = asyncio.ensure_future(kind_of(self._step).run(self._step, self._context))
         looking = asyncio.create_task(self._look())
         try:
@@ -194,11 +201,11 @@ class StepRun:
         from wsctl.client.toxics import Toxics
 
         toxics = await self._stack.enter_async_context(Toxics(service.control))
-        harm = Harm(toxics, action, len(self._harms) + 1)
-        outcome = await harm.begin()
-        self._tell(ActionDone(self._name, action.kind[0], outcome))
+        harm = Harm(toxics, action, len(self._harms) + 1, self._upstreams.get(service.name, 1))
         self._harms.append(harm)
-        await self._look_at(harm)
+        outcome, fault = await harm.begin()
+        self._tell(ActionDone(self._name, action.kind[0], outcome))
+        await self._tell_fault(fault)
 
     async def _look_at(self, harm: Harm) -> None:
         try:

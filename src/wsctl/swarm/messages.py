@@ -29,7 +29,9 @@ class Fault(_Message, frozen=True, kw_only=True):
     within: float
     """seconds after that in which a client must be back"""
     clients: tuple[str, ...]
-    """the `client` of the handshake auth of each that was cut, by the target's own account"""
+    """the `client` of the handshake auth of each that was cut, by the account of whoever did it"""
+    ports: tuple[int, ...] = ()
+    """of clients that have no such name: those of their own sockets"""
 
 
 class Stop(_Message, frozen=True, kw_only=True):
