@@ -1,6 +1,7 @@
 """Faults as they are asked for: on the command line, in YAML, over HTTP. All end in an `Asked`, or in a clear error."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from wsctl.spec.loader import read_scalar, read_yaml
 from wsctl.spec.nearest import nearest
 from wsctl.spec.typed import build, written
 
+_NEXT = re.compile(r",(?=\s*\w+\s*=)")
+"""between two options; a value may have commas of its own"""
+
 
 class Asked(Struct, frozen=True):
     """A fault by its name and type, with its options."""
@@ -28,14 +32,19 @@ class Asked(Struct, frozen=True):
 def read_fault(text: str) -> Asked:
     """`drop`, or `drop:channel=symbol:BTC/USDT:ticker,p=0.1`; `name=…` gives it a name. Raises UsageError."""
     kind, _, rest = text.partition(":")
+    options = read_options(_NEXT.split(rest) if rest else (), of=text)
+    return asked(kind, options, name=options.pop("name", None), where=f"fault {text}")
+
+
+def read_options(parts: Iterable[str], *, of: str) -> dict[str, Any]:
+    """`KEY=VALUE` each, as YAML would read the values. Raises UsageError."""
     options: dict[str, Any] = {}
-    for part in filter(None, rest.split(",")):
+    for part in parts:
         key, equals, value = part.partition("=")
         if not equals:
-            raise UsageError(f"--fault {text}: {part!r} is no option; expected KEY=VALUE")
+            raise UsageError(f"fault {of}: {part!r} is no option; expected KEY=VALUE")
         options[key.strip()] = read_scalar(value)
-    name = str(options.pop("name", kind))
-    return Asked(name, kind, fault_spec(Document(f"--fault {text}", options, {}, {}), (), kind))
+    return options
 
 
 def read_faults(path: Path) -> list[Asked]:
@@ -54,10 +63,10 @@ def _listed(document: Document, index: int, entry: Any) -> Asked:
     return Asked(str(name), kind, fault_spec(document, (index, kind), kind))
 
 
-def asked(type_name: str, options: Mapping[str, Any], *, name: str | None = None, where: str = "fault") -> Asked:
-    """A fault out of plain data. Raises UsageError."""
-    spec = fault_spec(Document(where, dict(options), {}, {}), (), type_name)
-    return Asked(name or type_name, type_name, spec)
+def asked(type_name: str, options: Mapping[str, Any], *, name: Any = None, where: str = "fault") -> Asked:
+    """A fault out of plain data; its name is its type, unless it has one. Raises UsageError."""
+    spec = fault_spec(Document(where, {type_name: dict(options)}, {}, {}), (type_name,), type_name)
+    return Asked(type_name if name in (None, "") else str(name), type_name, spec)
 
 
 def fault_spec(document: Document, path: Place, type_name: str) -> FaultSpec:
