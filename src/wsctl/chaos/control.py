@@ -1,12 +1,14 @@
 """The proxy's control API, in the shape that Toxiproxy's users know: JSON over HTTP, a proxy and its toxics.
 
-A toxic is a fault: `stream` is downstream or upstream, `toxicity` the share of connections that it means, `attributes`
-its other options. What a fault did is `applied`; whom it struck, each connection once, is `struck`.
+There is one proxy, of the command's making: it is neither created nor deleted here. A toxic is a fault: `stream` is
+downstream or upstream, `toxicity` the share of connections that it means, `attributes` its other options. What a fault
+did is `applied`; whom it struck, each connection once, is `struck`.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -47,6 +49,31 @@ class Toxic(Struct, forbid_unknown_fields=True):
     attributes: dict[str, Any] = {}
 
 
+class Change(Struct, forbid_unknown_fields=True):
+    """What is to be different about a fault; clients send along what they know of it."""
+
+    name: str | None = None
+    type: str | None = None
+    stream: str | None = None
+    toxicity: float | None = None
+    attributes: dict[str, Any] = {}
+
+
+class Wanted(Struct, forbid_unknown_fields=True):
+    """The proxy as it is to be; clients send along what they know of it."""
+
+    name: str = NAME
+    listen: str | None = None
+    upstream: str | None = None
+    enabled: bool | None = None
+
+
+class Populated(Wanted, forbid_unknown_fields=True):
+    """The proxy with all its faults."""
+
+    toxics: list[Toxic] = []
+
+
 class Control:
     """The API of a proxy."""
 
@@ -58,13 +85,14 @@ class Control:
 
     def app(self) -> web.Application:
         """To be served, on loopback."""
-        app = web.Application(middlewares=[_errors])
+        app = web.Application(middlewares=[_errors, _no_pages])
         app.add_routes(
             [
                 web.get("/version", self._version),
                 web.get("/metrics", self._metrics),
                 web.get("/connections", self._connections),
                 web.get("/proxies", self._list),
+                web.post("/proxies", self._make),
                 web.get(_ONE, self._show),
                 web.post(_ONE, self._change),
                 web.patch(_ONE, self._change),
@@ -75,6 +103,8 @@ class Control:
                 web.patch(_TOXICS + "/{name}", self._update),
                 web.delete(_TOXICS + "/{name}", self._delete),
                 web.get(_TOXICS + "/{name}/struck", self._whom),
+                web.route("*", "/proxies/{proxy}", self._nobody),
+                web.route("*", "/proxies/{proxy}/toxics{rest:.*}", self._nobody),
                 web.post("/populate", self._populate),
                 web.post("/reset", self._reset),
             ]
@@ -109,12 +139,19 @@ class Control:
     async def _show(self, request: web.Request) -> web.Response:
         return _json(self._shown())
 
+    async def _make(self, request: web.Request) -> web.Response:
+        raise web.HTTPConflict(text=f"there is one proxy, {NAME}, and it is of the command's making")
+
+    async def _nobody(self, request: web.Request) -> web.Response:
+        if request.match_info["proxy"] == NAME:
+            raise web.HTTPMethodNotAllowed(request.method, ())
+        raise web.HTTPNotFound(text=f"no proxy {request.match_info['proxy']!r}; there is one, {NAME}")
+
     async def _change(self, request: web.Request) -> web.Response:
         """`{"enabled": false}` takes the proxy down: who is there is cut, who comes is reset."""
-        enabled = (await _body(request, dict[str, Any])).get("enabled")
-        if not isinstance(enabled, bool):
-            raise UsageError("nothing to change; expected enabled, true or false")
-        self._proxy.enable(enabled=enabled)
+        wanted = await _body(request, Wanted)
+        self._check(wanted)
+        self._enable(wanted)
         return _json(self._shown())
 
     # Its faults
@@ -124,7 +161,10 @@ class Control:
 
     async def _create(self, request: web.Request) -> web.Response:
         """In force when this answers; `struck` are those that it met at once."""
-        fault = self._proxy.add(_asked(await _body(request, Toxic)))
+        wanted = _asked(await _body(request, Toxic))
+        if any(fault.name == wanted.name for fault in self._proxy.faults):
+            raise web.HTTPConflict(text=f"there is a toxic {wanted.name!r} already; expected another name")
+        fault = self._proxy.add(wanted)
         return _json({**shown(fault), "struck": self._struck.by(fault.name)})
 
     async def _toxic(self, request: web.Request) -> web.Response:
@@ -132,13 +172,21 @@ class Control:
 
     async def _update(self, request: web.Request) -> web.Response:
         """Other attributes, the rest as it was; it begins anew, its counts at zero."""
-        fault = self._find(request)
-        before, change = shown(fault), await _body(request, dict[str, Any])
-        attributes = {**before["attributes"], **change.get("attributes", {})}
-        given = {key: change.get(key, before[key]) for key in ("stream", "toxicity")}
-        wanted = _asked(Toxic(type=fault.type_name, name=fault.name, attributes=attributes, **given))
+        fault, change = self._find(request), await _body(request, Change)
+        before = shown(fault)
+        for key, given in (("name", change.name), ("type", change.type)):
+            if given not in (None, before[key]):
+                raise UsageError(f"the {key} of {fault.name} cannot be changed; expected to remove it and add another")
+        wanted = Toxic(
+            type=fault.type_name,
+            name=fault.name,
+            stream=change.stream or before["stream"],
+            toxicity=before["toxicity"] if change.toxicity is None else change.toxicity,
+            attributes={**before["attributes"], **change.attributes},
+        )
+        asked_for = _asked(wanted)
         self._take_away(fault)
-        return _json(shown(self._proxy.add(wanted)))
+        return _json(shown(self._proxy.add(asked_for)))
 
     async def _delete(self, request: web.Request) -> web.Response:
         """What it holds goes on."""
@@ -153,11 +201,16 @@ class Control:
         return _json({"struck": self._struck.by(self._find(request).name, int(start))})
 
     async def _populate(self, request: web.Request) -> web.Response:
-        """These faults and no others, all at once: no message passes between."""
-        wanted = [_asked(toxic) for toxic in await _body(request, list[Toxic])]
-        self._struck.forget()
-        self._proxy.populate(wanted)
-        return _json(self._shown(), status=201)
+        """The proxy with these faults and no others, all at once: no message passes between."""
+        for proxy in await _body(request, list[Populated]):
+            if proxy.name != NAME:
+                raise web.HTTPNotFound(text=f"no proxy {proxy.name!r}; there is one, {NAME}")
+            self._check(proxy)
+            wanted = [_asked(toxic) for toxic in proxy.toxics]
+            self._struck.forget()
+            self._proxy.populate(wanted)
+            self._enable(proxy)
+        return _json({"proxies": [self._shown()]}, status=201)
 
     async def _reset(self, request: web.Request) -> web.Response:
         """No faults, and open to all."""
@@ -165,6 +218,17 @@ class Control:
         self._proxy.populate([])
         self._proxy.enable(enabled=True)
         return web.Response(status=204)
+
+    def _check(self, wanted: Wanted) -> None:
+        """Raises UsageError for what can only be said on the command line."""
+        known = self._shown()
+        for key, given in (("name", wanted.name), ("listen", wanted.listen), ("upstream", wanted.upstream)):
+            if given not in (None, known[key]):
+                raise UsageError(f"the {key} of a proxy that runs is {known[key]}, and cannot be {given}")
+
+    def _enable(self, wanted: Wanted) -> None:
+        if wanted.enabled is not None:
+            self._proxy.enable(enabled=wanted.enabled)
 
     def _take_away(self, fault: AnyFault) -> None:
         self._proxy.remove(fault)
@@ -181,7 +245,8 @@ class Control:
         proxy = self._proxy
         return {
             "name": NAME,
-            "listen": proxy.url,
+            "listen": urlsplit(proxy.url).netloc,
+            "url": proxy.url,
             "upstream": ", ".join(one.shown for one in proxy.upstreams),
             "enabled": proxy.enabled,
             "seed": proxy.seed,
@@ -207,7 +272,7 @@ def _asked(toxic: Toxic) -> Asked:
     if toxic.stream not in _DIRECTIONS:
         raise UsageError(f"no stream {toxic.stream!r}; expected {', '.join(_DIRECTIONS)}")
     options = {**toxic.attributes, "direction": _DIRECTIONS[toxic.stream], "p_connection": toxic.toxicity}
-    return asked(toxic.type, options, name=toxic.name, where="attributes")
+    return asked(toxic.type, options, name=toxic.name, where="toxic")
 
 
 async def _body(request: web.Request, kind: type[T]) -> T:
@@ -219,6 +284,15 @@ async def _body(request: web.Request, kind: type[T]) -> T:
 
 def _json(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json", status=status)
+
+
+@web.middleware
+async def _no_pages(request: web.Request, handler: Any) -> web.StreamResponse:
+    """A page in somebody's browser may look, and not harm: it could send this from anywhere, unasked."""
+    if request.method != "GET" and request.headers.get("User-Agent", "").startswith("Mozilla/"):
+        raise web.HTTPForbidden(text="browsers may only look")
+    response: web.StreamResponse = await handler(request)
+    return response
 
 
 @web.middleware

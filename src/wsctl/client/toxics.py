@@ -1,5 +1,7 @@
 """The control API of a chaos proxy, as its client sees it: faults are Toxiproxy's toxics."""
 
+import os
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -59,9 +61,13 @@ class Toxics:
         whom: list[dict[str, Any]] = found["struck"]
         return whom
 
-    async def update(self, name: str, **attributes: Any) -> dict[str, Any]:
-        """Other attributes, the rest as it was; it begins anew."""
-        return await self._ask("PATCH", f"{_TOXICS}/{quote(name, safe='')}", {"attributes": attributes})
+    async def update(self, name: str, **change: Any) -> dict[str, Any]:
+        """Other `attributes`, another `stream` or `toxicity`, the rest as it was; it begins anew."""
+        return await self._ask("PATCH", f"{_TOXICS}/{quote(name, safe='')}", change)
+
+    async def populate(self, toxics: Sequence[Mapping[str, Any]]) -> None:
+        """These faults and no others, at once; each as `{"type", "name", "stream", "toxicity", "attributes"}`."""
+        await self._ask("POST", "populate", [{"toxics": toxics}])
 
     async def delete(self, name: str) -> None:
         """Take a fault away."""
@@ -82,9 +88,8 @@ class Toxics:
             async with self._session.request(method, f"{self._url}/{path}", data=content) as response:
                 status, said = response.status, await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            cause = str(error) or f"no answer within {_TIMEOUT:g} s"
             raise TargetError(
-                f"no chaos proxy can be asked at {self._url}: {cause.lower()}",
+                f"no chaos proxy can be asked at {self._url}: {_cause(error)}",
                 hint="wsctl chaos says where its control is",
             ) from error
         try:
@@ -94,3 +99,14 @@ class Toxics:
         if status >= 400:
             raise UsageError(str(answer.get("error", f"the proxy answers {status}")), hint=answer.get("hint"))
         return answer
+
+
+def _cause(error: Exception) -> str:
+    match error:
+        case aiohttp.InvalidURL():
+            return "that is no URL; expected one such as http://127.0.0.1:8474"
+        case aiohttp.ClientConnectorError() if error.os_error.errno:
+            return os.strerror(error.os_error.errno).lower()
+        case TimeoutError():
+            return f"no answer within {_TIMEOUT:g} s"
+    return str(error).lower() or type(error).__name__
