@@ -128,6 +128,12 @@ class Connection(WSListener, ABC):
         self._text = True
         """whether that message is text"""
 
+    @property
+    def port(self) -> int | None:
+        """Of its own socket; None once that is gone."""
+        name = None if self.transport is None else self.transport.underlying_transport.get_extra_info("sockname")
+        return None if name is None else int(name[1])
+
     # What picows calls
 
     def on_ws_connected(self, transport: WSTransport) -> None:

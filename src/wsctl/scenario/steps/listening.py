@@ -55,7 +55,7 @@ def watch_options(spec: WatchSpec, target: Target) -> WatchOptions:
 
 def reconnect_of(spec: ReconnectSpec) -> Reconnect:
     """The client's own options."""
-    return Reconnect(attempts=spec.attempts, delay=spec.delay, delay_max=spec.delay_max, always=spec.always)
+    return spec.options()
 
 
 def measured_by_one(step: StepSpec) -> frozenset[str]:
@@ -83,7 +83,8 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
     kept: deque[Observation] = deque(maxlen=OBSERVATIONS_KEPT)
 
     async def on_fault(fault: Fault) -> None:
-        cut = [CLIENT] if client_id in fault.clients else []
+        is_cut = client_id in fault.clients or any(watching.feed.ports.at(fault.ports, fault.at))
+        cut = [CLIENT] if is_cut else []
         measures.reconnection.fault(fault.at, fault.back_at, cut, fault.within)
 
     context.on_fault = on_fault
