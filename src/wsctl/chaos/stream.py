@@ -94,9 +94,9 @@ class Stream:
     # What faults do
 
     def hold(
-        self, message: Message, fault: "AnyFault", seconds: float, lapsed: Callable[[], object] = lambda: None
+        self, message: Message, fault: "AnyFault", due: float, lapsed: Callable[[], object] = lambda: None
     ) -> Held:
-        """Keep a message back. After so long (`lapsed`), or with `release`, it goes on to the faults after it."""
+        """Keep a message back. At that time of the loop (`lapsed`), or with `release`, it goes on to the faults after."""
 
         def lapse() -> None:
             lapsed()
@@ -104,7 +104,7 @@ class Stream:
                 self.release((held,))
 
         number = next(self._numbers)
-        timer = asyncio.get_running_loop().call_later(seconds, lapse)
+        timer = asyncio.get_running_loop().call_at(due, lapse)
         held = self._held[number] = Held(number, message, fault, timer)
         self._held_size += len(message.raw)
         self._feel()

@@ -43,7 +43,7 @@ class Delay(Fault[DelaySpec]):
         due = max(now + max(0.0, self.spec.delay + spread), self._due.get(stream, 0.0) + _APART)
         self._due[stream] = due
         self.fire("held", stream.connection, message)
-        stream.hold(message, self, due - now)
+        stream.hold(message, self, due)
         return ()
 
     def end(self) -> None:

@@ -1,5 +1,6 @@
 """reorder: a message is overtaken by later ones of its channel."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -44,7 +45,8 @@ class Reorder(Fault[ReorderSpec]):
         """Later."""
         self.fire("held back", stream.connection, message)
         channel = message.channel
-        held = stream.hold(message, self, self.spec.flush, lapsed=lambda: self._give_up(stream, channel))
+        due = asyncio.get_running_loop().time() + self.spec.flush
+        held = stream.hold(message, self, due, lapsed=lambda: self._give_up(stream, channel))
         self._waiting.setdefault(stream, {})[channel] = _Waiting(held, self.spec.by)
         return ()
 

@@ -1,5 +1,6 @@
 """slow-open: handshakes take long: WebSocket's, or what Engine.IO says first."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -53,7 +54,8 @@ class SlowOpen(Fault[SlowOpenSpec]):
         if stream not in self._waiting:
             self.fire("slowed", stream.connection, message)
             self._waiting.add(stream)
-        stream.hold(message, self, self.spec.delay, lapsed=lambda: self._open(stream))
+        due = asyncio.get_running_loop().time() + self.spec.delay
+        stream.hold(message, self, due, lapsed=lambda: self._open(stream))
         return ()
 
     def end(self) -> None:
