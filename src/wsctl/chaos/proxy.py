@@ -70,7 +70,12 @@ class Proxy:
     async def __aenter__(self) -> "Proxy":
         await self._group.__aenter__()
         loop = asyncio.get_running_loop()
-        self.populate(self._initial)  # before anybody can come
+        try:
+            self.populate(self._initial)  # before anybody can come
+        except UsageError:
+            for sock in self._sockets:
+                sock.close()
+            raise
         for sock in self._sockets:
             self._servers.append(await loop.create_server(self._take, sock=sock, backlog=BACKLOG))
         return self
