@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wsctl.checks.crossing import Crossed
 from wsctl.checks.proportion import lower_bound
 from wsctl.checks.reconnection import HERD_BINS, LOSSES_REMEMBERED, WITHIN, Funnel, ReconnectionCheck
 from wsctl.model.lifecycle import Lifecycle, Stage
@@ -111,8 +112,11 @@ def test_a_client_that_comes_back() -> None:
         "reconnect.success_rate": 1.0,
         "reconnect.success_rate_lower": pytest.approx(0.05),
         "reconnect.attempts": 1.0,
+        "reconnect.time.p50": pytest.approx(4.3),
         "reconnect.time.p95": pytest.approx(4.3),
         "reconnect.time.p99": pytest.approx(4.3),
+        "reconnect.detect.p99": pytest.approx(0.1),
+        "reconnect.stale.p99": pytest.approx(4.3),
         "reconnect.herd_factor": pytest.approx(41.0),
     }
     funnel = check.funnel(T0 + END)
@@ -712,6 +716,32 @@ def test_each_fault_has_its_own_time_to_be_back_in() -> None:
     fault(check, at=25, back_at=28, within=0.2)
     measured = check.metrics(T0 + END)
     assert (measured["reconnect.cut"], measured["reconnect.recovered"]) == (2, 1)
+
+
+def test_messages_across_the_cut_are_those_of_the_way_back() -> None:
+    """Over all connections until it is back for good, and of who was cut; what nothing could show is absent."""
+
+    def script(client: Client) -> None:
+        client.check.across("c1", Crossed(100, 100, 100))  # on the connection that is lost: of an earlier cut
+        client.notices()
+        client.comes_up(14)
+        client.check.across("c1", Crossed(3, None, 1))
+        client.notices(15)
+        client.comes_up(16)
+        client.check.across("c1", Crossed(2, None, None))
+        client.notices(30)
+        client.comes_up(31)
+        client.check.across("c1", Crossed(50, None, 50))
+
+    check = after_fault(script)
+    measured = check.metrics(T0 + END)
+    assert {name: measured.get(f"reconnect.{name}") for name in ("lost", "replayed", "duplicated")} == {
+        "lost": 5,
+        "replayed": None,
+        "duplicated": 1,
+    }
+    assert "messages across the cut: 5 lost, 1 received twice" in check.notes(T0 + END)
+    check.across("nobody", Crossed(1, 1, 1))
 
 
 def test_the_funnel_in_words() -> None:

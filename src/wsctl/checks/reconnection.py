@@ -21,6 +21,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from wsctl.checks.crossing import Crossed
 from wsctl.checks.proportion import lower_bound
 from wsctl.model.lifecycle import Lifecycle, Stage
 
@@ -85,6 +86,7 @@ class _Connection:
     """when the last missing channel was heard"""
     gap_at: float = _NEVER
     ended_at: float = _NEVER
+    crossed: Crossed = field(default_factory=Crossed)
 
     @property
     def ready_at(self) -> float:
@@ -116,6 +118,7 @@ class _Return(Struct, frozen=True):
     consistent_at: float = _NEVER
     held_at: float = _NEVER
     """since when it is back for good; nothing that follows changes anything"""
+    crossed: Crossed = Crossed()
 
     def by(self, connection: _Connection, now: float, hold: float) -> "_Return":
         """With one more connection, as it stands now or ended."""
@@ -132,6 +135,7 @@ class _Return(Struct, frozen=True):
             fresh_at=min(self.fresh_at, fresh_at),
             consistent_at=min(self.consistent_at, fresh_at) if fresh_at < gap_at else self.consistent_at,
             held_at=fresh_at if held else _NEVER,
+            crossed=self.crossed + connection.crossed,
         )
 
 
@@ -287,6 +291,12 @@ class ReconnectionCheck:
             if connection.missing == 0:
                 connection.complete_at = at
 
+    def across(self, client: str, crossed: Crossed) -> None:
+        """Messages of a channel were lost, replayed or duplicated on a client's way to its current connection."""
+        known = self._clients.get(client)
+        if known is not None and known.connection is not None:
+            known.connection.crossed += crossed
+
     def lost(self, client: str, at: float) -> None:
         """A gap that nothing filled: `at` is when it opened. It spoils the connection that it opened on."""
         known = self._clients.get(client)
@@ -321,8 +331,12 @@ class ReconnectionCheck:
             times = sorted(member.when(member.way.held_at) for member in members)
             measured["reconnect.success_rate"] = len(back) / len(members)
             measured["reconnect.success_rate_lower"] = lower_bound(len(back), len(members))
-            measured["reconnect.time.p95"] = _percentile(times, 95)
-            measured["reconnect.time.p99"] = _percentile(times, 99)
+            for percent in (50, 95, 99):
+                measured[f"reconnect.time.p{percent}"] = _percentile(times, percent)
+            for name, stage in (("detect", "noticed_at"), ("stale", "fresh_at")):
+                reached = sorted(member.when(getattr(member.way, stage)) for member in members)
+                measured[f"reconnect.{name}.p99"] = _percentile(reached, 99)
+            measured |= {f"reconnect.{name}": count for name, count in _crossed(members).items()}
         if back:
             measured["reconnect.attempts"] = sum(member.way.attempts for member in back) / len(back)
         herd = self._herd_factor()
@@ -366,6 +380,10 @@ class ReconnectionCheck:
                 f"{failed:,} of {len(members):,} client{'s' * (len(members) != 1)} "
                 f"{'was' if failed == 1 else 'were'} not back in time: {reasons}"
             )
+        if crossed := _crossed(members):
+            words = {"lost": "lost", "replayed": "replayed", "duplicated": "received twice"}
+            told = ", ".join(f"{count:,} {words[name]}" for name, count in crossed.items())
+            notes.append(f"messages across the cut: {told}")
         if self._left_out:
             notes.append(
                 f"{self._left_out:,} cut client{'s are' if self._left_out > 1 else ' is'} not counted: "
@@ -415,6 +433,12 @@ class ReconnectionCheck:
                 length = max(bins) - start + 1
                 factors.append(max(bins.values()) * length / sum(bins.values()))
         return max(factors, default=None)
+
+
+def _crossed(members: Iterable[_Member]) -> dict[str, int]:
+    """Of all of them together; absent is what nothing could show."""
+    total = sum((member.way.crossed for member in members), start=Crossed())
+    return {name: count for name, count in structs.asdict(total).items() if count is not None}
 
 
 def _percentile(ordered: list[float], percent: float) -> float:
