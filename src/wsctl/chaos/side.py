@@ -8,8 +8,8 @@ from typing import cast
 from wsctl.chaos.pace import Pace
 from wsctl.server.sockets import linger
 
-SMALL_BUFFER = 4096
-"""bytes that the kernel keeps of a side that is read slowly; it doubles them, and has a least of its own"""
+SMALL_WINDOW = 4096
+"""bytes that a side may send ahead while it is read slowly"""
 HIGH_WATER = 256 * 1024
 """bytes waiting for one side past which the other is read no further"""
 _FULL, _SHUT, _PACED = "full", "shut", "paced"
@@ -39,8 +39,8 @@ class Side(asyncio.Protocol):
         self._paces: dict[object, float] = {}
         """bytes a second that it is read at most, by who wants that"""
         self._pace: Pace | None = None
-        self._usual_buffer = 0
-        """bytes that the kernel kept before it was to keep few"""
+        self._usual_window = 0
+        """bytes that it could send ahead before they were to be few"""
         self._holders: set[object] = set()
         """who does not want it to be read at the moment"""
 
@@ -121,10 +121,10 @@ class Side(asyncio.Protocol):
             return
         (self.transport.pause_reading if held else self.transport.resume_reading)()
 
-    def throttle(self, who: object, rate: float | None, *, buffer: int | None = None) -> None:
+    def throttle(self, who: object, rate: float | None, *, window: int | None = None) -> None:
         """Read so many bytes a second; 0: none; None: as far as `who` is concerned as fast as it comes.
 
-        `buffer` is what the kernel is to keep of it.
+        `window` is what it may send ahead, where the system can say so.
         """
         if self.lost.is_set():
             return
@@ -132,7 +132,7 @@ class Side(asyncio.Protocol):
             self._paces.pop(who, None)
         else:
             self._paces[who] = rate
-        self._keep(buffer)
+        self._open_window(window)
         lowest = min(self._paces.values(), default=None)
         self.hold(_SHUT, held=lowest == 0)
         if self._pace is not None:
@@ -141,15 +141,21 @@ class Side(asyncio.Protocol):
         if lowest:
             self._pace = Pace(lowest, self._deliver, lambda held: self.hold(_PACED, held=held))
 
-    def _keep(self, buffer: int | None) -> None:
-        """Let the kernel keep few bytes, or as many as it did before (it answers twice what it was told)."""
+    def _open_window(self, window: int | None) -> None:
+        """Let the other end send few bytes ahead, or as many as before.
+
+        A smaller SO_RCVBUF would do the same, and never quite undo it: TCP avoids silly windows for seconds after.
+        """
+        option = getattr(socket, "TCP_WINDOW_CLAMP", None)  # Linux
         sock = self.transport.get_extra_info("socket")
-        if buffer is not None and not self._usual_buffer:
-            self._usual_buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        elif buffer is None and self._usual_buffer and not self._paces:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._usual_buffer)
-            self._usual_buffer = 0
+        if option is None:
+            return
+        if window is not None and not self._usual_window:
+            self._usual_window = sock.getsockopt(socket.IPPROTO_TCP, option)
+            sock.setsockopt(socket.IPPROTO_TCP, option, window)
+        elif window is None and self._usual_window and not self._paces:
+            sock.setsockopt(socket.IPPROTO_TCP, option, self._usual_window)
+            self._usual_window = 0
 
     def _deliver(self, data: bytes) -> None:
         if self._receive is not None:

@@ -5,13 +5,13 @@ from typing import Annotated
 from msgspec import Meta
 
 from wsctl.chaos.fault import FaultSpec
-from wsctl.chaos.side import SMALL_BUFFER
+from wsctl.chaos.side import SMALL_WINDOW
 from wsctl.chaos.stream import Stream
 from wsctl.chaos.stream_fault import StreamFault
 
 
 class SlowReaderSpec(FaultSpec, frozen=True, kw_only=True):
-    """The side that a direction comes from is read slowly, with a small receive buffer, so that its queue fills."""
+    """The side that a direction comes from is read slowly, and may send little ahead, so that its queue fills."""
 
     rate: Annotated[float, Meta(ge=0, description="Bytes a second; 0: not at all.")] = 0.0
 
@@ -24,8 +24,8 @@ class SlowReader(StreamFault[SlowReaderSpec]):
     action = "slowed"
 
     def put_on(self, stream: Stream) -> None:
-        """The kernel is to keep little of it, too."""
-        stream.source.throttle(self, self.spec.rate, buffer=SMALL_BUFFER)
+        """The kernel is to take little of it, too: a second's worth at most."""
+        stream.source.throttle(self, self.spec.rate, window=max(SMALL_WINDOW, int(self.spec.rate)))
 
     def take_off(self, stream: Stream) -> None:
         """As fast as it comes."""
