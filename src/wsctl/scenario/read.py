@@ -16,6 +16,8 @@ from wsctl.spec.nearest import nearest
 from wsctl.spec.typed import build
 
 SUFFIXES = (".yaml", ".yml")
+ON_DEMAND = ("chaos", "load")
+"""folders of the shipped suite that only a tag chooses: they take long, or fill a machine"""
 
 
 class Scenario(Struct, frozen=True):
@@ -41,15 +43,14 @@ def read_documents(paths: Sequence[Path], tags: Sequence[str] = ()) -> list[Docu
     """The files and those of the folders, in the order given; of a folder, by name. No path: the shipped suite.
 
     With tags, those that have one of them: nothing else of the others is looked at. Only so the suite has those that
-    fill a machine (scenarios/load). Raises UsageError for what is no
-    file, is empty or not YAML, and for a tag that none has.
+    are run ON_DEMAND. Raises UsageError for what is no file, is empty or not YAML, and for a tag that none has.
     """
     return [document for document, _ in _read_all(paths, tags)]
 
 
 def _read_all(paths: Sequence[Path], tags: Sequence[str]) -> list[tuple[Document, Path]]:
     """The documents, each with the folder of its file."""
-    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths, large=bool(tags))]
+    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths, tags=bool(tags))]
     known = sorted({tag for document, _ in documents for tag in tags_of(document)})
     for tag in tags:
         if tag not in known:
@@ -94,11 +95,12 @@ def _scenarios(document: Document, folder: Path, environ: Mapping[str, str]) -> 
         yield Scenario(spec, expanded, folder)
 
 
-def _find(paths: Sequence[Path], *, large: bool) -> Iterator[tuple[Path, str]]:
-    """Files, and how messages name them. Those of the shipped suite that fill a machine are `large`."""
+def _find(paths: Sequence[Path], *, tags: bool) -> Iterator[tuple[Path, str]]:
+    """Files, and how messages name them. With `tags` also those of the shipped suite that are run on demand."""
     if not paths:
         suite = shipped_suite()
-        for file in [*_in_folder(suite), *(_in_folder(suite / "load") if large else ())]:
+        more = (file for name in ON_DEMAND for file in _in_folder(suite / name)) if tags else ()
+        for file in [*_in_folder(suite), *more]:
             yield file, f"scenarios/{file.relative_to(suite)}"
     for path in paths:
         try:
