@@ -1,8 +1,9 @@
 """The proxy's control API, in the shape that Toxiproxy's users know: JSON over HTTP, a proxy and its toxics.
 
 There is one proxy, of the command's making: it is neither created nor deleted here. A toxic is a fault: `stream` is
-downstream or upstream, `toxicity` the share of connections that it means, `attributes` its other options. What a fault
-did is `applied`; whom it struck, each connection once, is `struck`.
+downstream or upstream, `toxicity` the share of connections that it means (its options `direction` and `p_connection`,
+which may be said as such), `attributes` its other options. What a fault did is `applied`; whom it struck, each
+connection once, is `struck`.
 """
 
 from collections.abc import AsyncIterator
@@ -271,7 +272,7 @@ def shown(fault: AnyFault) -> dict[str, Any]:
 def _asked(toxic: Toxic) -> Asked:
     if toxic.stream not in _DIRECTIONS:
         raise UsageError(f"no stream {toxic.stream!r}; expected {', '.join(_DIRECTIONS)}")
-    options = {**toxic.attributes, "direction": _DIRECTIONS[toxic.stream], "p_connection": toxic.toxicity}
+    options = {"direction": _DIRECTIONS[toxic.stream], "p_connection": toxic.toxicity, **toxic.attributes}
     return asked(toxic.type, options, name=toxic.name, where="toxic")
 
 

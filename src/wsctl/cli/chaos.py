@@ -77,7 +77,7 @@ def chaos(
     if list_all:
         show_faults()
         return
-    if not upstream:
+    if not upstream or "" in upstream:
         raise typer.BadParameter("nobody says where the server is; expected --upstream URL")
     options = ChaosOptions(
         upstreams=tuple(upstream),

@@ -1,15 +1,19 @@
 """What chaos ctl asks of a proxy, and how the answers look."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from wsctl.chaos.asked import as_attributes, read_fault
+from wsctl.chaos.asked import as_attributes, read_fault, read_faults, read_options
 from wsctl.cli.console import print_text
 from wsctl.cli.drawing import drawn
 from wsctl.client.toxics import Toxics
-from wsctl.errors import ExitCode, UsageError
+from wsctl.errors import ExitCode
+from wsctl.report.words import counted, plain
+
+_NOTHING = "no fault: everything passes"
 
 
 async def ask(control: str, what: str, arguments: Sequence[str]) -> ExitCode:
@@ -22,30 +26,33 @@ async def ask(control: str, what: str, arguments: Sequence[str]) -> ExitCode:
 async def _list(toxics: Toxics) -> str:
     proxy = await toxics.proxy()
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "type", "stream", "struck", "options"):
-        table.add_column(column, justify="right" if column == "struck" else "left")
+    for column in ("name", "type", "stream", "matched", "struck", "options"):
+        table.add_column(column, justify="right" if column in ("matched", "struck") else "left", overflow="fold")
     for one in proxy["toxics"]:
-        table.add_row(one["name"], one["type"], one["stream"], f"{one['applied']:,}", _options(one))
+        applied, matched = f"{one['applied']:,}", f"{one['matched']:,}"
+        table.add_row(plain(one["name"]), one["type"], one["stream"], matched, applied, plain(_options(one)))
     state = "" if proxy["enabled"] else ", down: nobody gets in"
-    head = f"{proxy['listen']} before {proxy['upstream']}, seed {proxy['seed']}{state}"
-    return f"{head}\n\n{drawn(table, piped_width=110)}" if proxy["toxics"] else f"{head}\nno fault: everything passes"
+    head = f"{proxy['url']} before {proxy['upstream']}, seed {proxy['seed']}{state}"
+    return f"{head}\n\n{drawn(table, piped_width=110)}" if proxy["toxics"] else f"{head}\n{_NOTHING}"
 
 
 async def _add(toxics: Toxics, spec: str) -> str:
     wanted = read_fault(spec)
-    attributes = as_attributes(wanted.spec)
-    direction, share = attributes.pop("direction", "down"), attributes.pop("p_connection", 1.0)
-    made = await toxics.create(wanted.type, name=wanted.name, direction=direction, share=share, **attributes)
-    struck = f", and struck {len(made['struck'])} at once" if made["struck"] else ""
+    made = await toxics.create(wanted.type, name=wanted.name, **as_attributes(wanted.spec))
+    struck = f", and struck {counted(len(made['struck']), 'connection')} at once" if made["struck"] else ""
     return f"{made['name']} is in force{struck}"
 
 
 async def _update(toxics: Toxics, name: str, *options: str) -> str:
-    kind = (await toxics.show(name))["type"]
-    changed = as_attributes(read_fault(f"{kind}:{','.join(options)}").spec)
-    if apart := {"direction", "p_connection"} & changed.keys():
-        raise UsageError(f"{' and '.join(apart)} cannot be changed; expected to remove {name} and add another")
-    return f"{name}: {_options(await toxics.update(name, **changed))}"
+    return f"{name}: {_options(await toxics.update(name, attributes=read_options(options, of=name)))}"
+
+
+async def _populate(toxics: Toxics, file: str) -> str:
+    wanted = read_faults(Path(file))
+    await toxics.populate(
+        [{"type": one.type, "name": one.name, "attributes": as_attributes(one.spec)} for one in wanted]
+    )
+    return f"in force: {', '.join(one.name for one in wanted)}" if wanted else _NOTHING
 
 
 async def _remove(toxics: Toxics, name: str) -> str:
@@ -55,7 +62,7 @@ async def _remove(toxics: Toxics, name: str) -> str:
 
 async def _reset(toxics: Toxics) -> str:
     await toxics.reset()
-    return "no fault: everything passes"
+    return _NOTHING
 
 
 async def _toggle(toxics: Toxics) -> str:
@@ -70,7 +77,8 @@ async def _connections(toxics: Toxics) -> str:
         table.add_column(column)
     found = await toxics.connections()
     for one in found:
-        table.add_row(one["conn"], one["client"] or "", one["address"], one["upstream"])
+        address = f"{one['address']} port {one['port']}"
+        table.add_row(one["conn"], plain(one["client"] or ""), address, one["upstream"])
     return drawn(table, piped_width=110) if found else "no connection is open"
 
 
@@ -84,6 +92,7 @@ _ASKING: Mapping[str, Callable[..., Awaitable[str]]] = {
     "add": _add,
     "update": _update,
     "remove": _remove,
+    "populate": _populate,
     "reset": _reset,
     "toggle": _toggle,
     "connections": _connections,

@@ -26,7 +26,7 @@ _HERE = f"http://127.0.0.1:{PORT}"
 
 @app.command("list")
 def list_(control: Url = _HERE) -> None:
-    """Show the faults in force, and how often each struck."""
+    """Show the faults in force, and what each did."""
     _do(control, "list")
 
 
@@ -55,6 +55,14 @@ def remove(name: Name, control: Url = _HERE) -> None:
 
 
 @app.command()
+def populate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="YAML: a list of TYPE: {OPTIONS}.")], control: Url = _HERE
+) -> None:
+    """Put the faults of a file in force, and no others, at once."""
+    _do(control, "populate", file)
+
+
+@app.command()
 def reset(control: Url = _HERE) -> None:
     """Take all faults away, and let everybody in."""
     _do(control, "reset")
@@ -62,7 +70,10 @@ def reset(control: Url = _HERE) -> None:
 
 @app.command()
 def toggle(control: Url = _HERE) -> None:
-    """Take the proxy down, cutting who is there; or, where it is down, up again."""
+    """Take the proxy down, or up again.
+
+    Down, it cuts who is there and resets who comes.
+    """
     _do(control, "toggle")
 
 

@@ -2,34 +2,37 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, closing
-from inspect import cleandoc
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from random import SystemRandom
 
 from msgspec import Struct
 
-from wsctl.chaos.asked import Asked, read_fault, read_faults
+from wsctl.chaos.asked import Asked, as_attributes, read_fault, read_faults
 from wsctl.chaos.control import served
-from wsctl.chaos.fault import FaultSpec
 from wsctl.chaos.faults import FAULTS
-from wsctl.chaos.firing import Firing, encode
 from wsctl.chaos.presets import PRESETS
 from wsctl.chaos.proxy import Proxy
 from wsctl.chaos.upstream import open_upstream
+from wsctl.cli.chaos_log import FiringLog
+from wsctl.cli.chaos_telling import Progress, Strikes
 from wsctl.cli.console import print_text, say
+from wsctl.cli.drawing import drawn
 from wsctl.cli.loop import until_terminated
-from wsctl.cli.output import open_lines
+from wsctl.cli.progress_line import ProgressLine
 from wsctl.cli.ready_file import announced
 from wsctl.cli.recording import find_upstream
 from wsctl.client.target import Target
 from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
+from wsctl.report.chaos_list import FaultList
 from wsctl.report.words import counted
 from wsctl.spec.nearest import nearest
 from wsctl.swarm.clocks import is_loopback
 from wsctl.wire.dialects import spoken
+
+PIPED_WIDTH = 100
 
 
 class ChaosOptions(Struct, frozen=True, kw_only=True):
@@ -53,18 +56,18 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
 
 
 async def run_chaos(options: ChaosOptions) -> ExitCode:
-    """Proxy until SIGTERM or the end of stdin (exit 0), or Ctrl-C."""
+    """Proxy until SIGTERM or the end of stdin (exit 0), or Ctrl-C; a log that cannot be written ends it too."""
     faults = asked_for(options)
     targets = [_target(url, options) for url in options.upstreams]
     seed = SystemRandom().randrange(2**32) if options.seed is None else options.seed
     dialect = spoken(targets[0].dialect)
+
+    def tell(text: str) -> None:
+        line.erase()
+        say(f"{time.strftime('%H:%M:%S')} {text}")
+
     async with AsyncExitStack() as stack:
-        log = None if options.log is None else stack.enter_context(closing(open_lines(options.log)))
-
-        def on_firing(firing: Firing) -> None:
-            if log is not None:
-                log.put(encode(firing))
-
+        log = stack.enter_context(closing(FiringLog(options.log)))
         proxy = Proxy(
             [await open_upstream(target) for target in targets],
             SystemClock(),
@@ -73,18 +76,36 @@ async def run_chaos(options: ChaosOptions) -> ExitCode:
             port=options.port,
             dialect=dialect if dialect is not None and dialect.over == "websocket" else None,
             faults=faults,
-            on_firing=on_firing,
-            say=_log,
+            on_firing=log,
+            say=tell,
         )
-        control = await stack.enter_async_context(served(proxy, options.control_port))
+        proxy.hear(Strikes(tell))
+        line = ProgressLine(Progress(proxy))
         await stack.enter_async_context(proxy)
+        control = await stack.enter_async_context(_control(proxy, options.control_port))
         stack.enter_context(announced(options.ready_file, proxy.url, control=control))
-        _greet(proxy, control, faults)
+        _greet(proxy, control)
         try:
-            await until_terminated(asyncio.Event().wait(), or_stdin_ends=options.until_stdin_ends)
+            with line:
+                await until_terminated(_until(log.broken), or_stdin_ends=options.until_stdin_ends)
         finally:
             _sum_up(proxy)
     return ExitCode.PASSED
+
+
+async def _until(broken: asyncio.Future[None]) -> None:
+    await broken
+
+
+@asynccontextmanager
+async def _control(proxy: Proxy, port: int) -> AsyncIterator[str]:
+    async with AsyncExitStack() as stack:
+        try:
+            control = await stack.enter_async_context(served(proxy, port))
+        except UsageError as error:
+            hint = error.hint.replace("--port", "--control-port") if error.hint else None
+            raise UsageError(f"control: {error.message}", hint=hint) from error
+        yield control
 
 
 def asked_for(options: ChaosOptions) -> list[Asked]:
@@ -103,15 +124,8 @@ def asked_for(options: ChaosOptions) -> list[Asked]:
 
 
 def show_faults() -> None:
-    """The faults, what each does and its own options; and the presets."""
-    every = FaultSpec.__struct_encode_fields__
-    for name, fault in FAULTS.items():
-        print_text(f"{name}\n  {cleandoc(fault.options.__doc__ or '').splitlines()[0]}")
-        if own := [option for option in fault.options.__struct_encode_fields__ if option not in every]:
-            print_text(f"  options: {', '.join(own)}")
-    print_text(f"\noptions of every fault: name, {', '.join(every)}\n\npresets:")
-    for name, specs in PRESETS.items():
-        print_text(f"  {name}: {' '.join(specs)}")
+    """The faults and presets, with all options."""
+    print_text(drawn(FaultList(FAULTS, PRESETS), piped_width=PIPED_WIDTH))
 
 
 def _target(url: str, options: ChaosOptions) -> Target:
@@ -124,10 +138,15 @@ def _target(url: str, options: ChaosOptions) -> Target:
     return target
 
 
-def _greet(proxy: Proxy, control: str, faults: Sequence[Asked]) -> None:
+def _greet(proxy: Proxy, control: str) -> None:
     behind = ", ".join(one.shown for one in proxy.upstreams)
     say(f"proxy at {proxy.url}, before {behind}  (seed {proxy.seed})")
-    say("no fault: everything passes" if not faults else f"faults: {', '.join(one.name for one in faults)}")
+    for fault in proxy.faults:
+        options = ", ".join(f"{key}={value}" for key, value in as_attributes(fault.spec).items())
+        called = fault.name if fault.name == fault.type_name else f"{fault.name} ({fault.type_name})"
+        say(f"  {called}  {options}".rstrip())
+    if not proxy.faults:
+        say("no fault: everything passes")
     say(f"control: {control}  (wsctl chaos ctl list)")
     say("permessage-deflate is left out of what clients offer: compressed messages could not be told apart")
 
@@ -138,7 +157,3 @@ def _sum_up(proxy: Proxy) -> None:
     for fault in proxy.faults:
         of = f" of {fault.matched:,} that matched" if fault.matched else ""
         say(f"{fault.name}: struck {fault.applied:,}{of}")
-
-
-def _log(text: str) -> None:
-    say(f"{time.strftime('%H:%M:%S')} {text}")
