@@ -164,7 +164,7 @@ class Control:
         """In force when this answers; `struck` are those that it met at once."""
         wanted = _asked(await _body(request, Toxic))
         if any(fault.name == wanted.name for fault in self._proxy.faults):
-            raise web.HTTPConflict(text=f"there is a toxic {wanted.name!r} already; expected another name")
+            raise web.HTTPConflict(text=f"a fault is called {wanted.name!r} already; expected another name")
         fault = self._proxy.add(wanted)
         return _json({**shown(fault), "struck": self._struck.by(fault.name)})
 
@@ -240,7 +240,7 @@ class Control:
         for fault in self._proxy.faults:
             if fault.name == name:
                 return fault
-        raise web.HTTPNotFound(text=f"no toxic {name!r}")
+        raise web.HTTPNotFound(text=f"no fault is called {name!r}")
 
     def _shown(self) -> dict[str, Any]:
         proxy = self._proxy
@@ -273,7 +273,7 @@ def _asked(toxic: Toxic) -> Asked:
     if toxic.stream not in _DIRECTIONS:
         raise UsageError(f"no stream {toxic.stream!r}; expected {', '.join(_DIRECTIONS)}")
     options = {"direction": _DIRECTIONS[toxic.stream], "p_connection": toxic.toxicity, **toxic.attributes}
-    return asked(toxic.type, options, name=toxic.name, where="toxic")
+    return asked(toxic.type, options, name=toxic.name, where="fault")
 
 
 async def _body(request: web.Request, kind: type[T]) -> T:

@@ -34,7 +34,7 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Options that every fault has."""
 
-    enabled: bool = True
+    enabled: Annotated[bool, Meta(description="false: it is there, and does nothing.")] = True
     direction: Annotated[Literal["down", "up", "both"], Meta(description="down: from the server to its clients.")] = (
         "down"
     )
