@@ -250,6 +250,11 @@ def test_limits_of_an_address() -> None:
                 with pytest.raises(InvalidStatus) as refused:
                     await stack.enter_async_context(websocket(scene))
                 assert refused.value.response.status_code == 429
+        async with harmed("limit:connections=3") as scene, AsyncExitStack() as stack:
+            knocking = [stack.enter_async_context(websocket(scene)) for _ in range(9)]
+            at_once = await asyncio.gather(*knocking, return_exceptions=True)
+            assert len([one for one in at_once if isinstance(one, InvalidStatus)]) == 6
+            assert len(scene.proxy.connections) == 3
         async with harmed("limit:attempts=3,window=1h") as scene:
             for _ in range(3):
                 async with websocket(scene):
@@ -274,6 +279,32 @@ def test_a_limit_of_messages() -> None:
             assert scene.proxy.passed["up"] == 5
             [firing] = scene.firings
             assert (firing.action, firing.detail) == ("closed", "1008 more than 5 messages in a second")
+
+    run(test)
+
+
+def test_a_limit_of_streams() -> None:
+    """As the exchange's own server would count them, those of the URL included; given up, they count no more."""
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_websocket(reader, writer)
+        await reader.read()
+
+    def asks(method: str, *streams: str) -> bytes:
+        return frame(json.dumps({"method": method, "params": streams, "id": 1}))
+
+    async def test() -> None:
+        async with serving(serve) as url, proxied(url, "limit:streams=3", dialect=spoken("binance")) as scene:
+            async with websocket_by_hand(scene.url, target="/stream?streams=a@trade/b@trade") as (reader, writer):
+                writer.write(
+                    asks("SUBSCRIBE", "a@trade", "c@trade") + asks("UNSUBSCRIBE", "a@trade") + frame("nonsense")
+                )
+                writer.write(asks("SUBSCRIBE", "d@trade") + asks("SUBSCRIBE", "e@trade"))
+                assert (await reader.read(100))[2:] == (1008).to_bytes(2) + b"more than 3 streams"
+            assert scene.proxy.passed["up"] == 4
+        async with harmed() as scene:
+            with pytest.raises(UsageError, match="streams are counted where a raw dialect is spoken"):
+                scene.add("limit:streams=3")
 
     run(test)
 
@@ -718,7 +749,7 @@ def test_a_raw_dialect() -> None:
         ("close", {"reason": "x" * 124}, "a close reason of 124 bytes; expected at most 123"),
         ("rolling-restart", {"code": 1015}, "close code 1015 never stands on the wire"),
         ("freeze-channel", {}, "freeze-channel freezes a channel; expected channel or symbol"),
-        ("limit", {}, "limit limits nothing; expected connections, attempts or messages"),
+        ("limit", {}, "limit limits nothing; expected connections, attempts, messages or streams"),
         ("limit", {"for": "2s", "every": "1s", "attempts": 1}, "for 2 s every 1 s has no end"),
     ],
 )

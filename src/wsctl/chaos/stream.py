@@ -96,7 +96,7 @@ class Stream:
     def hold(
         self, message: Message, fault: "AnyFault", due: float, lapsed: Callable[[], object] = lambda: None
     ) -> Held:
-        """Keep a message back. At that time of the loop (`lapsed`), or with `release`, it goes on to the faults after."""
+        """Keep a message back: at that time of the loop (`lapsed`), or with `release`, it goes on to later faults."""
 
         def lapse() -> None:
             lapsed()

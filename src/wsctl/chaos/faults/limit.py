@@ -1,7 +1,8 @@
-"""limit: so much and no more, as exchanges have it: connections and attempts of an address, messages of a client."""
+"""limit: so much and no more, as exchanges have it: connections, attempts, messages, streams."""
 
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -11,15 +12,16 @@ from wsctl.chaos.door import Door, Reject
 from wsctl.chaos.fault import Fault, FaultSpec
 from wsctl.chaos.message import Message
 from wsctl.chaos.stream import Stream
-from wsctl.errors import UsageError
+from wsctl.errors import UsageError, WireError
 from wsctl.spec.kinds import Duration
+from wsctl.wire.dialect import Asked, Reply, ServerSession
 
 TOO_MANY = 429
 POLICY = 1008
 
 
 class LimitSpec(FaultSpec, frozen=True, kw_only=True):
-    """More than this is refused: handshakes with 429, messages of a client by closing its connection with 1008."""
+    """More than this is refused: handshakes with 429, messages and streams by closing the connection with 1008."""
 
     connections: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Open at once, by address.")] = None
     attempts: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Handshakes in a window, by address.")] = (
@@ -28,10 +30,15 @@ class LimitSpec(FaultSpec, frozen=True, kw_only=True):
     window: Annotated[Duration, Meta(gt=0, description="Of attempts.")] = 300.0
     messages: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="From a client, in a second.")] = None
 
+    streams: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="That a client has asked for, where a raw dialect is spoken."),
+    ] = None
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.connections is self.attempts is self.messages is None:
-            raise UsageError("limit limits nothing; expected connections, attempts or messages")
+        if self.connections is self.attempts is self.messages is self.streams is None:
+            raise UsageError("limit limits nothing; expected connections, attempts, messages or streams")
 
 
 class Limit(Fault[LimitSpec]):
@@ -44,8 +51,14 @@ class Limit(Fault[LimitSpec]):
         super().__init__(*given)
         self._attempts: dict[str, _Window] = {}
         """by address"""
+        self._let_in: dict[str, set[int]] = defaultdict(set)
+        """connections by address, also those that are still in their handshake"""
         self._sent: dict[int, _Window] = {}
         """by connection"""
+        self._asked_for: dict[int, _Streams] = {}
+        """by connection"""
+        if self.spec.streams is not None and self.proxy.dialect is None:
+            raise UsageError("streams are counted where a raw dialect is spoken", hint="name it with --dialect")
 
     def at_door(self, connection: Connection) -> Door | None:
         """Count, and refuse; attempts that are refused count as well."""
@@ -60,35 +73,72 @@ class Limit(Fault[LimitSpec]):
                 retry = ("Retry-After", str(max(1, round(wait))))
                 return self._refuse(connection, f"more than {self.spec.attempts} attempts", retry)
         if self.spec.connections is not None:
-            there = Counter(one.address for one in self.proxy.connections.values())[address]
-            if there >= self.spec.connections:
-                return self._refuse(connection, f"{there} connections")
+            there = self._let_in[address]
+            there |= {one.number for one in self.proxy.connections.values() if one.address == address}
+            if len(there - {connection.number}) >= self.spec.connections:
+                return self._refuse(connection, f"more than {self.spec.connections} connections")
+            there.add(connection.number)
         return None
 
     def means(self, message: Message, stream: Stream) -> bool:
         """Whatever a client says, counts."""
-        return self.spec.messages is not None and message.direction == "up" and self.means_connection(stream.connection)
+        limits = self.spec.messages is not None or self.spec.streams is not None
+        return limits and message.direction == "up" and self.means_connection(stream.connection)
 
     def on_message(self, message: Message, stream: Stream) -> Sequence[Message]:
-        """It goes on, unless it is one too many."""
-        assert self.spec.messages is not None, "it would not be meant"
+        """It goes on, unless it is one too many, or asks for too much."""
         self.matched += 1
-        sent = self._sent.setdefault(stream.connection.number, _Window(self.spec.messages, 1.0))
-        if sent.add(self.proxy.clock.monotonic()) is None:
+        too_many = self._too_many(message, stream.connection)
+        if too_many is None:
             return (message,)
-        detail = f"{POLICY} more than {self.spec.messages} messages in a second"
-        self.fire("closed", stream.connection, message, detail=detail)
-        stream.connection.close(POLICY, "too many messages")
+        self.fire("closed", stream.connection, message, detail=f"{POLICY} more than {too_many}")
+        stream.connection.close(POLICY, f"more than {too_many}")
         return ()
+
+    def _too_many(self, message: Message, connection: Connection) -> str | None:
+        number = connection.number
+        if self.spec.messages is not None:
+            sent = self._sent.setdefault(number, _Window(self.spec.messages, 1.0))
+            if sent.add(self.proxy.clock.monotonic()) is not None:
+                return f"{self.spec.messages} messages in a second"
+        if self.spec.streams is not None:
+            assert self.proxy.dialect is not None, "it was asked for"
+            if number not in self._asked_for:
+                self._asked_for[number] = _Streams(self.proxy.dialect.server(connection.target))
+            if self._asked_for[number].after(message) > self.spec.streams:
+                return f"{self.spec.streams} streams"
+        return None
 
     def left(self, connection: Connection) -> None:
         """It counts no more."""
         super().left(connection)
+        self._let_in[connection.address].discard(connection.number)
         self._sent.pop(connection.number, None)
+        self._asked_for.pop(connection.number, None)
 
     def _refuse(self, connection: Connection, what: str, *headers: tuple[str, str]) -> Door:
         self.fire("rejected", connection, detail=f"{TOO_MANY} {what}")
         return Reject(TOO_MANY, headers)
+
+
+class _Streams:
+    """What a client has asked for, read as its server reads it."""
+
+    def __init__(self, session: ServerSession) -> None:
+        self._session = session
+        self._names: set[str] = set()
+        self._take(session.open())
+
+    def after(self, message: Message) -> int:
+        """How many they are with a message of the client's."""
+        with suppress(WireError):  # not for us to answer
+            self._take(self._session.receive(message.content.decode("utf-8", "replace")))
+        return len(self._names)
+
+    def _take(self, said: Iterable[Asked | Reply]) -> None:
+        for one in said:
+            if isinstance(one, Asked):
+                (self._names.update if one.subscribe else self._names.difference_update)(one.channels)
 
 
 class _Window:
