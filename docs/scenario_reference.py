@@ -88,16 +88,16 @@ def scenario_reference(example: str) -> str:
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def keys(kind: type[Struct]) -> str:
-    """A table of a struct's keys."""
+def keys(kind: type[Struct], without: Collection[str] = ()) -> str:
+    """A table of a struct's keys, nothing where there are none."""
     described = mi.type_info(kind)
     assert isinstance(described, mi.StructType)
     rows = [
         (f"`{field.encode_name}`", _kind(field.type), _default(field), notes(field.type).get("description", ""))
         for field in described.fields
-        if field.encode_name not in _LEFT_OUT
+        if field.encode_name not in _LEFT_OUT and field.encode_name not in without
     ]
-    return table(("key", "is", "default", "means"), rows)
+    return table(("key", "is", "default", "means"), rows) if rows else ""
 
 
 def _kind(kind: mi.Type) -> str:

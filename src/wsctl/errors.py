@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 
 
 EXIT_MEANINGS = {
-    ExitCode.PASSED: "passed (SIGTERM of serve, replay and record --listen included)",
+    ExitCode.PASSED: "passed (SIGTERM of serve, replay, chaos and record --listen included)",
     ExitCode.FINDINGS: "findings, a missed expectation, or nothing could be verified",
     ExitCode.USAGE: "usage: a bad option, file or symbol",
     ExitCode.TARGET: "target unreachable, or gone for good",
