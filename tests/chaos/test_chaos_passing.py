@@ -22,25 +22,30 @@ from tests.chaos.upstreams import (
 )
 from tests.server.served import BTC, HANDSHAKE, POLLING, feed, frame, joined, polling, run, until, websocket
 
-WORDS = b"".join(
-    (
-        frame("text", mask=False),
-        frame("frag", fin=False, mask=False),
-        frame(b"ping", opcode=9, mask=False),
-        frame("ments", opcode=0, mask=False),
-        frame('451-["x",{"_placeholder":true,"num":0}]', mask=False),
-        frame("2", mask=False),
-        frame(b"attached", mask=False),
-        frame(b"z" * 200_000, mask=False),
-        b"\xc1\x03odd",  # compressed, without anybody having agreed to that
-        frame((1000).to_bytes(2) + b"bye", opcode=8, mask=False),
-    )
+SENT = (
+    frame("text", mask=False),
+    frame("frag", fin=False, mask=False),
+    frame(b"ping", opcode=9, mask=False),
+    frame("ments", opcode=0, mask=False),
+    frame('451-["x",{"_placeholder":true,"num":0}]', mask=False),
+    frame("2", mask=False),
+    frame(b"attached", mask=False),
+    frame(b"z" * 200_000, mask=False),
+    b"\xc1\x03odd",  # compressed, without anybody having agreed to that
+    frame((1000).to_bytes(2) + b"bye", opcode=8, mask=False),
 )
+WORDS = b"".join(SENT)
+LOOKED_AT = (0, 2, 1, 3, 5, 4, 6, 7, 8, 9)
+"""their order, pings first"""
 
 
 @pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def test_a_websocket_passes_to_the_byte(loop: object) -> None:
-    """Both ways, masks and fragments and pings between them included, and then the end."""
+@pytest.mark.parametrize("faults", [(), ("noop:kind=ack", "delay:kind=ack")], ids=["straight", "looked at"])
+def test_a_websocket_passes_to_the_byte(faults: tuple[str, ...], loop: object) -> None:
+    """Both ways, masks and fragments and pings between them included, and then the end.
+
+    Where faults look at messages, a ping that stands within one goes ahead of it.
+    """
     up = b"".join(frame(one) for one in ("a", "b" * 200, b"c" * 70_000)) + frame(b"", opcode=8)
     got: list[bytes] = []
 
@@ -53,11 +58,11 @@ def test_a_websocket_passes_to_the_byte(loop: object) -> None:
 
     async def test() -> None:
         more = "X-Odd:  spaces \r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
-        async with serving(serve) as url, proxied(url) as scene, dialled(scene.url) as (reader, writer):
+        async with serving(serve) as url, proxied(url, *faults) as scene, dialled(scene.url) as (reader, writer):
             writer.write(HANDSHAKE.format(target="/ws?a=b", more=more).encode() + up[:1000])  # in the same write
             assert await head_of(reader) == SWITCHING
             writer.write(up[1000:])
-            assert await rest_of(reader) == (WORDS, "fin")
+            assert await rest_of(reader) == (b"".join(SENT[at] for at in LOOKED_AT) if faults else WORDS, "fin")
             writer.close()
             await until(lambda: len(got) == 3)
         told = HANDSHAKE.format(target="/ws?a=b", more="X-Odd:  spaces \r\n").encode()
@@ -252,6 +257,23 @@ def test_polling_and_its_upgrade() -> None:
                 await ws.gather(lambda: len(ws.of(BTC)) == 3)
             got = [payload["seq"] for payload in (*peer.of(BTC), *ws.of(BTC))]
             assert got == list(range(got[0], got[0] + 5))
+
+    run(test)
+
+
+def test_polls_are_not_harmed() -> None:
+    """And that is said, once; where there is nothing to be harmed by, it is not."""
+
+    async def test() -> None:
+        async with harmed() as scene, polling(scene) as peer:
+            await peer.join()
+            assert scene.said == []
+            scene.add("drop")
+            await peer.emit("price:subscribe", ["BTC/USDT"])
+            scene.publish(2)
+            await peer.gather(lambda: len(peer.of(BTC)) == 2)
+            assert scene.said == ["messages over long-polling pass unharmed: faults strike those of WebSockets"]
+            assert scene.firings == []
 
     run(test)
 

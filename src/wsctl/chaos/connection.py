@@ -165,6 +165,8 @@ class Connection:
             raise Gone
         self.target = head.target
         opens = head.sid == ""
+        if head.sid and head.method == "GET" and not head.is_upgrade:
+            self.proxy.polled()
         if head.method == "GET" and (opens or (head.is_upgrade and head.sid is None)):
             await self._pass_door()
         upper, request = await self._connected(head), body.of_request(head)

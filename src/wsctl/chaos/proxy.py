@@ -58,6 +58,7 @@ class Proxy:
         self.dialect = dialect
         """that raw connections speak; None: Socket.IO"""
         self._initial = faults
+        self._has_polls = False
         self._listeners: list[Listener] = [on_firing]
         self._numbers = itertools.count(1)
         self._turns = itertools.count()
@@ -180,6 +181,12 @@ class Proxy:
         self.message_faults = [one for one in faults if one.takes_messages]
 
     # Connections
+
+    def polled(self) -> None:
+        """A poll goes to its upstream: whoever asked for faults should know that they do not strike it."""
+        if self.message_faults and not self._has_polls:
+            self._has_polls = True
+            self.say("messages over long-polling pass unharmed: faults strike those of WebSockets")
 
     def number(self) -> int:
         """Of the next one that knocks at the door: plain HTTP has none, so that it does not disturb chance."""
