@@ -1,6 +1,7 @@
 """docs/scenarios.md, out of the spec models: every key, unit and metric."""
 
 from collections.abc import Collection, Iterable
+from inspect import cleandoc
 from typing import Any
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from wsctl.model.expectation import UNITS
 from wsctl.model.finding import Verdict
 from wsctl.model.metrics import METRICS, Unit
 from wsctl.scenario import spec
+from wsctl.scenario.harms import CUTTING
 from wsctl.server.options import ServeOptions
 from wsctl.spec.kinds import DurationType, admitted, alternatives, notes
 from wsctl.spec.units import write_duration
@@ -37,6 +39,10 @@ Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `
   `--out`, and a later `replay` step finds it by its name.
 - A service that replays is heard as its tape speaks; a step's own `dialect` wins. With `--url`, steps about a recorded
   feed are skipped.
+- A `chaos` service is a proxy: steps that go through it aim at it (`target`), and its faults are actions of `during`,
+  in force until the step ends. One that never struck makes the step an `error`; one that the proxy was given from the
+  start makes the scenario one, once all steps are over. `flash` is the proxy's where the step aims at a proxy, else the
+  mock feed's. `server.cpu`, `server.rss` and users' tokens are those of the first service behind it.
 - `defaults` go to every step whose command knows the option and was not given it.
 """
 
@@ -45,6 +51,7 @@ _SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("A service", spec.ServiceSpec),
     ("serve", ServeOptions),
     ("replay as a service", spec.ReplayServiceSpec),
+    ("chaos as a service", spec.ChaosServiceSpec),
     ("A step", spec.StepSpec),
     ("subscribe", spec.SubscribeSpec),
     ("ordering-check", spec.OrderingCheckSpec),
@@ -79,7 +86,8 @@ def scenario_reference(example: str) -> str:
     """The page; `example` is the YAML of a scenario."""
     parts = [_HEAD.format(example=example)]
     for title, kind in _SECTIONS:
-        parts.append(f"## {title}\n\n{kind.__doc__}\n\n{keys(kind)}")
+        parts.append(f"## {title}\n\n{cleandoc(kind.__doc__ or '')}\n\n{keys(kind)}")
+    parts.append(f"## Faults of a proxy\n\n{_faults()}")
     parts.append(f"## Bounds\n\n{_units()}")
     parts.append(f"## Metrics\n\n{metrics(METRICS)}")
     parts.append(
@@ -98,6 +106,17 @@ def keys(kind: type[Struct], without: Collection[str] = ()) -> str:
         if field.encode_name not in _LEFT_OUT and field.encode_name not in without
     ]
     return table(("key", "is", "default", "means"), rows) if rows else ""
+
+
+def _faults() -> str:
+    """Which of them clients come back from."""
+    *most, last = (f"`{name}`" for name in sorted((*CUTTING, "flash")))
+    return (
+        "Their options are those of [wsctl chaos](chaos.md), as actions of `during` and in `faults` of a service.\n"
+        f"After {', '.join(most)} and {last} clients have to come back: as actions\n"
+        "they take `within` and `hold` too, as `flash` does, and `reconnect.*` is measured\n"
+        "([how](reconnection.md))."
+    )
 
 
 def _kind(kind: mi.Type) -> str:
