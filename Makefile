@@ -76,6 +76,7 @@ bench: $(STAMP) $(NODE_MODULES) $(LOAD_PEERS) ## measure against peers in one ru
 	$(BIN)/python -m bench.forms
 	$(BIN)/python -m bench.ordering
 	$(BIN)/python -m bench.tapes
+	$(BIN)/python -m bench.chaos
 	$(BIN)/python -m bench.startup
 
 soak: $(STAMP) ## a feed under a load that comes and goes for MINUTES=10: does memory grow?
