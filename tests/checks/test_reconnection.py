@@ -117,6 +117,7 @@ def test_a_client_that_comes_back() -> None:
         "reconnect.time.p99": pytest.approx(4.3),
         "reconnect.detect.p99": pytest.approx(0.1),
         "reconnect.stale.p99": pytest.approx(4.3),
+        "reconnect.herd_peak": 1,
         "reconnect.herd_factor": pytest.approx(41.0),
     }
     funnel = check.funnel(T0 + END)

@@ -339,10 +339,7 @@ class ReconnectionCheck:
             measured |= {f"reconnect.{name}": count for name, count in _crossed(members).items()}
         if back:
             measured["reconnect.attempts"] = sum(member.way.attempts for member in back) / len(back)
-        herd = self._herd_factor()
-        if herd is not None:
-            measured["reconnect.herd_factor"] = herd
-        return measured
+        return measured | self._herd()
 
     def funnel(self, now: float) -> Funnel | None:
         """Where the clients that were cut got to; None when no fault was told of, or it cut nobody that counts."""
@@ -420,19 +417,20 @@ class ReconnectionCheck:
         if len(self._attempts) > HERD_BINS:
             del self._attempts[next(iter(self._attempts))]
 
-    def _herd_factor(self) -> float | None:
-        """Attempts in the busiest bin over those in an average one, from a fault to the last before the next.
+    def _herd(self) -> dict[str, float]:
+        """Attempts in the busiest bin, and over those in an average one, from a fault to the last before the next.
 
-        The worst of all faults; None when nobody tried.
+        The worst of all faults; nothing when nobody tried.
         """
         starts = sorted(int(fault.at / HERD_BIN) for fault in self._faults)
-        factors = []
+        peaks, factors = [], []
         for start, end in zip(starts, (*starts[1:], _NEVER), strict=True):
             bins = {number: count for number, count in self._attempts.items() if start <= number < end}
             if bins:
                 length = max(bins) - start + 1
-                factors.append(max(bins.values()) * length / sum(bins.values()))
-        return max(factors, default=None)
+                peaks.append(max(bins.values()))
+                factors.append(peaks[-1] * length / sum(bins.values()))
+        return {"reconnect.herd_peak": max(peaks), "reconnect.herd_factor": max(factors)} if peaks else {}
 
 
 def _crossed(members: Iterable[_Member]) -> dict[str, int]:

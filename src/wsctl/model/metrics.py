@@ -80,6 +80,7 @@ def _vocabulary() -> Mapping[str, Metric]:
         ("reconnect.lost", count, "messages between a channel's last before the cut and its first after it"),
         ("reconnect.replayed", count, "messages that were sent while a client was away, and came after all"),
         ("reconnect.duplicated", count, "messages that a client had before the cut, and was sent again"),
+        ("reconnect.herd_peak", count, "attempts in the busiest 100 ms"),
         ("reconnect.herd_factor", count, "attempts in the busiest 100 ms over those of an average 100 ms"),
         ("limit.evicted_oldest_first", ratio, "evictions that hit the oldest connection of their user"),
         ("limit.survivors_receiving", ratio, "connections not evicted that received after the last eviction"),
