@@ -326,13 +326,12 @@ class Player:
         link = self._link
         if link is None:
             return self._ending("cut", reason="by us")
-        if not link.upgraded and not link.ended:
-            await link.answered(deadline)
-        if not link.upgraded and link.status is not None:
-            return self._ending("answered", link.status, link=link)
+        await link.until(lambda: link.upgraded or link.answers > 0, deadline)
+        if not link.upgraded:
+            return self._ended(link) if link.status is None else self._ending("answered", link.status, link=link)
         if not may_stay and await link.until(lambda: link.close_code is not None, deadline):
             return self._ended(link)
-        if link.ended or link.close_code is not None or not link.upgraded:
+        if link.ended or link.close_code is not None:
             return self._ended(link)
         in_words = self._speaks_engineio and self.handshake is not None
         if case.ask == "session" and in_words:
