@@ -31,6 +31,8 @@ class Campaign:
         patient = [probe for probe in probes if is_patient(probe)]
         waiting = {probe.id: asyncio.create_task(self._sit_out(probe)) for probe in patient}
         try:
+            if waiting:
+                await self._let_begin()
             for probe in probes:
                 if probe.id not in waiting and self._take(await self._play(probe)):
                     return
@@ -41,6 +43,14 @@ class Campaign:
             for task in waiting.values():
                 task.cancel()
             await asyncio.gather(*waiting.values(), return_exceptions=True)
+
+    async def _let_begin(self) -> None:
+        """Until the connections of those who wait stand: what they hold is no growth that another probe made.
+
+        Connections are accepted in turn: one is let in while they dial, and one behind them.
+        """
+        for _ in range(2):
+            await self._oracle.returned(0)
 
     def _take(self, result: ProbeResult) -> bool:
         """Whether that was enough."""
