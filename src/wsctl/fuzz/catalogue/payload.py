@@ -16,6 +16,8 @@ ACCEPTED = says(r'^43[^\[]*\[\{"ok": ?true')
 ANONYMOUS = Join(auth={})
 OTHER = "wsctl-fuzz-other"
 """a user that is not the target's own"""
+TOLD = says(rf'^42[^\[]*\["(?!\w*error).*"(?:bot|user):{OTHER}')
+"""an event about that one, which is not the refusal"""
 DEEP = 100_000
 FLOOD = 3000
 """events at once; a client that trades sends a few a second"""
@@ -314,7 +316,7 @@ PROBES: tuple[Probe, ...] = (
             Case(name="all of one's own", steps=(ANONYMOUS, _emit("bot:subscribe"))),
         ),
         safe=(REFUSAL, *ENDED),
-        harmful=(ACCEPTED, says(r'^42.*"(?:bot:(?!subscribed)|balance:update|notification")')),
+        harmful=(ACCEPTED, TOLD),
     ),
     Probe(
         id="J11",
@@ -325,7 +327,7 @@ PROBES: tuple[Probe, ...] = (
         needs="socketio",
         cases=tuple(Case(name=name, steps=(Join(), *steps)) for name, steps in PRIVATE),
         safe=(REFUSAL, *ENDED),
-        harmful=(ACCEPTED, says(rf'^42.*"(?:bot:{OTHER}|user:{OTHER})')),
+        harmful=(ACCEPTED, TOLD),
     ),
     Probe(
         id="J12",

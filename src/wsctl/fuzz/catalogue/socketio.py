@@ -300,7 +300,7 @@ PROBES: tuple[Probe, ...] = (
             )
         ),
         safe=(says("^44/(?!wsctl-fuzz,)"), *ENDED),
-        harmful=(says(r"^40/(?!wsctl-fuzz,).*\{"),),
+        harmful=(says(r"^40/(?:x{9}|__proto__,|constructor,|\u0431|none,|/,)"),),
     ),
     Probe(
         id="S15",
