@@ -211,6 +211,24 @@ def test_raw_websocket(rows: Rows) -> None:
     assert result.notes == ("1 probes do not apply to clients of a raw WebSocket",)
 
 
+def test_compression_that_nobody_offered(rows: Rows) -> None:
+    """A client that does not compress cannot be attacked so; it is served instead."""
+    deflate = Answer(headers=(("Sec-WebSocket-Extensions", "permessage-deflate"),))
+    rows(row("BOMB", Case(steps=(deflate, Frame(data=data(("x", 9)), rsv=4, deflated=True)))))
+
+    async def scenario() -> FuzzResult:
+        attack = Attack()
+        url = await _socketio(attack)
+        for _ in range(3):
+            async with websockets_client.connect(url, proxy=None, ping_interval=None, compression=None) as client:
+                with pytest.raises(ConnectionClosed):
+                    await _converse(client)
+        return await attack.result()
+
+    [result] = attacked(scenario()).probes
+    assert (result.verdict.value, result.reason) == ("inconclusive", "the client does not offer to compress")
+
+
 def test_long_polling_only(rows: Rows) -> None:
     """A client that stays with long-polling is served, not attacked, and that is said."""
     rows(BIT)

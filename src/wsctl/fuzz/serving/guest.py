@@ -27,10 +27,11 @@ RESTART = 1012
 class Guest:
     """Begins unanswered: a case may have an answer of its own to the handshake."""
 
-    def __init__(self, visit: Visit, usual: Sequence[str], host: Host) -> None:
-        """`usual` is the lawful answer to its handshake."""
+    def __init__(self, visit: Visit, usual: Sequence[str], host: Host, *, compresses: bool) -> None:
+        """`usual` is the lawful answer to its handshake, in which it offered to compress or not."""
         self._visit = visit
         self._usual = usual
+        self._compresses = compresses
         self._host = host
         self._keeping: asyncio.Task[None] | None = None
         self.answered = False
@@ -78,6 +79,9 @@ class Guest:
         first = case.steps[0]
         if not isinstance(first, Answer):
             await self._settle_in(probe)
+        elif _agrees_to_compress(first) and not self._compresses:
+            await self._settle_in(probe)
+            raise Unfit("the client does not offer to compress")
         elif len(case.steps) == 1 and not first.tail:
             self._answer(first)
             self._begin()
@@ -180,3 +184,7 @@ class Guest:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
             self._keeping = None
+
+
+def _agrees_to_compress(step: Answer) -> bool:
+    return any(value.startswith("permessage-deflate") for _, value in step.headers)
