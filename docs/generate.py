@@ -9,6 +9,7 @@ os.environ.pop("WSCTL_JWT_SECRET", None)
 
 from dialect_reference import dialect_reference
 from example_tape import example_tape
+from fuzz_reference import with_catalogue
 from load_reference import load_reference
 from scenario_reference import scenario_reference
 from typer.main import get_command
@@ -45,6 +46,7 @@ def main() -> None:
         HERE / "scenarios.md": scenario_reference(EXAMPLE.read_text()).encode(),
         HERE / "load.md": load_reference().encode(),
         HERE / "dialects.md": dialect_reference().encode(),
+        HERE / "fuzz.md": with_catalogue((HERE / "fuzz.md").read_text()).encode(),
         SCENARIOS / "tapes" / "binance.jsonl": example_tape(),
     }
     for file, data in written.items():

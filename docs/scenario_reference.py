@@ -37,6 +37,8 @@ Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `
   `--out`, and a later `replay` step finds it by its name.
 - A service that replays is heard as its tape speaks; a step's own `dialect` wins. With `--url`, steps about a recorded
   feed are skipped.
+- A `fuzz` step fails where a probe or a generated case does any harm, whatever else is expected; the process of a
+  service is watched by itself. Against a `--url` that is not on this machine it takes `i_own_this_target: true`.
 - `defaults` go to every step whose command knows the option and was not given it.
 """
 
@@ -52,6 +54,7 @@ _SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("record", spec.RecordSpec),
     ("replay", spec.ReplaySpec),
     ("load", spec.LoadStepSpec),
+    ("fuzz", spec.FuzzSpec),
     ("reconnect", spec.ReconnectSpec),
     ("An action of during", spec.ActionSpec),
     ("flash", spec.FlashSpec),

@@ -16,6 +16,8 @@ from wsctl.spec.nearest import nearest
 from wsctl.spec.typed import build
 
 SUFFIXES = (".yaml", ".yml")
+ASIDE = ("load", "fuzz")
+"""folders of the shipped suite that are run by their tags only"""
 
 
 class Scenario(Struct, frozen=True):
@@ -41,15 +43,15 @@ def read_documents(paths: Sequence[Path], tags: Sequence[str] = ()) -> list[Docu
     """The files and those of the folders, in the order given; of a folder, by name. No path: the shipped suite.
 
     With tags, those that have one of them: nothing else of the others is looked at. Only so the suite has those that
-    fill a machine (scenarios/load). Raises UsageError for what is no
-    file, is empty or not YAML, and for a tag that none has.
+    fill a machine (scenarios/load) or attack their server (scenarios/fuzz). Raises UsageError for what is no file, is
+    empty or not YAML, and for a tag that none has.
     """
     return [document for document, _ in _read_all(paths, tags)]
 
 
 def _read_all(paths: Sequence[Path], tags: Sequence[str]) -> list[tuple[Document, Path]]:
     """The documents, each with the folder of its file."""
-    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths, large=bool(tags))]
+    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths, aside=bool(tags))]
     known = sorted({tag for document, _ in documents for tag in tags_of(document)})
     for tag in tags:
         if tag not in known:
@@ -94,12 +96,13 @@ def _scenarios(document: Document, folder: Path, environ: Mapping[str, str]) -> 
         yield Scenario(spec, expanded, folder)
 
 
-def _find(paths: Sequence[Path], *, large: bool) -> Iterator[tuple[Path, str]]:
-    """Files, and how messages name them. Those of the shipped suite that fill a machine are `large`."""
+def _find(paths: Sequence[Path], *, aside: bool) -> Iterator[tuple[Path, str]]:
+    """Files, and how messages name them. `aside`: those of the shipped suite, too, that stand aside."""
     if not paths:
         suite = shipped_suite()
-        for file in [*_in_folder(suite), *(_in_folder(suite / "load") if large else ())]:
-            yield file, f"scenarios/{file.relative_to(suite)}"
+        for folder in (suite, *(suite / name for name in ASIDE if aside)):
+            for file in _in_folder(folder):
+                yield file, f"scenarios/{file.relative_to(suite)}"
     for path in paths:
         try:
             found = _in_folder(path) if path.is_dir() else [path]
