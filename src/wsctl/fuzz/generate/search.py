@@ -1,18 +1,20 @@
 """Search: draws cases until one harms, and makes that one as small as it goes. Hypothesis works in a thread of its own.
 
 What it draws is played in the loop, for which its thread waits. Whatever ends it early is a BaseException: those it
-lets pass.
+lets pass. It shrinks what stands in steps well, and now and then leaves steps that do nothing: these are tried one by
+one in the end.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from wsctl.fuzz.generate.machine import Conversation
 from wsctl.fuzz.oracle import SERVER_ERROR
@@ -23,6 +25,8 @@ STEPS = 8
 """rules that a case follows"""
 ROUNDS = 5
 """searches that may end with a harm that does not come again, before there is no more searching"""
+SURE = 2
+"""times that a case harms until one believes it: a server that has to be started anew is worth not asking again"""
 
 Play = Callable[[Case], Coroutine[Any, Any, Trial]]
 
@@ -69,6 +73,8 @@ class Search:
         self._stopped = False
         self._error: Exception | None = None
         """of ours, which must not look like a harm"""
+        self._known: dict[Case, tuple[Trial, int]] = {}
+        """what came of cases since something harmed, the last time, and how often they were played"""
         self.found: dict[type[Harmed], Found] = {}
         """the latest of each kind: in the end the smallest, as Hypothesis plays that once more"""
         self.played = 0
@@ -78,17 +84,21 @@ class Search:
     async def run(self) -> None:
         """Search until something harms that does so each time; cancel it to end early."""
         for number in range(ROUNDS):
-            thread = asyncio.create_task(asyncio.to_thread(self._search, self._seed + number))
-            try:
-                await asyncio.shield(thread)
-            except asyncio.CancelledError:
-                self.stop()
-                await asyncio.wait({thread})  # it ends with the turn that is cancelled now
-                raise
-            if self._error is not None:
-                raise self._error
+            await self._in_thread(self._search, self._seed + number)
             if self._stopped or self.played >= self._cases or any(one.again for one in self.found.values()):
-                return
+                break
+        await self._in_thread(self._leave_out)
+
+    async def _in_thread(self, work: Callable[..., None], *arguments: int) -> None:
+        thread = asyncio.create_task(asyncio.to_thread(work, *arguments))
+        try:
+            await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            self.stop()
+            await asyncio.wait({thread})  # it ends with the turn that is cancelled now
+            raise
+        if self._error is not None:
+            raise self._error
 
     def stop(self) -> None:
         """Play no more."""
@@ -110,9 +120,19 @@ class Search:
             if several.split(Harmed)[1] is not None:
                 raise
 
+    def _leave_out(self) -> None:
+        """Steps that a case harms without."""
+        with suppress(Stopped):
+            for kind, found in self.found.items():
+                if found.again:
+                    for place in reversed(range(len(found.case.steps))):
+                        steps = self.found[kind].case.steps
+                        with suppress(Harmed):
+                            self._judge(structs.replace(found.case, steps=steps[:place] + steps[place + 1 :]))
+
     def _judge(self, case: Case) -> None:
         """Play a case; raises Harmed if it does harm."""
-        trial = self._played(case)
+        trial = self._result(case)
         kind = kind_of(trial)
         for found in self.found.values():
             if found.case == case and kind is None:
@@ -123,6 +143,15 @@ class Search:
             again = before is None or before.case != case or before.again
             self.found[kind] = Found(case, trial, first, again)
             raise kind
+
+    def _result(self, case: Case) -> Trial:
+        """Of playing it; where shrinking has done so already, it is known."""
+        trial, times = self._known.get(case, (None, 0))
+        if trial is None or (trial.objections and times < SURE):
+            trial = self._played(case)
+            if self.found or trial.objections:
+                self._known[case] = trial, times + 1
+        return trial
 
     def _played(self, case: Case) -> Trial:
         try:
@@ -167,4 +196,5 @@ def _settings(cases: int) -> settings:
         database=None,
         derandomize=False,
         print_blob=False,
+        report_multiple_bugs=False,
     )
