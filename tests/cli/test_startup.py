@@ -16,10 +16,13 @@ from tests.cli.program import Program, Server, environment, wsctl
 HEAVY = (
     *("rich", "socketio", "engineio", "aiohttp", "uvicorn", "starlette", "websockets", "yaml", "locust", "gevent"),
     *("jwt", "uvloop", "jmespath", "httptools", "ssl", "wsctl.server.app", "wsctl.client.sio"),
+    *("hypothesis", "psutil", "wsctl.fuzz.catalogue"),
 )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["subscribe", "--help"], ["serve", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["subscribe", "--help"], ["serve", "--help"], ["fuzz", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     """Help and version come at once: none of the heavy libraries is imported for them."""
     program = f"""

@@ -42,6 +42,7 @@ class FuzzStep:
             context.progress(progress.metrics)
 
         result = await FuzzRun(_fuzz_options(step, context), context.clock, listen).run()
+        context.measured()
         failures = () if result.generated is None else result.generated.failures
         seed = () if result.generated is None else (f"seed {result.seed}",)
         return Outcome(
@@ -49,7 +50,7 @@ class FuzzStep:
             verdict=None if result.verdict is Verdict.PASS else result.verdict,
             reason=result.reason or "; ".join(_failed(result.probes, failures)) or None,
             notes=(*map(_told, failures), *_inconclusive(result.probes), *seed, *result.notes),
-            files=tuple(Path(one.repro) for one in failures if one.repro is not None),
+            files=() if _options(step).repro else tuple(Path(one.repro) for one in failures if one.repro is not None),
         )
 
 
