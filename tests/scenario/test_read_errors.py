@@ -85,7 +85,10 @@ PROGRAM: dict[str, tuple[str, str | None]] = {
         "wsctl run --help",
     ),
     "run latency.yaml --out latin.yaml": ("cannot make the folder latin.yaml: file exists", None),
-    "schema xml": ("'xml' has no schema; expected scenario, result, load, load-result, fuzz-result", "wsctl schema --help"),
+    "schema xml": (
+        "'xml' has no schema; expected scenario, result, load, load-result, fuzz-result",
+        "wsctl schema --help",
+    ),
 }
 
 
