@@ -7,6 +7,7 @@ from msgspec import structs
 
 from wsctl.fuzz.campaign import may_stay
 from wsctl.fuzz.ending import Ending, Kind
+from wsctl.fuzz.frames import RSV1
 from wsctl.fuzz.player import KEPT, SHOWN, Ended, Unfit
 from wsctl.fuzz.probe import Probe
 from wsctl.fuzz.serving.host import Host, pongs
@@ -79,7 +80,7 @@ class Guest:
         first = case.steps[0]
         if not isinstance(first, Answer):
             await self._settle_in(probe)
-        elif _agrees_to_compress(first) and not self._compresses:
+        elif _compresses(case) and not self._compresses:
             await self._settle_in(probe)
             raise Unfit("the client does not offer to compress")
         elif len(case.steps) == 1 and not first.tail:
@@ -186,5 +187,5 @@ class Guest:
             self._keeping = None
 
 
-def _agrees_to_compress(step: Answer) -> bool:
-    return any(value.startswith("permessage-deflate") for _, value in step.headers)
+def _compresses(case: Case) -> bool:
+    return any(isinstance(step, Frame) and step.rsv & RSV1 for step in case.steps)
