@@ -130,9 +130,9 @@ def test_the_catalogue_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert (frame["group"], frame["attacks"], frame["safe"]) == ("frames", "server", ["close 1002"])
     app(["fuzz", "--list", "--serve", "--group", "socketio"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].strip() == "socketio"
-    assert all("clients" in line for line in lines if re.match(r"  S\d+C ", line))
-    assert not re.search(r"^  S\d+ ", "\n".join(lines), re.MULTILINE)
+    assert lines[0].strip() == "socketio, against clients (--serve)"
+    ids = [line.split()[0] for line in lines if re.match(r"  S\d", line)]
+    assert ids == [one["id"] for one in listed if one["group"] == "socketio" and one["attacks"] == "client"]
 
 
 def test_a_server_that_survives(feed: Server, tmp_path: Path) -> None:
