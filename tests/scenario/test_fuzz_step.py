@@ -9,13 +9,16 @@ from tests.scenario.runs import run
 from tests.scenario.suite import python_path
 from tests.scenario.texts import HEAD
 from wsctl.client.target import Target
+from wsctl.clock import SystemClock
 from wsctl.errors import UsageError
 from wsctl.fuzz.catalogue import PROBES, chosen
-from wsctl.fuzz.options import FuzzOptions
+from wsctl.fuzz.options import WAIT, FuzzOptions
 from wsctl.fuzz.repro import Repro, write
 from wsctl.fuzz.steps import Case, Join, Say, data
 from wsctl.scenario.aiming import check_aimed
 from wsctl.scenario.read import Scenario, read_scenarios, shipped_suite
+from wsctl.scenario.steps.fuzz import _fuzz_options
+from wsctl.scenario.steps.kind import Context, Files
 
 BROKEN = Path(__file__).parent / "broken"
 
@@ -54,9 +57,26 @@ def test_a_service_that_dies_of_it_has_failed(tmp_path: Path) -> None:
     assert (done.code, survives["verdict"], dies["verdict"]) == (1, "pass", "fail")
     assert survives["metrics"]["server.rss"] > 10_000_000
     assert dies["reason"].startswith("a generated case: ")
-    assert "the process is gone" in dies["reason"]  # it was watched, though nobody named it
+    assert "a connection beside it was cut" in dies["reason"]
     assert """the generated case: join, then say '42["price:subscribe",{}]'""" in dies["notes"]
     assert "dies/feed.log" in done.left
+
+
+@pytest.mark.parametrize(("pid", "wait"), [(5, 0.0), (None, WAIT)])
+def test_the_process_of_a_service_is_watched_and_not_waited_for(tmp_path: Path, pid: int | None, wait: float) -> None:
+    scenario = read(tmp_path, step("probes: F1"))
+    context = Context(
+        target=Target(url="http://127.0.0.1:1"),
+        tokens={},
+        files=Files(tmp_path, tmp_path),
+        clock=SystemClock(),
+        progress=lambda metrics: None,
+        measuring=lambda: None,
+        measured=lambda: None,
+        pid=pid,
+    )
+    options = _fuzz_options(scenario.spec.steps[0], context)
+    assert (options.pid, options.wait, options.cases) == (pid, wait, 0)
 
 
 UNSOUND = {
