@@ -1,7 +1,8 @@
-"""An echo on aiohttp, of whatever version PYTHONPATH holds. It prints its port."""
+"""An echo on aiohttp, of whatever version PYTHONPATH holds. [PORT]: it prints which."""
 
 import asyncio
 import socket
+import sys
 
 from aiohttp import WSMsgType, web
 
@@ -24,7 +25,7 @@ async def main() -> None:
     app.router.add_get("/", echo)
     runner = web.AppRunner(app)
     await runner.setup()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0))
     await web.SockSite(runner, listener).start()
     print(listener.getsockname()[1], flush=True)
     await asyncio.Event().wait()
