@@ -44,9 +44,10 @@ class Line(asyncio.Protocol):
         """whether a close was sent"""
         self._transport: asyncio.Transport | None = None
         self._reader = Reader(MAX_MESSAGE)
-        self._parts: list[bytes] = []
+        self._message = bytearray()
+        """what came of the one that is being received"""
         self._first: tuple[int, int] = (TEXT, 0)
-        """opcode and reserved bits of the message that is being received"""
+        """its opcode and reserved bits"""
         self._waiting: set[asyncio.Future[None]] = set()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -168,12 +169,11 @@ class Line(asyncio.Protocol):
 
     def _take_part(self, seen: frames.Seen) -> None:
         if seen.opcode != CONTINUATION:
-            self._parts, self._first = [], (seen.opcode, seen.rsv)
-        if sum(map(len, self._parts)) < MAX_MESSAGE:
-            self._parts.append(seen.content)
+            self._message, self._first = bytearray(), (seen.opcode, seen.rsv)
+        self._message += seen.content[: MAX_MESSAGE - len(self._message)]
         if seen.fin:
-            self._take_message(b"".join(self._parts))
-            self._parts = []
+            self._take_message(bytes(self._message))
+            self._message = bytearray()
 
     def _take_message(self, content: bytes) -> None:
         opcode, rsv = self._first
