@@ -56,7 +56,7 @@ class Line(asyncio.Protocol):
 
     async def write(self, content: bytes) -> None:
         """Write, as far as the other side takes it; nothing, once it ended or has read no more for too long."""
-        if self._transport is None or self.ended or self.stalled:
+        if self._transport is None or self._transport.is_closing() or self.stalled:
             return
         self._transport.write(content)
         try:
@@ -191,7 +191,7 @@ class Line(asyncio.Protocol):
             del self.messages[:MAX_KEPT]
 
     def _write_now(self, frame: Frame) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frames.build(frame, client=self._client))
 
     def _changed(self) -> None:

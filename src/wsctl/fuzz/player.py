@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from random import Random
 from urllib.parse import urlsplit
 
@@ -99,8 +100,9 @@ class Player:
 
     async def hold(self, steps: Steps) -> Link:
         """Do the steps and keep the connection. Raises OSError where there is none, and Unfit."""
-        for step in steps:
-            await self._do(step, ANSWER_TIMEOUT)
+        with suppress(Ended):
+            for step in steps:
+                await self._do(step, ANSWER_TIMEOUT)
         if self._link is None or not self._link.upgraded:
             raise Unfit("the target did not become a WebSocket")
         return self._link
