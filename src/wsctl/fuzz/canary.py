@@ -42,6 +42,11 @@ class Canary:
             self._pinging = asyncio.create_task(self._ping(self._link))
         self._worst = 0.0
 
+    @property
+    def lost(self) -> bool:
+        """Whether it was there, and is no more."""
+        return self._link is not None and self._is_over(self._link)
+
     async def stop(self) -> None:
         """Leave."""
         if self._pinging is not None:

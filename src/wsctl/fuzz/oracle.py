@@ -72,6 +72,11 @@ class Oracle:
         """For one more case."""
         return Player(self._target, self._tls, engineio=self._speech.engineio)
 
+    @property
+    def late(self) -> bool:
+        """Whether the canary, that was well after the latest case, has ended since."""
+        return self._canary.lost
+
     async def before(self) -> str | None:
         """Look, so that there is something to compare with. Why a well-behaved client is not let in; None: it is."""
         try:

@@ -12,6 +12,7 @@ from wsctl.fuzz.steps import Case, size
 
 DEADLINE = 3.0
 """seconds for a generated case to end, or its connection to answer"""
+LATE = "a connection beside was cut before the case began: what came before it did that, and late"
 _WORST = ("unreachable", "silent", "alive", "answered", "cut", "closed")
 """kinds of endings of cases side by side, the worst first"""
 
@@ -22,6 +23,8 @@ class Trial(Struct, frozen=True):
     ending: Ending
     harms: tuple[str, ...] = ()
     """what the oracle objects to"""
+    late: bool = False
+    """it was not played: the harm was done before it began, by the one before"""
 
     @property
     def objections(self) -> tuple[str, ...]:
@@ -43,17 +46,24 @@ class Trials:
         self.gone = False
         """the target died, and did not come back"""
 
-    async def play(self, case: Case, deadline: float, *, may_stay: bool = True) -> Trial:
-        """Play a case. Where the target died of it, it has come back in the end, or is `gone`."""
+    async def play(self, case: Case, deadline: float, *, may_stay: bool = True, patience: float = 0.0) -> Trial:
+        """Play a case, and look for harm after so many seconds of `patience`.
+
+        Where the target died of it, it has come back in the end, or is `gone`.
+        """
         if self.gone:
             return Trial(unfit("the target is gone"))
         if size(case) > self._max_bytes:
             return Trial(unfit(f"it sends {size(case):,} bytes; --max-bytes allows {self._max_bytes:,}"))
         await self._pace()
+        if self._oracle.late:
+            await self._came_back()
+            return Trial(unfit("the target was harmed before"), (LATE,), late=True)
         if (objection := await self._oracle.before()) is not None and not await self._came_back():
             return Trial(unfit(objection))
         self.played += 1
         endings = await play_at_once(self._oracle.player, case, deadline, may_stay=may_stay)
+        await asyncio.sleep(patience)
         harms = await self._oracle.after(endings)
         if harms:
             await self._came_back()

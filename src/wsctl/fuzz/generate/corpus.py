@@ -11,7 +11,7 @@ from wsctl.tape.opening import opened
 from wsctl.tape.redact import redacted
 from wsctl.wire.dialect import Dialect, Frame
 
-MOST = 500
+MOST = 90
 """messages that are kept, each of another shape"""
 FEEDS = ("ticker", "trades", "orderbook")
 SYMBOLS = ("BTC/USDT", "ETH/USDT")

@@ -47,9 +47,9 @@ class Generation:
             cases=search.played, conclusive=search.conclusive, failures=self.failures, reason=self._reason()
         )
 
-    async def _play(self, case: Case) -> Trial:
+    async def _play(self, case: Case, patience: float) -> Trial:
         assert self._trials is not None, "it runs"
-        trial = await self._trials.play(case, DEADLINE)
+        trial = await self._trials.play(case, DEADLINE, patience=patience)
         if self._trials.gone:
             self._search.stop()
         now = asyncio.get_running_loop().time()

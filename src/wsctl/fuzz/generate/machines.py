@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from wsctl.fuzz.generate import corpus, mutate
@@ -18,20 +19,20 @@ def machine_for(options: FuzzOptions) -> type[Conversation]:
     """By the target's dialect and what was recorded. Raises UsageError for tapes that cannot be read."""
     dialect = spoken(options.target.dialect)
     raw = dialect is not None and dialect.over == "websocket"
-    meant = [] if dialect is None else corpus.spoken_by(dialect, options.target)
-    meant += corpus.recorded(options.corpus, engineio=not raw)
+    spoken_by = [] if dialect is None else corpus.spoken_by(dialect, options.target)
+    meant = [group for group in (corpus.recorded(options.corpus, engineio=not raw), spoken_by) if group]
     machine: type[Conversation] = RawMachine if raw else SocketIOMachine
     return mutating(machine, meant) if meant else machine
 
 
-def mutating(machine: type[Conversation], messages: Sequence[Frame]) -> type[Conversation]:
-    """With a rule that says these, as they are or mutated."""
+def mutating(machine: type[Conversation], groups: Sequence[Sequence[Frame]]) -> type[Conversation]:
+    """With a rule that says messages of these groups, as they are or mutated."""
 
     class Mutating(machine):  # type: ignore[valid-type, misc]
         @on("websocket", "polling")
-        @rule(message=mutate.said(messages))
-        def mutate(self, message: Say) -> None:
+        @rule(messages=st.lists(mutate.said(groups), min_size=1, max_size=3))
+        def mutate(self, messages: list[Say]) -> None:
             """Say what was meant, or nearly that."""
-            self.do(message)
+            self.do(*messages)
 
     return Mutating

@@ -26,10 +26,9 @@ class Members(list[tuple[str, Any]]):
     """An object's members; a name may come twice."""
 
 
-def said(messages: Sequence[str | bytes]) -> SearchStrategy[Say]:
-    """One of these messages, up to three times mutated; the first as it is, in the end of shrinking."""
-    blocks = [messages[at : at + 90] for at in range(0, len(messages), 90)]
-    one = st.sampled_from(blocks).flatmap(st.sampled_from)
+def said(groups: Sequence[Sequence[str | bytes]]) -> SearchStrategy[Say]:
+    """A message of one of these groups, each as often as the others, up to three times mutated."""
+    one = st.sampled_from(groups).flatmap(st.sampled_from)
     return st.builds(_said, one, st.lists(mutations, max_size=3))
 
 
