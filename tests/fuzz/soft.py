@@ -6,6 +6,7 @@ event of that name, `hoard` keeps much for each fragment of a message. Without t
 
 import json
 import os
+import socket
 import socketserver
 import sys
 from base64 import b64encode
@@ -115,7 +116,11 @@ class Connection(socketserver.StreamRequestHandler):
         return content
 
     def close(self, code: int) -> None:
+        """To leave with something unread would be a reset, and the close be lost in it."""
         self.frame(8, code.to_bytes(2, "big"))
+        self.connection.shutdown(socket.SHUT_WR)
+        while self.rfile.read(65536):
+            pass
         raise Left
 
     def say(self, text: str) -> None:
