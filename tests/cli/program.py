@@ -1,5 +1,6 @@
 """wsctl as people run it: a process, its output read as it comes, waited for by what it says."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple, Self
+from unittest.mock import patch
+
+from wsctl.cli.main import main
 
 WAIT = 20.0
 """seconds until a condition that should have come true is given up"""
@@ -47,6 +52,28 @@ def wsctl(*arguments: str, cwd: Path | None = None, stdin: bytes = b"", env: Map
         command(*arguments), cwd=cwd, input=stdin, env=environment(**(env or {})), capture_output=True, timeout=WAIT
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def wsctl_here(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Result:
+    """What is said of a command line before anything is started, by wsctl in this process: a start costs far more."""
+    interrupted = signal.getsignal(signal.SIGINT)
+    with (
+        TemporaryFile("w+") as out,
+        TemporaryFile("w+") as err,
+        Path(os.devnull).open() as nothing,
+        contextlib.chdir(cwd or Path.cwd()),
+        patch.dict(os.environ, environment(**(env or {})), clear=True),
+        patch.multiple(sys, argv=["wsctl", *arguments], stdin=nothing, stdout=out, stderr=err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGINT, interrupted)
+        for stream in (out, err):
+            stream.seek(0)
+        return Result(code, out.read(), err.read())
 
 
 class _Lines:
