@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple, Self
 from unittest.mock import patch
+
+import pytest
 
 from wsctl.cli.main import main
 
@@ -47,33 +50,47 @@ def command(*arguments: str) -> list[str]:
 
 
 def wsctl(*arguments: str, cwd: Path | None = None, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Result:
-    """Run to the end."""
+    """Run to the end within this process, with streams and an environment of its own.
+
+    To start a process takes most of the time that a short command does. That it ends as `wsctl_alone` does is shown
+    in test_startup.
+    """
+    interrupted, kept = signal.getsignal(signal.SIGINT), [os.dup(number) for number in range(3)]
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write(stdin)
+        given.seek(0)
+        for number, file in enumerate((given, out, err)):
+            os.dup2(file.fileno(), number)
+        try:
+            with (
+                open(0, closefd=False) as sys_in,
+                open(1, "w", closefd=False) as sys_out,
+                open(2, "w", closefd=False) as sys_err,
+                patch.multiple(sys, argv=["wsctl", *arguments], stdin=sys_in, stdout=sys_out, stderr=sys_err),
+                patch.object(logging.root, "handlers", []),  # pytest's: a process has none
+                patch.dict(os.environ, environment(**(env or {})), clear=True),
+                contextlib.chdir(cwd or Path.cwd()),
+                pytest.raises(SystemExit) as end,
+            ):
+                main()
+        finally:
+            signal.signal(signal.SIGINT, interrupted)
+            for number, descriptor in enumerate(kept):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+        out.seek(0)
+        err.seek(0)
+        return Result(int(end.value.code or 0), out.read().decode(), err.read().decode())
+
+
+def wsctl_alone(
+    *arguments: str, cwd: Path | None = None, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> Result:
+    """Run to the end as a process, as people do."""
     done = subprocess.run(
         command(*arguments), cwd=cwd, input=stdin, env=environment(**(env or {})), capture_output=True, timeout=WAIT
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def wsctl_here(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Result:
-    """What is said of a command line before anything is started, by wsctl in this process: a start costs far more."""
-    interrupted = signal.getsignal(signal.SIGINT)
-    with (
-        TemporaryFile("w+") as out,
-        TemporaryFile("w+") as err,
-        Path(os.devnull).open() as nothing,
-        contextlib.chdir(cwd or Path.cwd()),
-        patch.dict(os.environ, environment(**(env or {})), clear=True),
-        patch.multiple(sys, argv=["wsctl", *arguments], stdin=nothing, stdout=out, stderr=err),
-    ):
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        finally:
-            signal.signal(signal.SIGINT, interrupted)
-        for stream in (out, err):
-            stream.seek(0)
-        return Result(code, out.read(), err.read())
 
 
 class _Lines:

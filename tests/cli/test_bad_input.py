@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Result, Server, wsctl, wsctl_here
+from tests.cli.program import Result, Server, wsctl
 from tests.peers.babbler import Babbler
 from tests.peers.background import Background
 
@@ -237,14 +237,14 @@ def test_options(line: str, folder: Path) -> None:
     command, message, *hint = OPTIONS[line]
     if command:
         hint = ["wsctl --help" if command == "wsctl" else f"wsctl {command} --help"]
-    check(wsctl_here(*line.split(), cwd=folder), USAGE, message, *hint)
+    check(wsctl(*line.split(), cwd=folder), USAGE, message, *hint)
 
 
 def test_unknown_feed(folder: Path) -> None:
     """A feed that wsctl.yaml does not know is told with the nearest one."""
-    result = wsctl_here("subscribe", "A", "--feed", "stagin", cwd=folder / "feeds")
+    result = wsctl("subscribe", "A", "--feed", "stagin", cwd=folder / "feeds")
     check(result, USAGE, "wsctl.yaml:1:1: no feed 'stagin'", "did you mean staging?")
-    result = wsctl_here("subscribe", "A", "--feed", "x", cwd=folder)
+    result = wsctl("subscribe", "A", "--feed", "x", cwd=folder)
     check(result, USAGE, f"--feed x: there is no wsctl.yaml in {folder}")
 
 

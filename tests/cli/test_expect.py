@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Serve
-from tests.cli.program import Program, Result, Server, wsctl, wsctl_here
+from tests.cli.program import Program, Result, Server, wsctl
 from tests.peers.background import Background
 from tests.peers.liar import Liar
 from tests.peers.stranger import Stranger
@@ -100,20 +100,20 @@ def test_so_many_messages(feed: Server) -> None:
 @pytest.mark.parametrize("command", ["subscribe", "ordering-check"])
 def test_what_makes_no_sense(command: str, text: str, message: str, hint: str | None) -> None:
     """Exit 2 before anything is connected."""
-    result = wsctl_here(command, "A", "--url", "http://127.0.0.1:1", "--expect", text)
+    result = wsctl(command, "A", "--url", "http://127.0.0.1:1", "--expect", text)
     said = f"wsctl: error: {message}\n" + (f"  hint: {hint}\n" if hint else "")
     assert (result.err, result.out, result.code) == (said, "", USAGE)
 
 
 def test_options_that_make_no_sense() -> None:
     """A silence of no length; what a recording cannot tell."""
-    result = wsctl_here("subscribe", "A", "--max-silence", "0")
+    result = wsctl("subscribe", "A", "--max-silence", "0")
     assert (result.code, result.err) == (
         USAGE,
         "wsctl: error: --max-silence is 0; expected more\n  hint: wsctl subscribe --help\n",
     )
     for expected in ("latency.p95 < 1 s", "connections.opened == 1", "silence.max < 1 s"):
-        result = wsctl_here("ordering-check", "--tape", "x", "--expect", "ordering.gaps == 0", "--expect", expected)
+        result = wsctl("ordering-check", "--tape", "x", "--expect", "ordering.gaps == 0", "--expect", expected)
         message = f"{expected.split()[0]} is not measured on a recording"
         hint = "ordering.*, messages.received, staleness.max and clock.skew.max are"
         assert (result.code, result.err) == (USAGE, f"wsctl: error: {message}\n  hint: {hint}\n")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import Serve
-from tests.cli.program import Program, Result, Server, wait_until, wsctl, wsctl_here
+from tests.cli.program import Program, Result, Server, wait_until, wsctl
 
 pytestmark = pytest.mark.timeout(120)
 """several processes, each of them to be started"""
@@ -60,7 +60,7 @@ def test_straight_from_options(target: Server, tmp_path: Path) -> None:
     )
     assert (ended.code, ended.out.splitlines()[-1]) == (0, "verdict: pass")
     result = result_of(tmp_path)
-    schema = json.loads(wsctl_here("schema", "load-result").out)
+    schema = json.loads(wsctl("schema", "load-result").out)
     jsonschema.Draft202012Validator(schema).validate(result)
     metrics = result["metrics"]
     assert (metrics["connections.asked"], metrics["connections.opened"], metrics["connections.peak"]) == (60, 60, 60)
@@ -191,7 +191,7 @@ def test_a_breach_ends_it_early(target: Server, tmp_path: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_is_exit_2(arguments: tuple[str, ...], message: str) -> None:
-    ended = wsctl_here("load", *arguments, env={"WSCTL_URL": "http://127.0.0.1:9"})
+    ended = wsctl("load", *arguments, env={"WSCTL_URL": "http://127.0.0.1:9"})
     assert ended.code == 2
     assert message in ended.err
 
@@ -414,14 +414,14 @@ def test_the_web_ui_shows_rows_of_ours(target: Server) -> None:
 
 
 def test_doctor_says_what_is_missing() -> None:
-    fine, too_many = wsctl_here("doctor", "--users", "10"), wsctl_here("doctor", "--users", "100000000")
+    fine, too_many = wsctl("doctor", "--users", "10"), wsctl("doctor", "--users", "100000000")
     assert (fine.code, fine.out.splitlines()[-1]) == (0, "10 connections: this machine can hold them")
     assert (too_many.code, too_many.out.splitlines()[-1]) == (1, "100,000,000 connections: not as it is")
     assert "ip_local_port_range" in too_many.out
 
 
 def test_doctor_counts_on_several_source_addresses_only_where_load_does() -> None:
-    elsewhere, here = (wsctl_here("doctor", "--users", "130000", *options).out for options in ((), ("--loopback",)))
+    elsewhere, here = (wsctl("doctor", "--users", "130000", *options).out for options in ((), ("--loopback",)))
     assert "not  ports" in elsewhere
     assert "one source address" in elsewhere
     assert "ok   ports" in here
@@ -429,7 +429,7 @@ def test_doctor_counts_on_several_source_addresses_only_where_load_does() -> Non
 
 
 def test_the_schema_of_profiles_takes_what_runs_and_nothing_misspelt() -> None:
-    schema = jsonschema.Draft202012Validator(json.loads(wsctl_here("schema", "load").out))
+    schema = jsonschema.Draft202012Validator(json.loads(wsctl("schema", "load").out))
     assert schema.is_valid({"users": 10, "duration": "3s", "symbols": "A/B", "journeys": [{"do": "prices"}]})
     assert schema.is_valid({"stages": [{"ramp": 10, "over": "1s"}], "expect": {"latency.p95": "< 5 ms"}})
     assert not schema.is_valid({"usres": 10})

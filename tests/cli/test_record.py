@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.cli.conftest import Serve
-from tests.cli.program import Program, Result, Server, command, environment, wait_until, wsctl, wsctl_here
+from tests.cli.program import Program, Result, Server, command, environment, wait_until, wsctl
 from tests.cli.test_table import Terminal
 from tests.peers.background import Background
 from tests.peers.liar import Liar
@@ -334,7 +334,7 @@ WRONG = {
 )
 def test_wrong_things_typed(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
     """Exit 2, one sentence, and no file left behind."""
-    result = wsctl_here("record", *arguments, cwd=tmp_path)
+    result = wsctl("record", *arguments, cwd=tmp_path)
     assert (result.code, result.out) == (2, ""), result
     assert f"wsctl: error: {sentence}" in result.err
     assert list(tmp_path.iterdir()) == []

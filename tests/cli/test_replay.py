@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as listen
 
-from tests.cli.program import WAIT, Program, Result, command, environment, wait_until, wsctl, wsctl_here
+from tests.cli.program import WAIT, Program, Result, command, environment, wait_until, wsctl
 from tests.peers.background import Background
 from tests.peers.bourse import DIALECT, tick
 from tests.tape.tapes import CAPTURES, write
@@ -305,7 +305,7 @@ def test_bad_input(tmp_path: Path) -> None:
     """One sentence each, and exit 2."""
     for arguments, message in bad(tmp_path):
         elsewhere = () if {"--print", "--to"} & set(arguments) else ("--port", "0")
-        result = wsctl_here("replay", *elsewhere, *arguments, cwd=tmp_path)
+        result = wsctl("replay", *elsewhere, *arguments, cwd=tmp_path)
         said = [line for line in result.err.splitlines() if line.startswith("wsctl: error: ")]
         assert (result.code, len(said)) == (2, 1), (arguments, result)
         assert said[0].startswith(f"wsctl: error: {message}"), arguments

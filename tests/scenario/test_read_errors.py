@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import wsctl, wsctl_here
+from tests.cli.program import wsctl
 from tests.scenario.texts import HEAD, STEP, during, expect
 from wsctl.errors import UsageError
 from wsctl.scenario.read import read_scenarios
@@ -93,7 +93,7 @@ def test_program(folder: Path) -> None:
     (folder / "metric.yaml").write_text(expect("{latency.p59: < 50 ms}"))
     (folder / "short.yaml").write_text(during("{at: 11s, pause: {}}"))
     for line, (message, hint) in PROGRAM.items():
-        result = wsctl_here(*line.split())
+        result = wsctl(*line.split())
         said = f"wsctl: error: {message}\n" + (f"  hint: {hint}\n" if hint else "")
         assert (result.err, result.out, result.code) == (said, "", USAGE), line
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from tests.cli.program import wsctl
+from tests.cli.program import wsctl, wsctl_alone
 from tests.scenario.runs import Done, run
 
 PASSED, FINDINGS = 0, 1
@@ -140,7 +140,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Futu
     """All of them, a few at a time: most of a run is waiting."""
     with ThreadPoolExecutor(4) as pool:
         yield {
-            name: pool.submit(run, tmp_path_factory.mktemp("run"), text, *arguments)
+            name: pool.submit(run, tmp_path_factory.mktemp("run"), text, *arguments, by=wsctl_alone)
             for name, (text, arguments) in SCENARIOS.items()
         }
 
