@@ -88,7 +88,7 @@ def wsctl_alone(
 ) -> Result:
     """Run to the end as a process, as people do."""
     done = subprocess.run(
-        command(*arguments), cwd=cwd, input=stdin, env=environment(**(env or {})), capture_output=True, timeout=WAIT
+        command(*arguments), cwd=cwd, input=stdin, env=environment(**(env or {})), capture_output=True, timeout=2 * WAIT
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -101,7 +101,7 @@ def test_channels_and_events(feed: Server) -> None:
 
 def test_partly_unknown_symbols_are_told(feed: Server) -> None:
     """Known symbols are watched, the unknown one is named on stderr."""
-    result = wsctl("subscribe", "BTC/USDT", "NO/SUCH", "--url", feed.url, "--count", "2")
+    result = wsctl("subscribe", "BTC/USDT", "NO/SUCH", "--url", feed.url, "--count", "10")
     assert result.code == 0
     assert result.err.startswith("unknown symbol 'NO/SUCH'; served are BTC/USDT, ETH/USDT\n")
 

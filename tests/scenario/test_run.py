@@ -138,7 +138,7 @@ SCENARIOS: dict[str, tuple[str, tuple[str, ...]]] = {
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Done]]]:
     """All of them, a few at a time: most of a run is waiting."""
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         yield {
             name: pool.submit(run, tmp_path_factory.mktemp("run"), text, *arguments, by=wsctl_alone)
             for name, (text, arguments) in SCENARIOS.items()
