@@ -119,10 +119,12 @@ def swap() -> None:
 
 @a_break
 def fall() -> None:
-    """Count from 1 again, once, without another epoch."""
+    """Count from 1 again, once, without another epoch: numbers heard twice since would be duplicates."""
+    fallen: set[Any] = set()
 
     def around(publish: Any, channel: Any) -> None:
-        if channel.seq == 2 * EVERY:
+        if channel.seq == 2 * EVERY and channel not in fallen:
+            fallen.add(channel)
             channel.seq = 0
         publish()
 
