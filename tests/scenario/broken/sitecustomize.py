@@ -119,12 +119,10 @@ def swap() -> None:
 
 @a_break
 def fall() -> None:
-    """Count from 1 again, once, without another epoch: numbers heard twice since would be duplicates."""
-    fallen: set[Any] = set()
+    """Count from 1 again, over and over, without another epoch."""
 
     def around(publish: Any, channel: Any) -> None:
-        if channel.seq == 2 * EVERY and channel not in fallen:
-            fallen.add(channel)
+        if channel.seq == 2 * EVERY:
             channel.seq = 0
         publish()
 
