@@ -12,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 from tests.server.served import feed, run, until
-from tests.swarm.swarms import Watched, options
+from tests.swarm.swarms import WAIT, Watched, options
 
 from wsctl.client.target import Target
 from wsctl.errors import WsctlError
@@ -30,7 +30,7 @@ def test_stop_ends_it_at_once() -> None:
             watched = Watched(swarm)
             await watched.measuring()
             await swarm.stop()
-            async with asyncio.timeout(1.5):
+            async with asyncio.timeout(WAIT):  # a third of its duration
                 done = await watched.end()
             assert done.metrics["connections.receiving"] == 200
             assert watched.reports.count("Settled") == 1
