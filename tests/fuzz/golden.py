@@ -37,6 +37,9 @@ class _Transport:
     def __init__(self, heard: Callable[[bytes], None]) -> None:
         self.write = heard
 
+    def is_closing(self) -> bool:
+        return False
+
     def close(self) -> None:
         pass
 
