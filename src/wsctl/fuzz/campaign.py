@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from wsctl.fuzz import sketch
 from wsctl.fuzz.ending import Ending
 from wsctl.fuzz.oracle import Oracle
 from wsctl.fuzz.probe import Probe, Verdict, judge
 from wsctl.fuzz.result import ProbeResult
 from wsctl.fuzz.steps import Case
-from wsctl.fuzz.trial import Trial, Trials, play_at_once, worst
+from wsctl.fuzz.trial import Trial, Trials, play_at_once, unfit, worst
 
+PATIENCE = 1.0
+"""seconds until harm is looked for, once some came late"""
 PATIENT = 15.0
 """seconds: probes with longer deadlines only wait, and do so beside the others"""
 _ORDER = list(Verdict)
@@ -25,6 +29,8 @@ class Campaign:
         self._tell = tell
         self._fail_fast = fail_fast
         self.results: list[ProbeResult] = []
+        self._before: tuple[Probe, Case] | None = None
+        """that was played last"""
 
     async def run(self, probes: Sequence[Probe]) -> None:
         """Play them all; with `fail_fast` until one fails."""
@@ -36,9 +42,7 @@ class Campaign:
             for probe in probes:
                 if probe.id not in waiting and self._take(await self._play(probe)):
                     return
-            for task in waiting.values():
-                if self._take(await task):
-                    return
+            await self._take_patient([await task for task in waiting.values()])
         finally:
             for task in waiting.values():
                 task.cancel()
@@ -59,24 +63,52 @@ class Campaign:
         return self._fail_fast and result.verdict is Verdict.FAILED
 
     async def _play(self, probe: Probe) -> ProbeResult:
-        results = []
+        results: list[ProbeResult] = []
         for case in probe.cases:
             trial = await self._trials.play(case, probe.deadline, may_stay=may_stay(probe))
+            if trial.late:
+                await self._ask_the_one_before(probe, results)
+                trial = await self._trials.play(case, probe.deadline, may_stay=may_stay(probe))
+            self._before = (probe, case)
             results.append(result_of(probe, case, trial))
         return worst_of(results)
 
+    async def _ask_the_one_before(self, probe: Probe, results: list[ProbeResult]) -> None:
+        """Harm was done after a case had been judged: play it again, with more patience, and judge it anew."""
+        if self._before is None:
+            return
+        suspect, case = self._before
+        trial = await self._trials.play(case, suspect.deadline, may_stay=may_stay(suspect), patience=PATIENCE)
+        if not trial.harms or trial.late:
+            return
+        result = result_of(suspect, case, trial)
+        if suspect is probe:
+            results.append(result)
+            return
+        self.results = [result if one.id == suspect.id else one for one in self.results]
+        self._tell(result)
+
+    async def _take_patient(self, results: Sequence[ProbeResult]) -> None:
+        """Those that waited: harm that is seen now was done by one of them."""
+        harms = () if not results or self._trials.gone else await self._oracle.after(())
+        if harms and len(results) > 1:
+            harms = (*harms, f"done by one of {', '.join(one.id for one in results)}: play them one by one")
+        for result in results:
+            self._take(structs.replace(result, verdict=Verdict.FAILED, harms=harms) if harms else result)
+
     async def _sit_out(self, probe: Probe) -> ProbeResult:
         """As `_play`, without looking for harm: others may be doing that meanwhile."""
-        cases = [
-            play_at_once(self._oracle.player, case, probe.deadline, may_stay=may_stay(probe)) for case in probe.cases
-        ]
-        results = []
-        for case, endings in zip(probe.cases, await asyncio.gather(*cases), strict=True):
-            ending = (
-                worst(endings) if not self._trials.gone else Ending(kind="silent", unfit="the target died meanwhile")
-            )
-            results.append(result_of(probe, case, Trial(ending)))
-        return worst_of(results)
+        endings = await asyncio.gather(*(self._wait_out(probe, case) for case in probe.cases))
+        return worst_of(
+            [result_of(probe, case, Trial(ending)) for case, ending in zip(probe.cases, endings, strict=True)]
+        )
+
+    async def _wait_out(self, probe: Probe, case: Case) -> Ending:
+        if (refusal := await self._trials.admit(case)) is not None:
+            return unfit(refusal)
+        self._trials.played += 1
+        endings = await play_at_once(self._oracle.player, case, probe.deadline, may_stay=may_stay(probe))
+        return unfit("the target died meanwhile") if self._trials.gone else worst(endings)
 
 
 def worst_of(results: Sequence[ProbeResult]) -> ProbeResult:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from wsctl.checks.latency import Histogram
 from wsctl.client.target import Target
 from wsctl.errors import Unreachable
-from wsctl.fuzz.canary import Canary
+from wsctl.fuzz.canary import CLOSED, Canary
 from wsctl.fuzz.ending import Ending
 from wsctl.fuzz.player import Player, Unfit
 from wsctl.fuzz.probe import is_server_error
@@ -97,6 +97,14 @@ class Oracle:
         if self._watch is not None:
             harms += await self._watch.objections()
         return tuple(dict.fromkeys(harms))
+
+    def is_doubtful(self, harms: tuple[str, ...]) -> bool:
+        """Whether all the harm is that the canary was closed in order: it may have been its time."""
+        return len(harms) == 1 and harms[0].startswith(CLOSED) and self._canary.closed_in_order
+
+    async def drift(self) -> tuple[str, ...]:
+        """What a watched process has taken since the beginning, and keeps."""
+        return () if self._watch is None else tuple(await self._watch.drift())
 
     async def returned(self, within: float) -> bool:
         """Whether a newcomer is let in again, in time: somebody may start a server anew that died."""
