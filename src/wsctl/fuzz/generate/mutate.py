@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from wsctl.fuzz.generate.values import KEYS, SCALARS, bits, octets
+from wsctl.fuzz.generate.values import KEYS, SCALARS, octets
 from wsctl.fuzz.steps import Say, data
 
 Mutation = Callable[[bytes], bytes]
 
-places = st.tuples(bits, bits, bits).map(lambda digits: digits[0] << 8 | digits[1] << 4 | digits[2])
+places = st.integers(0, 4095)
 """where in a message; beyond its end it begins anew"""
 
 
@@ -54,9 +54,7 @@ def flip(at: int, bit: int) -> Mutation:
 
     def change(content: bytes) -> bytes:
         place = at % max(1, len(content))
-        return (
-            content[:place] + bytes(byte ^ 1 << bit % 8 for byte in content[place : place + 1]) + content[place + 1 :]
-        )
+        return content[:place] + bytes(byte ^ 1 << bit for byte in content[place : place + 1]) + content[place + 1 :]
 
     return change
 
@@ -208,8 +206,8 @@ mutations: SearchStrategy[Mutation] = st.one_of(
     st.builds(rename, places, st.sampled_from(KEYS)),
     st.builds(repeat, places, st.sampled_from(SCALARS)),
     st.builds(swap, places, places),
-    st.builds(flip, places, bits),
+    st.builds(flip, places, st.integers(0, 7)),
     st.builds(cut, places),
-    st.builds(double, places, bits),
+    st.builds(double, places, st.integers(0, 15)),
     st.builds(insert, places, octets),
 )

@@ -21,7 +21,7 @@ ENGINEIO = (
 )
 """packets that are no messages, or that no client sends"""
 
-names = st.sampled_from((*map(json.dumps, values.EVENTS[:12] * 4), *values.NAMES))
+names = st.sampled_from((*map(json.dumps, values.EVENTS[:12] * 5), *values.NAMES))
 subscribing = st.sampled_from((*("price:subscribe",) * 4, *values.EVENTS[2:10]))
 """names of events, the platform's and one of many tutorials'"""
 identifiers = st.sampled_from((*("",) * 8, *values.IDENTIFIERS))

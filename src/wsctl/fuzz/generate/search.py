@@ -22,7 +22,7 @@ from wsctl.fuzz.oracle import SERVER_ERROR
 from wsctl.fuzz.steps import Case
 from wsctl.fuzz.trial import Trial
 
-STEPS = 8
+STEPS = 6
 """rules that a case follows"""
 ROUNDS = 5
 """searches that may end with a harm that does not come again, before there is no more searching"""
