@@ -69,7 +69,7 @@ def test_what_cannot_be_played_is_told(tmp_path: Path, content: str, said: str) 
 
 
 def test_a_file_that_is_not_there_or_of_another_dialect_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot read .*: No such file or directory"):
+    with pytest.raises(UsageError, match=r"cannot read .*: no such file or directory"):
         read(tmp_path / "none.json")
     path = tmp_path / "case.json"
     path.write_text(json.dumps(GOOD))

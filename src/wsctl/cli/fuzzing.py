@@ -95,9 +95,14 @@ async def _follow(
         make_folder(reports.out)
     stop = _Stop(run)
     with on_signals(stop, lambda: stop.called):
-        async with _showing(clock) as show:
-            shows.append(show)
-            result = judged(await run.run(), reports.expected)
+        try:
+            async with _showing(clock) as show:
+                shows.append(show)
+                result = judged(await run.run(), reports.expected)
+        except Exception:
+            if run.partial is not None:
+                _report(judged(run.partial, reports.expected), reports)
+            raise
         _report(result, reports)
     return _exit_code(result)
 
