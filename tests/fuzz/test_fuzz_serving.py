@@ -208,7 +208,7 @@ def test_raw_websocket(rows: Rows) -> None:
     result = attacked(scenario())
     assert heard == ['{"result":null,"id":7}']
     assert verdicts(result) == {"BIT": "passed", "NO-ACCEPT": "passed"}
-    assert result.notes == ("1 probes do not apply to clients of a raw WebSocket",)
+    assert result.notes == ("1 probe does not apply to clients of a raw WebSocket",)
 
 
 def test_compression_that_nobody_offered(rows: Rows) -> None:
@@ -290,7 +290,7 @@ def test_stops_at_the_first_failure(rows: Rows) -> None:
 
     result = attacked(scenario())
     assert verdicts(result) == {"MUST-END": "failed"}
-    assert "1 probes were not played: stopped at a failure" in result.notes
+    assert "1 probe was not played: stopped at a failure" in result.notes
 
 
 def test_loopback_only() -> None:

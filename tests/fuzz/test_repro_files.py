@@ -35,6 +35,10 @@ GOOD: dict[str, Any] = {
 }
 
 
+def case(*steps: dict[str, Any], **more: Any) -> str:
+    return json.dumps({**GOOD, "case": {"steps": steps or [{"do": "join"}], **more}})
+
+
 def test_what_is_written_is_read_again_without_secrets(tmp_path: Path) -> None:
     target = Target(
         url="http://127.0.0.1:1/?key=secret1", token="secret2", auth={"a": "secret3"}, headers=(("X", "secret4"),)
@@ -57,6 +61,14 @@ def test_what_is_written_is_read_again_without_secrets(tmp_path: Path) -> None:
         (json.dumps({**GOOD, "case": {"steps": [{"do": "dance"}]}}), "'dance' - at `$.case.steps[0].do`"),
         (json.dumps({**GOOD, "case": {"steps": [{"do": "say"}]}}), "missing required field `data`"),
         (json.dumps({**GOOD, "case": {}}), "missing required field `steps`"),
+        (case(steps=[]), "expected `array` of length >= 1 - at `$.case.steps`"),
+        (case(at_once=0), "expected `int` >= 1 - at `$.case.at_once`"),
+        (case({"do": "frame", "times": 0}), "expected `int` >= 1 - at `$.case.steps[0].times`"),
+        (case({"do": "frame", "length": -1}), "a frame's length is -1; expected 0 to 2^64 - 1"),
+        (case({"do": "frame", "length": 2**64}), "; expected 0 to 2^64 - 1"),
+        (case({"do": "frame", "opcode": 16}), "expected `int` <= 15"),
+        (case({"do": "wait", "seconds": 1e9}), "expected `float` <= 3600.0"),
+        (case({"do": "request", "times": 400}, at_once=10), "a case makes 4,010 connections; expected 1,000 at most"),
     ],
 )
 def test_what_cannot_be_played_is_told(tmp_path: Path, content: str, said: str) -> None:
