@@ -107,6 +107,16 @@ UNSOUND = {
     ),
     "probe": ((HERE, "--probe", "F99"), "no probe 'F99'", None),
     "metric": ((HERE, "--expect", "latency.p95 < 50 ms"), "latency.p95 is not measured by fuzzing", None),
+    "cases": (
+        (HERE, "--cases", "0", "--expect", "fuzz.failures == 0"),
+        "fuzz.failures is not measured by this fuzzing",
+        None,
+    ),
+    "canary": (
+        ("--serve", "--port", "0", "--expect", "canary.time.p95 < 1 s"),
+        "canary.time.p95 is not measured by this fuzzing",
+        None,
+    ),
     "listed": (("--list", "--probe", "Q1"), "no probe 'Q1'", None),
 }
 

@@ -19,7 +19,7 @@ from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode
 from wsctl.fuzz.catalogue import chosen
 from wsctl.fuzz.events import Event, Listener, Listening
-from wsctl.fuzz.expected import check_measured, judged
+from wsctl.fuzz.expected import check_measured, judged, measured, measured_of_clients
 from wsctl.fuzz.options import FuzzOptions, ServeFuzzOptions
 from wsctl.fuzz.result import FuzzResult
 from wsctl.fuzz.run import FuzzRun
@@ -64,11 +64,13 @@ async def fuzz_target(options: FuzzOptions, reports: Reports) -> ExitCode:
 
     Raises UsageError for what makes no sense, and Unreachable for a target that is not there to begin with.
     """
+    check_measured(reports.expected, measured(cases=options.cases > 0 or options.repro is not None))
     return await _follow(lambda clock, tell: FuzzRun(options, clock, tell), reports)
 
 
 async def fuzz_clients(options: ServeFuzzOptions, reports: Reports, ready_file: Path | None) -> ExitCode:
     """Attack clients that connect, show and write. Raises UsageError for what makes no sense, a port that is taken."""
+    check_measured(reports.expected, measured_of_clients())
     with ExitStack() as stack:
 
         def announce(event: Event) -> None:
@@ -82,7 +84,6 @@ async def _follow(
     make: Callable[[Clock, Listener], FuzzRun | FuzzServer], reports: Reports, *more: Listener
 ) -> ExitCode:
     """From beginning to end, and its reports."""
-    check_measured(reports.expected)
     shows = list(more)
 
     def tell(event: Event) -> None:

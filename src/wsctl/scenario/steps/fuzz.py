@@ -7,7 +7,7 @@ from random import SystemRandom
 
 from wsctl.fuzz import sketch
 from wsctl.fuzz.events import Event, Planned
-from wsctl.fuzz.expected import MEASURED, OF_CASES
+from wsctl.fuzz.expected import measured
 from wsctl.fuzz.options import WAIT, FuzzOptions, cases_meant
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.progress import Progress
@@ -22,8 +22,8 @@ class FuzzStep:
 
     def measures(self, step: StepSpec) -> frozenset[str]:
         """What came of probes and cases, and how the connection beside them fared."""
-        measured = MEASURED | {"server.cpu", "server.rss"}
-        return measured if _cases(step) or _options(step).repro is not None else measured - OF_CASES
+        cases = bool(_cases(step)) or _options(step).repro is not None
+        return measured(cases=cases) | {"server.cpu", "server.rss"}
 
     def seconds(self, step: StepSpec) -> float | None:
         """Nobody knows: that is the target's doing."""
