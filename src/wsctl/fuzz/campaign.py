@@ -1,6 +1,7 @@
 """Campaign: the catalogue's probes, one after another, and what to make of each."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from msgspec import structs
@@ -15,6 +16,8 @@ from wsctl.fuzz.trial import Trial, Trials, play_at_once, unfit, worst
 
 PATIENCE = 1.0
 """seconds until harm is looked for, once some came late"""
+SUSPECTS = 3
+"""cases that may have done what is seen later"""
 PATIENT = 15.0
 """seconds: probes with longer deadlines only wait, and do so beside the others"""
 _ORDER = list(Verdict)
@@ -29,8 +32,8 @@ class Campaign:
         self._tell = tell
         self._fail_fast = fail_fast
         self.results: list[ProbeResult] = []
-        self._before: tuple[Probe, Case] | None = None
-        """that was played last"""
+        self._recent: deque[tuple[Probe, Case]] = deque(maxlen=SUSPECTS)
+        """that were played last"""
 
     async def run(self, probes: Sequence[Probe]) -> None:
         """Play them all; with `fail_fast` until one fails."""
@@ -66,31 +69,45 @@ class Campaign:
         results: list[ProbeResult] = []
         for case in probe.cases:
             trial = await self._trials.play(case, probe.deadline, may_stay=may_stay(probe))
-            if trial.late:
-                await self._ask_the_one_before(probe, results)
-                trial = await self._trials.play(case, probe.deadline, may_stay=may_stay(probe))
-            self._before = (probe, case)
+            if trial.harms and not self._trials.gone:
+                trial = await self._attribute(probe, case, trial, results)
+            self._recent.append((probe, case))
             results.append(result_of(probe, case, trial))
         return worst_of(results)
 
-    async def _ask_the_one_before(self, probe: Probe, results: list[ProbeResult]) -> None:
-        """Harm was done after a case had been judged: play it again, with more patience, and judge it anew."""
-        if self._before is None:
-            return
-        suspect, case = self._before
-        trial = await self._trials.play(case, suspect.deadline, may_stay=may_stay(suspect), patience=PATIENCE)
-        if not trial.harms or trial.late:
-            return
-        result = result_of(suspect, case, trial)
-        if suspect is probe:
-            results.append(result)
-            return
+    async def _attribute(self, probe: Probe, case: Case, trial: Trial, results: list[ProbeResult]) -> Trial:
+        """Harm may show later than the case that did it was judged: play this one again, and then those before it."""
+        again = trial if trial.late else await self._again(probe, case)
+        if again.harms and not again.late:
+            return again
+        for suspect, its_case in reversed(self._recent):
+            blamed = await self._again(suspect, its_case)
+            if blamed.harms and not blamed.late:
+                if suspect is probe:
+                    results.append(result_of(suspect, its_case, blamed))
+                else:
+                    self._blame(suspect, result_of(suspect, its_case, blamed))
+                return await self._again(probe, case)
+        if trial.late:
+            return await self._again(probe, case)
+        return structs.replace(trial, harms=(*trial.harms, "not again when it was played again"))
+
+    async def _again(self, probe: Probe, case: Case) -> Trial:
+        return await self._trials.play(case, probe.deadline, may_stay=may_stay(probe), patience=PATIENCE)
+
+    def _blame(self, suspect: Probe, result: ProbeResult) -> None:
+        """Put a failure in the place of what was made of a probe before."""
         self.results = [result if one.id == suspect.id else one for one in self.results]
         self._tell(result)
 
     async def _take_patient(self, results: Sequence[ProbeResult]) -> None:
-        """Those that waited: harm that is seen now was done by one of them."""
-        harms = () if not results or self._trials.gone else await self._oracle.after(())
+        """Those that waited, and a last look: harm that is seen now was done by one of them, or by who came last."""
+        await asyncio.sleep(PATIENCE)
+        harms = () if self._trials.gone else await self._oracle.after(())
+        if harms and not results and self._recent:
+            suspect, case = self._recent[-1]
+            last = Trial(unfit("it was judged before"), (*harms, "seen after all was played"))
+            self._blame(suspect, result_of(suspect, case, last))
         if harms and len(results) > 1:
             harms = (*harms, f"done by one of {', '.join(one.id for one in results)}: play them one by one")
         for result in results:

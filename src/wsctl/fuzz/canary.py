@@ -78,10 +78,10 @@ class Canary:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._max_stall + EVERY), self._turn:
                 answered = await self._ask(link) and (not self._in_words or await self._ask_in_words(link))
+        if link.close_code is not None:
+            return f"{CLOSED} {link.close_code}"
         if self._is_over(link):
-            return "a connection beside it was cut" if link.close_code is None else f"{CLOSED} {link.close_code}"
-        if any(_is_dismissal(one) for one in link.messages):
-            return "a connection beside it was thrown out of its namespace"
+            return f"a connection beside it was {'cut' if link.ended else 'thrown out of its namespace'}"
         if not answered or self._worst > self._max_stall:
             return f"a connection beside it waited {max(self._worst, self._max_stall):.1f} s for an answer"
         return None
@@ -123,7 +123,7 @@ class Canary:
 
     @staticmethod
     def _is_over(link: Link) -> bool:
-        return link.ended or link.close_code is not None
+        return link.ended or link.close_code is not None or any(map(_is_dismissal, link.messages))
 
 
 def _is_dismissal(message: str | bytes) -> bool:
