@@ -10,7 +10,7 @@ from wsctl.fuzz.oracle import Oracle
 from wsctl.fuzz.player import Player
 from wsctl.fuzz.steps import Case, size
 
-DEADLINE = 3.0
+DEADLINE = 2.0
 """seconds for a generated case to end, or its connection to answer"""
 LATE = "a connection beside was cut before the case began: what came before it did that, and late"
 _WORST = ("unreachable", "silent", "alive", "answered", "cut", "closed")
