@@ -66,7 +66,7 @@ PEERS = (
     Peer(name="websockets", program="websockets_server.py", packages=("websockets",), raw=True),
     Peer(name="picows", program="picows_server.py", packages=("picows",), raw=True),
     Peer(name="ws", program="ws_server.cjs", packages=("ws",), raw=True),
-    Peer(name="wsctl serve", program="wsctl_server.py", packages=()),
+    Peer(name="wsctl serve --compress", program="wsctl_server.py", packages=()),
 )
 
 

@@ -1,4 +1,4 @@
-"""What `wsctl serve` runs. [PORT]: it prints which."""
+"""What `wsctl serve --compress` runs. [PORT]: it prints which."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from wsctl.server.options import ServeOptions
 
 async def main(port: int) -> None:
     """Serve until killed."""
-    async with MockFeed(ServeOptions(port=port)) as feed:
+    async with MockFeed(ServeOptions(port=port, compress=True)) as feed:
         print(feed.url.rpartition(":")[2], flush=True)
         await asyncio.Event().wait()
 
