@@ -13,6 +13,8 @@ Headers = tuple[tuple[str, str], ...]
 
 MAX_CONNECTIONS = 1000
 """of one case"""
+FRAME_HEAD = 6
+"""bytes of a frame's head, at least: a client's"""
 Times = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 
@@ -220,19 +222,32 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def size(case: Case) -> int:
-    """Bytes of content that it sends."""
+    """Bytes that it sends, those aside that every client of the target sends."""
     return case.at_once * sum(_size(step) for step in case.steps)
 
 
 def _size(step: Step) -> int:
     match step:
-        case Request(body=content, times=times):
-            return times * sum(length(run) for run in content or ())
-        case Raw(data=content, times=times) | Frame(data=content, times=times) | Say(data=content, times=times):
-            return times * sum(length(run) for run in content)
-        case Upgrade(tail=content):
-            return sum(length(run) for run in content)
+        case Request(times=times, body=content):
+            line = len(step.method) + len(step.path or "") + len(step.query)
+            return times * (line + _headers(step.headers) + _content(content or ()))
+        case Raw(data=content, times=times) | Say(data=content, times=times):
+            return times * _content(content)
+        case Frame(data=content, times=times):
+            return times * (FRAME_HEAD + _content(content))
+        case Upgrade(query=query):
+            return len(query or "") + _headers(step.headers) + _content(step.tail)
+        case Answer(headers=headers, tail=content):
+            return _headers(headers) + _content(content)
     return 0
+
+
+def _headers(headers: Headers) -> int:
+    return sum(len(f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")) for name, value in headers)
+
+
+def _content(content: Data) -> int:
+    return sum(map(length, content))
 
 
 def length(run: Run) -> int:
