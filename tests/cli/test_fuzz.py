@@ -61,7 +61,14 @@ def test_who_names_a_probe_wants_nothing_generated(
 def test_how_to_play_it_again_means_the_same_target_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     given = ("--command", "serve it", "--token", "secret", "--namespace", "/a", "--probe", "F1", "--seed", "7")
     _, reports = made(monkeypatch, f"{HERE}/?key=secret", *given)
-    assert reports.command == f"wsctl fuzz {HERE}/ --command 'serve it' --namespace /a"
+    assert reports.command == f"wsctl fuzz {HERE}/ --command 'serve it' --namespace /a --token …"
+    given = ("--pid", "7", "--max-stall", "500ms", "--insecure", "--transport", "polling", "--path", "/a b/")
+    secret = ("--header", "A: secret", "--header", "B: secret", "--auth", '{"key":"secret"}')
+    _, reports = made(monkeypatch, HERE, *given, *secret, "--dialect", "socketio")
+    assert reports.command == (
+        f"wsctl fuzz {HERE} --pid 7 --max-stall 0.5s --dialect socketio --path '/a b/' --auth … --header … --header … "
+        "--transport polling --insecure"
+    )
     options, reports = made(monkeypatch, "--serve", "--port", "5", "--client-pid", "1")
     assert isinstance(options, ServeFuzzOptions)
     assert (options.port, options.client_pid, reports.command) == (5, 1, "wsctl fuzz --serve --port 5")

@@ -59,7 +59,7 @@ PLANNED = Planned(target="http://127.0.0.1:3000", seed=7, probes=3, cases=200, p
 
 def table(result: FuzzResult, width: int = 120) -> list[str]:
     console = Console(width=width, file=StringIO(), record=True)
-    console.print(FuzzTable(result, "wsctl fuzz http://127.0.0.1:3000"))
+    console.print(FuzzTable(result, "wsctl fuzz http://127.0.0.1:3000"), crop=False)
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
@@ -84,7 +84,7 @@ def test_the_calm_first_and_what_failed_last() -> None:
         "                   cut without a close; shrunk from 9 steps; it did not harm each time",
         "                   a fresh connection was not accepted",
         "                   the process is gone",
-        "                   again: wsctl fuzz http://127.0.0.1:3000 --repro 'my files/wsctl-fuzz-1.json'",
+        "again: wsctl fuzz http://127.0.0.1:3000 --repro 'my files/wsctl-fuzz-1.json'",
         "",
         "target: http://127.0.0.1:3000  seed: 7  1 m 1 s",
         "4 probes: 1 passed, 1 inconclusive, 1 non-strict, 1 failed",
@@ -101,6 +101,12 @@ def test_a_narrow_terminal_has_a_line_for_each_that_passed() -> None:
     long = replace(PASSED, title="a title that is longer than any terminal of this width has columns for")
     lines = table(replace(RESULT, probes=(long, long), generated=None), 60)
     assert lines[:2] == ["passed  F1  a title that is longer than a…  closed with 1002"] * 2
+
+
+def test_commands_to_be_copied_are_on_one_line() -> None:
+    lines = table(RESULT, 40)
+    assert "again: wsctl fuzz http://127.0.0.1:3000 --probe F4" in lines
+    assert "again: wsctl fuzz http://127.0.0.1:3000 --repro 'my files/wsctl-fuzz-1.json'" in lines
 
 
 def test_no_verdict_says_that_anything_is_secure() -> None:
