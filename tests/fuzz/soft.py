@@ -1,7 +1,7 @@
 """A small Socket.IO server with soft spots, named one by one: `python -I -S soft.py [SPOT …]`. It prints its port.
 
 `rsv` takes reserved bits, `mask` takes what is not masked, `mute` never answers a POST of octets, `error` dies of an
-event of that name, `hoard` keeps much for each fragment of a message. Without them it does what is right.
+event of that name, `kick` throws everybody else out for it, `hoard` keeps much for each fragment of a message. Without them it does what is right.
 """
 
 import json
@@ -14,13 +14,16 @@ from hashlib import sha1
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 OPEN = '0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
-SPOTS = ("rsv", "mask", "mute", "error", "hoard")
+SPOTS = ("rsv", "mask", "mute", "error", "kick", "hoard")
 MAX_PARTS = 1000
 """of a message"""
 
 
 class Left(Exception):
     """The client is gone, or has to go."""
+
+
+joined: "set[Connection]" = set()
 
 
 class Connection(socketserver.StreamRequestHandler):
@@ -42,7 +45,7 @@ class Connection(socketserver.StreamRequestHandler):
             else:
                 self.answer("200 OK", "ok")
         except (Left, OSError):
-            pass
+            joined.discard(self)
 
     # HTTP
 
@@ -105,9 +108,13 @@ class Connection(socketserver.StreamRequestHandler):
         if packet.startswith("40/"):
             self.say("44" + packet[2:].split(",")[0] + ',{"message":"Invalid namespace"}')
         elif packet.startswith("40"):
+            joined.add(self)
             self.say('40{"sid":"t"}')
-        elif packet.startswith("42") and json.loads(packet[2:])[0] == "error" and "error" in SOFT:
-            os._exit(3)
+        elif packet.startswith("42") and json.loads(packet[2:])[0] == "error":
+            if "error" in SOFT:
+                os._exit(3)
+            for other in joined - {self} if "kick" in SOFT else ():
+                other.say("41")
 
     def read(self, size: int) -> bytes:
         content = self.rfile.read(size)

@@ -29,7 +29,7 @@ def test_a_connection_that_is_cut_between_two_cases_is_not_overlooked() -> None:
             return [*found, await trials.play(CALM, 5.0), await trials.play(CALM, 5.0)]
 
     with serving("nested", late) as url:
-        oracle = Oracle(options(url).target, None, SOCKETIO, max_stall=5.0, watch=None)
+        oracle = Oracle(options(url).target, None, SOCKETIO, max_stall=5.0)
         first, second, third = asyncio.run(play())
     assert not first.harms
     assert second.late

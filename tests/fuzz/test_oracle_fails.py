@@ -74,6 +74,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Running, str], ProbeRes
         ("mask", "F5", "stayed open and answers", ""),
         ("mute", "E2", "neither ended nor answers", ""),
         ("error", "S4", "cut without a close", "the process is gone"),
+        ("kick", "S4", "stayed open and answers", "thrown out of its namespace"),
         ("hoard", "F7", "", "MB of memory"),
     ],
 )

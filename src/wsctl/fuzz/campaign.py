@@ -14,7 +14,7 @@ from wsctl.fuzz.result import ProbeResult
 from wsctl.fuzz.steps import Case
 from wsctl.fuzz.trial import Trial, Trials, play_at_once, unfit, worst
 
-PATIENCE = 1.0
+PATIENCE = 0.5
 """seconds until harm is looked for, once some came late"""
 SUSPECTS = 3
 """cases that may have done what is seen later"""

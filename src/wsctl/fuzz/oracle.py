@@ -48,12 +48,12 @@ class Oracle:
         speech: Speech,
         *,
         max_stall: float,
-        watch: ProcessWatch | None,
     ) -> None:
         self._target = target
         self._tls = tls
         self._speech = speech
-        self._watch = watch
+        self.watch: ProcessWatch | None = None
+        """of the target's process, where it is on this machine and known"""
         self._canary = Canary(self.player, speech.opening, max_stall)
 
     async def __aenter__(self) -> Self:
@@ -65,8 +65,8 @@ class Oracle:
 
     async def __aexit__(self, *_: object) -> None:
         await self._canary.stop()
-        if self._watch is not None:
-            self._watch.stop()
+        if self.watch is not None:
+            self.watch.stop()
 
     def player(self) -> Player:
         """For one more case."""
@@ -83,8 +83,8 @@ class Oracle:
             await self._canary.renew()
         except (OSError, Unfit) as error:
             return f"no connection: {error or 'timed out'}"
-        if self._watch is not None:
-            self._watch.look()
+        if self.watch is not None:
+            self.watch.look()
         return None
 
     async def after(self, endings: tuple[Ending, ...]) -> tuple[str, ...]:
@@ -94,8 +94,8 @@ class Oracle:
             harms.append(objection)
         if (objection := await self._newcomer()) is not None:
             harms.append(objection)
-        if self._watch is not None:
-            harms += await self._watch.objections()
+        if self.watch is not None:
+            harms += await self.watch.objections()
         return tuple(dict.fromkeys(harms))
 
     def is_doubtful(self, harms: tuple[str, ...]) -> bool:
@@ -104,7 +104,7 @@ class Oracle:
 
     async def drift(self) -> tuple[str, ...]:
         """What a watched process has taken since the beginning, and keeps."""
-        return () if self._watch is None else tuple(await self._watch.drift())
+        return () if self.watch is None else tuple(await self.watch.drift())
 
     async def returned(self, within: float) -> bool:
         """Whether a newcomer is let in again, in time: somebody may start a server anew that died."""

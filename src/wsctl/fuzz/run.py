@@ -18,7 +18,7 @@ from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.process_watch import ProcessWatch
 from wsctl.fuzz.repro import Replay, check_place
 from wsctl.fuzz.result import FuzzResult, Generated
-from wsctl.fuzz.tally import metrics_of, not_applying, not_played, verdict_of
+from wsctl.fuzz.tally import metrics_of, not_applying, not_played, times, verdict_of
 from wsctl.fuzz.target_process import TargetProcess
 from wsctl.fuzz.timed import Timed
 from wsctl.fuzz.trial import Trials
@@ -61,6 +61,8 @@ class FuzzRun:
         self._generated: Replay | Generation | None = self._replay
         self._oracle: Oracle | None = None
         self._trials: Trials | None = None
+        self._drift: tuple[str, ...] = ()
+        """what the target's process took in all, and keeps"""
         self.partial: FuzzResult | None = None
         """what there was when `run` raised; None: nothing had been played"""
 
@@ -95,15 +97,18 @@ class FuzzRun:
         options = self._options
         tls = await context_of(options.target)
         async with AsyncExitStack() as stack:
-            pid, process = options.pid, self._process
+            pid, process, watch = options.pid, self._process, None
             if process is not None:
                 if await answers(options.target, tls):
                     raise UsageError(f"{options.target.shown} answers already, without the command that is to start it")
                 await stack.enter_async_context(process)
-            watch = ProcessWatch(lambda: process.pid) if process else None if pid is None else ProcessWatch(lambda: pid)
-            self._oracle = Oracle(options.target, tls, self._speech, max_stall=options.max_stall, watch=watch)
+            elif pid is not None:
+                watch = ProcessWatch(lambda: pid)
+            self._oracle = Oracle(options.target, tls, self._speech, max_stall=options.max_stall)
             if process is not None:
                 await process.up(self._oracle.returned)
+                watch = ProcessWatch(lambda: process.pid)
+            self._oracle.watch = watch
             oracle = await stack.enter_async_context(self._oracle)
             self._tell(self._plan())
             self._trials = Trials(oracle, max_bytes=options.max_bytes, rate=options.rate, wait=options.wait)
@@ -112,6 +117,7 @@ class FuzzRun:
             failed = any(one.verdict is CaseVerdict.FAILED for one in self._campaign.results)
             if self._generated is not None and not (failed and options.fail_fast):
                 await self._generated.run(self._trials)
+            self._drift = await oracle.drift()
 
     def _plan(self) -> Planned:
         return Planned(
@@ -128,7 +134,7 @@ class FuzzRun:
         results = () if self._campaign is None else tuple(self._campaign.results)
         counts = Counter(result.verdict for result in results)
         generated = None if self._generated is None else self._generated.result
-        verdict, reason = verdict_of(counts, generated, broken=broken)
+        verdict, reason = verdict_of(counts, generated, self._drift, broken=broken)
         notes = list(self._notes(len(results), generated, out_of_time=out_of_time)) if broken is None else []
         if self._generated is not None:
             notes += self._generated.notes
@@ -155,6 +161,11 @@ class FuzzRun:
             yield not_applying(self._left_out, "a raw WebSocket")
         if missing := len(self._probes) - played:
             yield not_played(missing, why)
+        if self._trials is not None and self._trials.doubted:
+            yield (
+                f"{times(self._trials.doubted)} a connection beside was closed in order, and not again when the case "
+                "was played again: its time may have come"
+            )
         if generated is None or generated.cases >= self._cases or generated.failures or generated.reason:
             return
         if not missing and not out_of_time:

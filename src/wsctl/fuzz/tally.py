@@ -14,7 +14,11 @@ def metrics_of(counts: Counter[CaseVerdict]) -> dict[str, float]:
 
 
 def verdict_of(
-    counts: Counter[CaseVerdict], generated: Generated | None = None, *, broken: str | None
+    counts: Counter[CaseVerdict],
+    generated: Generated | None = None,
+    drift: tuple[str, ...] = (),
+    *,
+    broken: str | None,
 ) -> tuple[Verdict, str | None]:
     """The whole's, and why it is neither pass nor a probe's or case's failure.
 
@@ -22,11 +26,18 @@ def verdict_of(
     """
     if counts[CaseVerdict.FAILED] or (generated is not None and generated.failures):
         return Verdict.FAIL, None
+    if drift:
+        return Verdict.FAIL, f"the target's process keeps what it took: {', '.join(drift)}"
     if broken is not None:
         return Verdict.ERROR, broken
     if counts[CaseVerdict.PASSED] + counts[CaseVerdict.NON_STRICT] or (generated is not None and generated.conclusive):
         return Verdict.PASS, None
     return Verdict.UNVERIFIABLE, f"no {'probe' if generated is None else 'case'} could be carried out"
+
+
+def times(number: int) -> str:
+    """Once, twice …"""
+    return "once" if number == 1 else f"{number:,} times"
 
 
 def not_applying(number: int, what: str) -> str:
