@@ -1,7 +1,8 @@
 """A small Socket.IO server with soft spots, named one by one: `python -I -S soft.py [SPOT …]`. It prints its port.
 
 `rsv` takes reserved bits, `mask` takes what is not masked, `mute` never answers a POST of octets, `error` dies of an
-event of that name, `kick` throws everybody else out for it, `hoard` keeps much for each fragment of a message. Without them it does what is right.
+event of that name, `kick` throws everybody else out for it, `hoard` keeps much for each fragment of a message. Without
+them it does what is right.
 """
 
 import json
