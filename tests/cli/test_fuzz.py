@@ -62,11 +62,11 @@ def test_how_to_play_it_again_means_the_same_target_without_its_secrets(monkeypa
     given = ("--command", "serve it", "--token", "secret", "--namespace", "/a", "--probe", "F1", "--seed", "7")
     _, reports = made(monkeypatch, f"{HERE}/?key=secret", *given)
     assert reports.command == f"wsctl fuzz {HERE}/ --command 'serve it' --namespace /a --token …"
-    given = ("--pid", "7", "--max-stall", "500ms", "--insecure", "--transport", "polling", "--path", "/a b/")
+    given = ("--pid", "7", "--max-stall", "500ms", "--insecure", "--transport", "polling", "--path", "/a/")
     secret = ("--header", "A: secret", "--header", "B: secret", "--auth", '{"key":"secret"}')
     _, reports = made(monkeypatch, HERE, *given, *secret, "--dialect", "socketio")
     assert reports.command == (
-        f"wsctl fuzz {HERE} --pid 7 --max-stall 0.5s --dialect socketio --path '/a b/' --auth … --header … --header … "
+        f"wsctl fuzz {HERE} --pid 7 --max-stall 0.5s --dialect socketio --path /a/ --auth … --header … --header … "
         "--transport polling --insecure"
     )
     options, reports = made(monkeypatch, "--serve", "--port", "5", "--client-pid", "1")
@@ -124,6 +124,13 @@ UNSOUND = {
         "canary.time.p95 is not measured by this fuzzing",
         None,
     ),
+    "listed for clients": (
+        ("--list", "--serve", "--probe", "F7"),
+        "no probe attacks such clients",
+        "wsctl fuzz --list --serve names those that do",
+    ),
+    "for servers": ((HERE, "--probe", "F5C"), f"none of F5C applies to {HERE}", None),
+    "no file": ((HERE, "--repro", "none.json"), "cannot read none.json: no such file or directory", None),
     "listed": (("--list", "--probe", "Q1"), "no probe 'Q1'", None),
 }
 

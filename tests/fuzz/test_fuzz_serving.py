@@ -35,7 +35,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
     """Makes some probes the catalogue."""
 
     def use(*given: Probe) -> None:
-        monkeypatch.setattr("wsctl.fuzz.serving.server.chosen", lambda ids, groups: given)
+        monkeypatch.setattr("wsctl.fuzz.serving.server.against_clients", lambda ids, groups: given)
 
     return use
 

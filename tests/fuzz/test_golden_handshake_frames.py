@@ -5,9 +5,10 @@ import json
 import zlib
 
 import pytest
+from msgspec import structs
 from tests.fuzz.golden import FILE, GROUPS, golden
 
-from wsctl.fuzz.catalogue import BY_ID, PROBES
+from wsctl.fuzz.catalogue import BY_ID, PROBES, by_id
 from wsctl.fuzz.frames import inflate
 from wsctl.fuzz.options import MAX_BYTES
 from wsctl.fuzz.probe import Probe
@@ -32,6 +33,11 @@ def test_nothing_is_golden_that_is_gone() -> None:
     assert list(GOLDEN) == [probe.id for probe in ASKED]
     for probe in ASKED:
         assert len({case.name for case in probe.cases}) == len(probe.cases), probe.id
+
+
+def test_an_id_is_given_once() -> None:
+    with pytest.raises(ValueError, match="two probes have the id F1"):
+        by_id((BY_ID["F1"], BY_ID["F2"], structs.replace(BY_ID["F2"], id="F1")))
 
 
 def test_the_catalogue_is_whole() -> None:

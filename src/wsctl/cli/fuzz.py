@@ -206,7 +206,7 @@ def _again(context: typer.Context, chosen: set[str]) -> str:
         value = context.params.get(one.name or "")
         option = [] if one.param_type_name == "argument" else [one.opts[0]]
         if one.name in chosen & _SECRET:
-            words += [*option, "…"] * (len(value) if isinstance(value, list) else 1)
+            words += [*option, "…"] * (len(value) if isinstance(value, list | tuple) else 1)
         elif one.name in chosen & _OF_TARGET:
             words += option if value is True else [*option, shlex.quote(_typed(one.name, value))]
     return " ".join(words)

@@ -17,7 +17,7 @@ from wsctl.cli.loop import on_signals
 from wsctl.cli.ready_file import announced
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode
-from wsctl.fuzz.catalogue import chosen
+from wsctl.fuzz.catalogue import against_clients, chosen
 from wsctl.fuzz.events import Event, Listener, Listening
 from wsctl.fuzz.expected import check_measured, judged, measured, measured_of_clients
 from wsctl.fuzz.options import FuzzOptions, ServeFuzzOptions
@@ -44,7 +44,7 @@ def seeded(seed: int | None) -> int:
 
 def list_probes(probes: tuple[str, ...], groups: tuple[str, ...], *, json: bool, clients: bool) -> None:
     """Print the catalogue, or some of it; `clients`: what attacks them. Raises UsageError."""
-    listed = [one for one in chosen(probes, groups) if not clients or one.attacks == "client"]
+    listed = against_clients(probes, groups) if clients else chosen(probes, groups)
     _print(list_json(listed) if json else ProbeList(listed))
 
 

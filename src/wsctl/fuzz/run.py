@@ -49,7 +49,7 @@ class FuzzRun:
             [] if self._replay else [one for one in chosen(options.probes, options.groups) if one.attacks == "server"]
         )
         self._probes = [probe for probe in asked if self._applies(probe)]
-        if options.probes and asked and not self._probes:
+        if options.probes and not self._probes:
             raise UsageError(f"none of {', '.join(options.probes)} applies to {options.target.shown}")
         self._left_out = len(asked) - len(self._probes)
         self._work = Timed()

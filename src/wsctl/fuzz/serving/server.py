@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from wsctl.clock import Clock
 from wsctl.errors import UsageError
-from wsctl.fuzz.catalogue import chosen
+from wsctl.fuzz.catalogue import against_clients
 from wsctl.fuzz.events import Listener, Listening, Planned
 from wsctl.fuzz.options import ServeFuzzOptions
 from wsctl.fuzz.probe import Verdict as CaseVerdict
@@ -37,10 +37,10 @@ class FuzzServer:
         self._tell = tell
         dialect = spoken(options.dialect)
         self._dialect = dialect if dialect is not None and dialect.over == "websocket" else None
-        asked = [probe for probe in chosen(options.probes, options.groups) if probe.attacks == "client"]
+        asked = against_clients(options.probes, options.groups)
         self._probes = [probe for probe in asked if self._dialect is None or probe.needs == "websocket"]
         if not self._probes:
-            raise UsageError("no probe attacks such clients", hint="wsctl fuzz --list --serve names those that do")
+            raise UsageError(f"none of {', '.join(probe.id for probe in asked)} applies to clients of a raw WebSocket")
         self._left_out = len(asked) - len(self._probes)
         pid = options.client_pid
         watch = None if pid is None else ProcessWatch(lambda: pid)
