@@ -39,12 +39,12 @@ def started(bug: str, **more: Any) -> FuzzOptions:
 
 @contextmanager
 def serving(bug: str, late: threading.Event | None = None) -> Iterator[str]:
-    """A server with a bug, in a thread: the bug cuts all of its connections, once it is `late`. Its URL."""
+    """A server with a bug, in a thread: the bug cuts its other connections, once it is `late`. Its URL."""
 
-    def cut() -> None:
+    def cut(own: object = None) -> None:
         if late is not None:
             late.wait(SECONDS)
-        for connection in tuple(server.connections):
+        for connection in server.connections - {own}:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 

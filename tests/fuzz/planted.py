@@ -100,13 +100,20 @@ class Connection(socketserver.StreamRequestHandler):
         elif packet.startswith("42") and self.joined:
             name, *arguments = json.loads(packet[2:].lstrip("0123456789"))
             if self.subscribed and any(map(is_fatal, arguments)):
-                self.server.fail()
+                self.fail()
             self.subscribed |= name == "price:subscribe"
 
     def hear_raw(self, text: str) -> None:
         message = json.loads(text)
         if isinstance(message, dict) and message.get("op") == "subscribe" and isinstance(message.get("args"), str):
-            self.server.fail()
+            self.fail()
+
+    def fail(self) -> None:
+        """Unless there is no bug, or it showed already."""
+        if self.server.bug != "none":
+            self.server.bug = "none" if self.server.bug == "once" else self.server.bug
+            self.server.die(self.connection)
+            raise Left
 
 
 def is_fatal(argument: Any, *, nested: bool = False) -> bool:
@@ -118,27 +125,21 @@ def is_fatal(argument: Any, *, nested: bool = False) -> bool:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """On loopback. `die` is what its bug does."""
+    """On loopback. `die` is what its bug does, on one of the connections."""
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, bug: str, die: Callable[[], None]) -> None:
+    def __init__(self, port: int, bug: str, die: Callable[[Any], None]) -> None:
         super().__init__(("127.0.0.1", port), Connection)
         self.bug = bug
         self.die = die
         self.connections: set[Any] = set()
-
-    def fail(self) -> None:
-        """Unless there is no bug, or it showed already."""
-        if self.bug != "none":
-            self.bug = "none" if self.bug == "once" else self.bug
-            self.die()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients leave as they like."""
 
 
 if __name__ == "__main__":
-    Server(int(sys.argv[1]), sys.argv[2], lambda: os._exit(3)).serve_forever(0.05)
+    Server(int(sys.argv[1]), sys.argv[2], lambda own: os._exit(3)).serve_forever(0.05)

@@ -40,11 +40,11 @@ def test_a_planted_bug_is_shrunk_to_its_minimal_sequence(found: Path) -> None:
 
 
 def test_what_was_found_harms_again_from_its_file_and_not_once_it_is_mended(found: Path) -> None:
-    again = fuzzed(started("nested", repro=found))
+    again = fuzzed(started("nested", repro=found, probes=()))
     assert again.verdict is Verdict.FAIL
     assert only_failure(again).case == repro.read(found).case
     assert again.metrics["fuzz.failures"] == 1
-    mended = fuzzed(started("none", repro=found))
+    mended = fuzzed(started("none", repro=found, probes=()))
     assert mended.verdict is Verdict.PASS
     assert mended.generated is not None
     assert (mended.generated.cases, mended.generated.conclusive, mended.generated.failures) == (1, 1, ())

@@ -167,6 +167,8 @@ class Search:
         """A case seems to have harmed after it was judged: judge it again, later; if it harms then, all from now on."""
         self._patience = PATIENCE
         self._known.clear()
+        for found in self.found.values():
+            found.again |= found.case == case  # where it did no harm, one looked too early
         self._judge(case)
         self._patience = 0.0
         self.found.setdefault(Harmed, Found(case, trial, len(case.steps), again=False))
