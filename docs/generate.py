@@ -10,6 +10,7 @@ os.environ.pop("WSCTL_JWT_SECRET", None)
 from chaos_reference import chaos_reference
 from dialect_reference import dialect_reference
 from example_tape import example_tape
+from fuzz_reference import with_catalogue
 from load_reference import load_reference
 from scenario_reference import scenario_reference
 from typer.main import get_command
@@ -47,6 +48,7 @@ def main() -> None:
         HERE / "load.md": load_reference().encode(),
         HERE / "chaos.md": chaos_reference().encode(),
         HERE / "dialects.md": dialect_reference().encode(),
+        HERE / "fuzz.md": with_catalogue((HERE / "fuzz.md").read_text()).encode(),
         SCENARIOS / "tapes" / "binance.jsonl": example_tape(),
     }
     for file, data in written.items():

@@ -29,6 +29,13 @@ def test_nothing_received_is_nothing_measured() -> None:
     assert check.metrics() == {}
 
 
+def test_a_seq_may_be_of_any_size() -> None:
+    check = with_clients(1)
+    check.received(BTC, "e1", 2**64, T0)
+    check.joined(BTC, "e1", -1)
+    assert reach(check) == 0.5
+
+
 def test_everybody_reached() -> None:
     check = with_clients(3)
     for seq in range(1, 101):

@@ -1,6 +1,8 @@
 """wsctl as people run it: a process, its output read as it comes, waited for by what it says."""
 
+import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -9,7 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple, Self
+from unittest.mock import patch
+
+import pytest
+
+from wsctl.cli.main import main
 
 WAIT = 20.0
 """seconds until a condition that should have come true is given up"""
@@ -42,9 +50,45 @@ def command(*arguments: str) -> list[str]:
 
 
 def wsctl(*arguments: str, cwd: Path | None = None, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Result:
-    """Run to the end."""
+    """Run to the end within this process, with streams and an environment of its own.
+
+    To start a process takes most of the time that a short command does. That it ends as `wsctl_alone` does is shown
+    in test_startup.
+    """
+    interrupted, kept = signal.getsignal(signal.SIGINT), [os.dup(number) for number in range(3)]
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write(stdin)
+        given.seek(0)
+        for number, file in enumerate((given, out, err)):
+            os.dup2(file.fileno(), number)
+        try:
+            with (
+                open(0, closefd=False) as sys_in,
+                open(1, "w", closefd=False) as sys_out,
+                open(2, "w", closefd=False) as sys_err,
+                patch.multiple(sys, argv=["wsctl", *arguments], stdin=sys_in, stdout=sys_out, stderr=sys_err),
+                patch.object(logging.root, "handlers", []),  # pytest's: a process has none
+                patch.dict(os.environ, environment(**(env or {})), clear=True),
+                contextlib.chdir(cwd or Path.cwd()),
+                pytest.raises(SystemExit) as end,
+            ):
+                main()
+        finally:
+            signal.signal(signal.SIGINT, interrupted)
+            for number, descriptor in enumerate(kept):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+        out.seek(0)
+        err.seek(0)
+        return Result(int(end.value.code or 0), out.read().decode(), err.read().decode())
+
+
+def wsctl_alone(
+    *arguments: str, cwd: Path | None = None, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> Result:
+    """Run to the end as a process, as people do."""
     done = subprocess.run(
-        command(*arguments), cwd=cwd, input=stdin, env=environment(**(env or {})), capture_output=True, timeout=WAIT
+        command(*arguments), cwd=cwd, input=stdin, env=environment(**(env or {})), capture_output=True, timeout=2 * WAIT
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -1,7 +1,6 @@
 """Bad input: one clear sentence on stderr, the documented exit code, nothing on stdout, no traceback."""
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -232,20 +231,13 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def results(folder: Path) -> Iterator[Mapping[str, Future[Result]]]:
-    """All of them at once: each is a process that does little but start."""
-    with ThreadPoolExecutor(3) as pool:
-        yield {line: pool.submit(wsctl, *line.split(), cwd=folder) for line in OPTIONS}
-
-
 @pytest.mark.parametrize("line", OPTIONS)
-def test_options(line: str, results: Mapping[str, Future[Result]]) -> None:
+def test_options(line: str, folder: Path) -> None:
     """What makes no sense ends 2 before anything is started or reached."""
     command, message, *hint = OPTIONS[line]
     if command:
         hint = ["wsctl --help" if command == "wsctl" else f"wsctl {command} --help"]
-    check(results[line].result(), USAGE, message, *hint)
+    check(wsctl(*line.split(), cwd=folder), USAGE, message, *hint)
 
 
 def test_unknown_feed(folder: Path) -> None:

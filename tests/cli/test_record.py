@@ -85,6 +85,7 @@ def test_the_tape_gets_the_live_verdict(background: Background, tmp_path: Path) 
     with Liar(background, plans, length=60, listeners=2) as liar:
         options = ("A/B", "C/D", "--url", liar.url, "--duration", "1500ms")
         with Program("record", *options, "-o", str(path)) as recorder:
+            wait_until(lambda: liar.listeners("C/D"))
             live = wsctl("ordering-check", *options, "--format", "json")
             assert recorder.finish().code == 0
     taped = wsctl("ordering-check", "--tape", str(path), "--format", "json")

@@ -11,15 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.cli.namespace import Namespace, own_port_3000
-from tests.cli.program import Program, Server, environment, wsctl
+from tests.cli.program import Program, Server, environment, wsctl, wsctl_alone
 
 HEAVY = (
     *("rich", "socketio", "engineio", "aiohttp", "uvicorn", "starlette", "websockets", "yaml", "locust", "gevent"),
     *("jwt", "uvloop", "jmespath", "httptools", "ssl", "wsctl.server.app", "wsctl.client.sio"),
+    *("hypothesis", "psutil", "wsctl.fuzz.catalogue"),
 )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["subscribe", "--help"], ["serve", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["subscribe", "--help"], ["serve", "--help"], ["fuzz", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     """Help and version come at once: none of the heavy libraries is imported for them."""
     program = f"""
@@ -40,7 +43,7 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
 
 def test_version() -> None:
     """`wsctl --version` prints name and version."""
-    result = wsctl("--version")
+    result = wsctl_alone("--version")
     assert (result.code, result.err) == (0, "")
     assert re.fullmatch(r"wsctl \d+\.\d+\.\d+\n", result.out)
 
@@ -49,6 +52,32 @@ def test_usage_of_lists_is_readable() -> None:
     """Help shows values as people write them."""
     assert "Usage: wsctl subscribe [OPTIONS] [SYMBOL...]\n" in wsctl("subscribe", "--help").out
     assert not re.search("<(str|int|float|list)", wsctl("serve", "--help").out)
+
+
+LINES = {
+    "": 2,
+    "token --user a:b": 2,
+    "schema result": 0,
+    "doctor --users 10": 0,
+    "serve --rate 0": 2,
+    "emit x --url http://127.0.0.1:1": 3,
+    "record A --url http://127.0.0.1:1 -o t": 3,
+    "replay lines --print": 2,
+    "run no.yaml": 2,
+    "load --users 5": 2,
+    "ordering-check --tape lines": 1,
+    "subscribe A --url http://127.0.0.1:1": 3,
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_what_tests_run_in_their_own_process_is_what_people_start(tmp_path: Path, line: str) -> None:
+    """What is said, where, and how it ends."""
+    seen = '{"received_at":1,"conn":"","channel":"","event":"","epoch":"","seq":%d,"sent_at":1,"latency_ms":0,"data":1}'
+    (tmp_path / "lines").write_text("".join(f"{seen % seq}\n" for seq in (1, 3)))
+    started, called = (by(*line.split(), cwd=tmp_path) for by in (wsctl_alone, wsctl))
+    assert started == called
+    assert started.code == LINES[line]
 
 
 @pytest.fixture

@@ -73,10 +73,11 @@ def finish(load: Load) -> Done:
 
 
 def stop_whole(load: Load, server: Server, end: Callable[[Load], Done] = stop) -> None:
-    """Stop while nothing is on its way: what arrived is what was sent, channel by channel."""
+    """Stop once nothing is on its way: what arrived is what was sent, channel by channel."""
     control(server, "pause")
+    load.until(lambda: received_whole(load, server))
     assert end(load) == Done(flushed=True, missing=())
-    assert received(load) == sent(server)
+    assert received_whole(load, server)
 
 
 def received(load: Load) -> dict[str, int]:

@@ -67,6 +67,10 @@ class Liar:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def listeners(self, symbol: str) -> int:
+        """How many listen to a symbol."""
+        return len(self._streams[symbol].listeners)
+
     def sent(self, symbol: str) -> int:
         """How many messages the symbol's whole stream has."""
         return sum(isinstance(message, Message) for message in self._scripts[symbol])

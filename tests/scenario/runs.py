@@ -1,7 +1,7 @@
 """Scenarios run by the program, each in a folder of its own."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,8 +42,14 @@ def read_report(folder: Path) -> dict[str, Any]:
     return report
 
 
-def run(folder: Path, text: str, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
+def run(
+    folder: Path,
+    text: str,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    by: Callable[..., Result] = wsctl,
+) -> Done:
     """Run a scenario to the end, or several, parted by `---`."""
     for number, scenario in enumerate(text.split("---\n")):
         (folder / f"s{number}.yaml").write_text(scenario)
-    return Done(wsctl("run", ".", "--out", "results", *arguments, cwd=folder, env=env), folder)
+    return Done(by("run", ".", "--out", "results", *arguments, cwd=folder, env=env), folder)

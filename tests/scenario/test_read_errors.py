@@ -1,7 +1,6 @@
 """Files, folders and tags that are not there or do not go together; and how the program says what is wrong."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,11 +95,10 @@ def test_program(folder: Path) -> None:
     """One sentence on stderr, exit 2, nothing on stdout, nothing started."""
     (folder / "metric.yaml").write_text(expect("{latency.p59: < 50 ms}"))
     (folder / "short.yaml").write_text(during("{at: 11s, pause: {}}"))
-    with ThreadPoolExecutor(3) as pool:
-        results = dict(zip(PROGRAM, pool.map(lambda line: wsctl(*line.split(), cwd=folder), PROGRAM), strict=True))
     for line, (message, hint) in PROGRAM.items():
+        result = wsctl(*line.split())
         said = f"wsctl: error: {message}\n" + (f"  hint: {hint}\n" if hint else "")
-        assert (results[line].err, results[line].out, results[line].code) == (said, "", USAGE), line
+        assert (result.err, result.out, result.code) == (said, "", USAGE), line
 
 
 def test_what_is_wrong_last_is_said_before_anything_starts(folder: Path) -> None:

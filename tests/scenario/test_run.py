@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from tests.cli.program import wsctl
+from tests.cli.program import wsctl, wsctl_alone
 from tests.scenario.runs import Done, run
 
 PASSED, FINDINGS = 0, 1
@@ -138,9 +138,9 @@ SCENARIOS: dict[str, tuple[str, tuple[str, ...]]] = {
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Done]]]:
     """All of them, a few at a time: most of a run is waiting."""
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         yield {
-            name: pool.submit(run, tmp_path_factory.mktemp("run"), text, *arguments)
+            name: pool.submit(run, tmp_path_factory.mktemp("run"), text, *arguments, by=wsctl_alone)
             for name, (text, arguments) in SCENARIOS.items()
         }
 

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import signal
+import subprocess
 import sys
 import textwrap
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 from tests.server.served import feed, run, until
-from tests.swarm.swarms import Watched, options
+from tests.swarm.swarms import WAIT, Watched, options
 
 from wsctl.client.target import Target
 from wsctl.errors import WsctlError
@@ -29,7 +30,7 @@ def test_stop_ends_it_at_once() -> None:
             watched = Watched(swarm)
             await watched.measuring()
             await swarm.stop()
-            async with asyncio.timeout(1.5):
+            async with asyncio.timeout(WAIT):  # a third of its duration
                 done = await watched.end()
             assert done.metrics["connections.receiving"] == 200
             assert watched.reports.count("Settled") == 1
@@ -107,6 +108,28 @@ def test_a_child_that_breaks_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
                 await anext(swarm)
 
     run(test)
+
+
+FAILING = """
+import sys
+from wsctl.swarm.pipe import Inbox
+from wsctl.swarm.process import run_child
+
+async def serve():
+    Inbox(sys.stdin.buffer)
+    raise ValueError("the cause")
+
+run_child(serve)
+"""
+
+
+def test_a_failure_of_its_own_is_told() -> None:
+    """And not that a thread still reads what the parent says."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", FAILING], stdin=pipe, stderr=pipe, text=True) as child:
+        assert child.stderr is not None
+        assert child.stderr.read().splitlines()[-1] == "ValueError: the cause"
+        assert child.wait() == 4
 
 
 PARENT = """

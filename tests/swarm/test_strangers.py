@@ -33,6 +33,7 @@ MALFORMED = {
     "reserved bits": ([b"\xc1\x012"], 1002, "reserved bits"),
     "a reserved opcode": ([b"\x83\x00"], 1002, "not WebSocket"),
     "a masked frame": ([b"\x81\x81\x00\x00\x00\x002"], 1002, "not WebSocket"),
+    "a close code that nobody may send": ([frame(b"\0\0", opcode=8)], 1002, "closed with 0"),
     "an unknown Engine.IO packet": ([frame("9")], 1002, "unknown Engine.IO packet"),
     "an empty packet": ([frame("")], 1002, "unknown Engine.IO packet"),
     "a second OPEN": ([frame(OPEN)], 1002, "OPEN comes first, and once"),

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 ROOT = Path(__file__).parents[2]
 BEDS = ROOT / "build" / "vulnerable"
-SERVERS = Path(__file__).with_name("servers")
+PROGRAMS = Path(__file__).with_name("programs")
 INSTALL_TIMEOUT = 120.0
 
 Index = Literal["npm", "pypi"]
@@ -39,9 +39,9 @@ class Bed(Struct, frozen=True):
         (_install_npm if self.index == "npm" else _install_pypi)(self.folder, dict(self.packages))
         done.touch()
 
-    def command(self, server: str) -> tuple[list[str], dict[str, str]]:
-        """The command line of a server out of `servers/`, and what its environment needs beside the usual."""
-        path = str(SERVERS / server)
+    def command(self, program: str) -> tuple[list[str], dict[str, str]]:
+        """The command line of one of `programs/`, and what its environment needs beside the usual."""
+        path = str(PROGRAMS / program)
         if self.index == "npm":
             return ["node", path], {"NODE_PATH": str(self.folder / "node_modules")}
         return [sys.executable, path], {"PYTHONPATH": str(self.folder)}

@@ -57,8 +57,8 @@ class _Audience:
         else:
             self.ahead[position] = self.ahead.get(position, 0) + by
         later = range(position + 1, self.newest + 1)
-        # Whichever is shorter: a client is seldom far behind, but a seq may jump by millions.
-        for seq in [seq for seq in self.open if seq in later] if len(later) > len(self.open) else later:
+        # Whichever is shorter: a client is seldom far behind, but a seq may jump by more than len() can say.
+        for seq in [seq for seq in self.open if seq in later] if self.newest - position > len(self.open) else later:
             if seq in self.open:
                 self.open[seq].expected += by
 

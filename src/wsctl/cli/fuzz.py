@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 _OF_SERVING = {"host", "port", "ready_file", "client_pid"}
 _OF_BOTH = {"serve", "listing", "probe", "group", "seed", "duration", "fail_fast", "wait", "own", "dialect"}
 _OF_REPORTS = {"format", "out", "expect"}
-_OF_TARGET = {"address", "url", "feed", "dialect", "path", "namespace", "command", "own", "serve", "host", "port"}
+_OF_TARGET = {
+    *("address", "url", "feed", "dialect", "path", "namespace", "transport", "cacert", "insecure", "token_file"),
+    *("command", "pid", "max_stall", "own", "serve", "host", "port"),
+}
+_SECRET = {"token", "auth", "header"}
 _OF_CHOICE = {"probe", "group", "cases", "corpus"}
 """options that say what is played, as a reproduction file does"""
 
@@ -196,17 +200,24 @@ def _in_order(context: typer.Context, chosen: set[str]) -> list[str]:
 
 
 def _again(context: typer.Context, chosen: set[str]) -> str:
-    """The command that means the same target, without its secrets."""
-    from wsctl.client.target import without_secrets
-
+    """The command that means the same target, with `…` for its secrets."""
     words = ["wsctl", "fuzz"]
     for one in context.command.params:
-        if one.name in chosen & _OF_TARGET:
-            value = context.params[one.name]
-            words += [] if one.param_type_name == "argument" else [one.opts[0]]
-            if value is not True:
-                words.append(without_secrets(value) if one.name in ("address", "url") else str(value))
-    return shlex.join(words)
+        value = context.params.get(one.name or "")
+        option = [] if one.param_type_name == "argument" else [one.opts[0]]
+        if one.name in chosen & _SECRET:
+            words += [*option, "…"] * (len(value) if isinstance(value, list | tuple) else 1)
+        elif one.name in chosen & _OF_TARGET:
+            words += option if value is True else [*option, shlex.quote(_typed(one.name, value))]
+    return " ".join(words)
+
+
+def _typed(name: str, value: object) -> str:
+    from wsctl.client.target import without_secrets
+
+    if name in ("address", "url"):
+        return without_secrets(str(value))
+    return f"{value:g}s" if name == "max_stall" else str(value)
 
 
 def _target(aim: "Aim", address: str | None, chosen: set[str]) -> "Target":

@@ -17,9 +17,9 @@ from wsctl.cli.loop import on_signals
 from wsctl.cli.ready_file import announced
 from wsctl.clock import Clock, SystemClock
 from wsctl.errors import ExitCode
-from wsctl.fuzz.catalogue import chosen
+from wsctl.fuzz.catalogue import against_clients, chosen
 from wsctl.fuzz.events import Event, Listener, Listening
-from wsctl.fuzz.expected import check_measured, judged
+from wsctl.fuzz.expected import check_measured, judged, measured, measured_of_clients
 from wsctl.fuzz.options import FuzzOptions, ServeFuzzOptions
 from wsctl.fuzz.result import FuzzResult
 from wsctl.fuzz.run import FuzzRun
@@ -44,7 +44,7 @@ def seeded(seed: int | None) -> int:
 
 def list_probes(probes: tuple[str, ...], groups: tuple[str, ...], *, json: bool, clients: bool) -> None:
     """Print the catalogue, or some of it; `clients`: what attacks them. Raises UsageError."""
-    listed = [one for one in chosen(probes, groups) if not clients or one.attacks == "client"]
+    listed = against_clients(probes, groups) if clients else chosen(probes, groups)
     _print(list_json(listed) if json else ProbeList(listed))
 
 
@@ -64,11 +64,13 @@ async def fuzz_target(options: FuzzOptions, reports: Reports) -> ExitCode:
 
     Raises UsageError for what makes no sense, and Unreachable for a target that is not there to begin with.
     """
+    check_measured(reports.expected, measured(cases=options.cases > 0 or options.repro is not None))
     return await _follow(lambda clock, tell: FuzzRun(options, clock, tell), reports)
 
 
 async def fuzz_clients(options: ServeFuzzOptions, reports: Reports, ready_file: Path | None) -> ExitCode:
     """Attack clients that connect, show and write. Raises UsageError for what makes no sense, a port that is taken."""
+    check_measured(reports.expected, measured_of_clients())
     with ExitStack() as stack:
 
         def announce(event: Event) -> None:
@@ -82,7 +84,6 @@ async def _follow(
     make: Callable[[Clock, Listener], FuzzRun | FuzzServer], reports: Reports, *more: Listener
 ) -> ExitCode:
     """From beginning to end, and its reports."""
-    check_measured(reports.expected)
     shows = list(more)
 
     def tell(event: Event) -> None:
@@ -95,9 +96,14 @@ async def _follow(
         make_folder(reports.out)
     stop = _Stop(run)
     with on_signals(stop, lambda: stop.called):
-        async with _showing(clock) as show:
-            shows.append(show)
-            result = judged(await run.run(), reports.expected)
+        try:
+            async with _showing(clock) as show:
+                shows.append(show)
+                result = judged(await run.run(), reports.expected)
+        except Exception:
+            if run.partial is not None:
+                _report(judged(run.partial, reports.expected), reports)
+            raise
         _report(result, reports)
     return _exit_code(result)
 

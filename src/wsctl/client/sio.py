@@ -220,8 +220,11 @@ class SocketIOConnection(Emitting):
         finally:
             self._tasks.discard(task)
 
-    def _receive(self, name: str, *args: Any) -> None:
-        self._on_event(name, args)
+    def _receive(self, name: Any, *args: Any) -> None:
+        if isinstance(name, str):
+            self._on_event(name, args)
+        else:  # the library takes whatever stands there
+            self._end("it sent a packet that is not Socket.IO: an event without a name")
 
     def _note_join(self, *args: Any) -> None:  # a server may send an event of that name, too
         self._joined = True

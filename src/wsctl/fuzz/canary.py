@@ -1,4 +1,7 @@
-"""Canary: a well-behaved connection beside the hostile ones. It is pinged all the time, and must be answered."""
+"""Canary: a well-behaved connection beside the hostile ones. It is pinged all the time, and must be answered.
+
+A library answers pings whatever became of the session above it: where the server answers in words, it is asked so, too.
+"""
 
 import asyncio
 import struct
@@ -9,9 +12,11 @@ from contextlib import suppress
 from wsctl.checks.latency import Histogram
 from wsctl.fuzz.frames import PING
 from wsctl.fuzz.link import Link
-from wsctl.fuzz.player import Player
+from wsctl.fuzz.player import NOWHERE, Player
 from wsctl.fuzz.steps import Frame, Steps, data
 
+CLOSED = "a connection beside it was closed with"
+"""what an objection to that begins with"""
 EVERY = 0.05
 """seconds between two pings"""
 
@@ -29,6 +34,8 @@ class Canary:
         self._turn = asyncio.Lock()
         """to ping: one at a time"""
         self._asked = 0
+        self._in_words = False
+        """whether the server answers questions in Socket.IO's words"""
         self._worst = 0.0
         self.latencies = Histogram()
         """of its pings, seconds"""
@@ -39,8 +46,19 @@ class Canary:
             await self.stop()
             self._player = self._make()
             self._link = await self._player.hold(self._opening)
+            self._in_words = self._link.engineio and await self._ask_in_words(self._link)
             self._pinging = asyncio.create_task(self._ping(self._link))
         self._worst = 0.0
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was there, and is no more."""
+        return self._link is not None and self._is_over(self._link)
+
+    @property
+    def closed_in_order(self) -> bool:
+        """Whether it was closed with a code, as a server does that means it; of a crash it would have been cut."""
+        return self._link is not None and self._link.close_code is not None
 
     async def stop(self) -> None:
         """Leave."""
@@ -59,10 +77,11 @@ class Canary:
         answered = False
         with suppress(TimeoutError):
             async with asyncio.timeout(self._max_stall + EVERY), self._turn:
-                answered = await self._ask(link)
+                answered = await self._ask(link) and (not self._in_words or await self._ask_in_words(link))
+        if link.close_code is not None:
+            return f"{CLOSED} {link.close_code}"
         if self._is_over(link):
-            how = "was cut" if link.close_code is None else f"was closed with {link.close_code}"
-            return f"a connection beside it {how}"
+            return f"a connection beside it was {'cut' if link.ended else 'thrown out of its namespace'}"
         if not answered or self._worst > self._max_stall:
             return f"a connection beside it waited {max(self._worst, self._max_stall):.1f} s for an answer"
         return None
@@ -91,6 +110,22 @@ class Canary:
         link.pongs.clear()
         return answered
 
+    async def _ask_in_words(self, link: Link) -> bool:
+        """Ask for a namespace that nobody serves; whether a word came back."""
+        await link.say(f"40{NOWHERE},")
+
+        def answered() -> bool:
+            return any(isinstance(one, str) and NOWHERE in one for one in link.messages)
+
+        came = await link.until(answered, self._max_stall)
+        link.messages[:] = [one for one in link.messages if _is_dismissal(one)]
+        return came
+
     @staticmethod
     def _is_over(link: Link) -> bool:
-        return link.ended or link.close_code is not None
+        return link.ended or link.close_code is not None or any(map(_is_dismissal, link.messages))
+
+
+def _is_dismissal(message: str | bytes) -> bool:
+    """Socket.IO's DISCONNECT, `41`."""
+    return isinstance(message, str) and message.startswith("41")

@@ -60,8 +60,11 @@ class Safe(Struct, frozen=True, kw_only=True):
         )
 
     def __str__(self) -> str:
+        if self == REFUSED:
+            return "an HTTP refusal"
         codes = "/".join(map(str, self.codes))
-        words = {"answered": f"HTTP {codes}", "closed": f"close {codes}".strip(), "cut": "cut", "alive": "stays"}
+        answered = f"HTTP {codes}" if codes else "an HTTP answer"
+        words = {"answered": answered, "closed": f"close {codes}".strip(), "cut": "cut", "alive": "stays"}
         return words.get(self.kind, self.kind) + (f" and says {self.says}" if self.says else "")
 
 

@@ -15,12 +15,23 @@ OF_CASES = frozenset({"fuzz.cases", "fuzz.failures"})
 """those that are about generated cases"""
 
 
-def check_measured(expected: Iterable[Expectation]) -> None:
-    """Raise UsageError for what fuzzing does not measure."""
+def measured(*, cases: bool) -> frozenset[str]:
+    """By attacking a server; `cases`: with generated ones, or that of a file."""
+    return MEASURED if cases else MEASURED - OF_CASES
+
+
+def measured_of_clients() -> frozenset[str]:
+    """By attacking clients, beside whom nobody is."""
+    return frozenset(name for name in MEASURED - OF_CASES if not name.startswith("canary."))
+
+
+def check_measured(expected: Iterable[Expectation], known: frozenset[str]) -> None:
+    """Raise UsageError for what this fuzzing does not measure."""
     for one in expected:
-        if one.metric not in MEASURED:
+        if one.metric not in known:
+            which = "this fuzzing" if one.metric in MEASURED else "fuzzing"
             raise UsageError(
-                f"{one.metric} is not measured by fuzzing", hint=f"measured are {', '.join(sorted(MEASURED))}"
+                f"{one.metric} is not measured by {which}", hint=f"measured are {', '.join(sorted(known))}"
             )
 
 

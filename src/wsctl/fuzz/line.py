@@ -10,13 +10,17 @@ from typing import cast
 
 from wsctl.fuzz import frames
 from wsctl.fuzz.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT, Reader
-from wsctl.fuzz.steps import Frame, data
+from wsctl.fuzz.steps import Frame, data, expand
 from wsctl.server.sockets import linger
 
 MAX_KEPT = 1000
 """messages of one connection that are remembered, the latest"""
+MAX_REMEMBERED = 8 * 1024 * 1024
+"""bytes of all of them"""
 MAX_MESSAGE = 1 << 16
 """bytes of a message or HTTP body that are remembered"""
+MAX_PING = 125
+"""bytes of a ping's payload (RFC 6455, section 5.5)"""
 WRITE_TIMEOUT = 5.0
 """seconds for the other side to read what fills all buffers"""
 
@@ -31,6 +35,7 @@ class Line(asyncio.Protocol):
         self.received = 0
         """messages, those included that are not kept"""
         self.pongs: set[bytes] = set()
+        """answers to pings of ours; others are not remembered"""
         self.close_code: int | None = None
         """of the other side's close; 1005: it had none"""
         self.close_reason = ""
@@ -40,13 +45,18 @@ class Line(asyncio.Protocol):
         self.answering = True
         """whether pings and heartbeats are answered"""
         self._client = client
+        self._asked: set[bytes] = set()
+        """payloads of pings that are not answered yet"""
+        self._size = 0
+        """bytes of `messages`, of those that are gone as well"""
         self._closing = False
         """whether a close was sent"""
         self._transport: asyncio.Transport | None = None
         self._reader = Reader(MAX_MESSAGE)
-        self._parts: list[bytes] = []
+        self._message = bytearray()
+        """what came of the one that is being received"""
         self._first: tuple[int, int] = (TEXT, 0)
-        """opcode and reserved bits of the message that is being received"""
+        """its opcode and reserved bits"""
         self._waiting: set[asyncio.Future[None]] = set()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -55,7 +65,7 @@ class Line(asyncio.Protocol):
 
     async def write(self, content: bytes) -> None:
         """Write, as far as the other side takes it; nothing, once it ended or has read no more for too long."""
-        if self._transport is None or self.ended or self.stalled:
+        if self._transport is None or self._transport.is_closing() or self.stalled:
             return
         self._transport.write(content)
         try:
@@ -68,6 +78,8 @@ class Line(asyncio.Protocol):
         """Write a frame, so many times."""
         built = frames.build(frame, client=self._client)
         self._closing |= frame.opcode == CLOSE
+        if frame.opcode == PING and len(content := expand(frame.data)) <= MAX_PING:
+            self._asked.add(content)
         at_once = max(1, 65536 // len(built))
         for left in range(frame.times, 0, -at_once):
             await self.write(built * min(left, at_once))
@@ -147,10 +159,11 @@ class Line(asyncio.Protocol):
 
     def _take(self, seen: frames.Seen) -> None:
         if seen.opcode == PING:
-            if self.answering:
-                self._write_now(Frame(opcode=PONG, data=data(seen.content)))
+            self._answer(Frame(opcode=PONG, data=data(seen.content)))
         elif seen.opcode == PONG:
-            self.pongs.add(seen.content)
+            if seen.content in self._asked:
+                self._asked.discard(seen.content)
+                self.pongs.add(seen.content)
         elif seen.opcode == CLOSE:
             self._take_close(seen.content)
         else:
@@ -168,12 +181,11 @@ class Line(asyncio.Protocol):
 
     def _take_part(self, seen: frames.Seen) -> None:
         if seen.opcode != CONTINUATION:
-            self._parts, self._first = [], (seen.opcode, seen.rsv)
-        if sum(map(len, self._parts)) < MAX_MESSAGE:
-            self._parts.append(seen.content)
+            self._message, self._first = bytearray(), (seen.opcode, seen.rsv)
+        self._message += seen.content[: MAX_MESSAGE - len(self._message)]
         if seen.fin:
-            self._take_message(b"".join(self._parts))
-            self._parts = []
+            self._take_message(bytes(self._message))
+            self._message = bytearray()
 
     def _take_message(self, content: bytes) -> None:
         opcode, rsv = self._first
@@ -189,9 +201,18 @@ class Line(asyncio.Protocol):
         self.messages.append(message)
         if len(self.messages) > 2 * MAX_KEPT:
             del self.messages[:MAX_KEPT]
+        self._size += len(message)
+        if self._size > MAX_REMEMBERED:
+            del self.messages[: len(self.messages) // 2]
+            self._size = sum(map(len, self.messages))
+
+    def _answer(self, frame: Frame) -> None:
+        """As it is right, unless told not to; not to who asks and does not read: it would be kept here without end."""
+        if self.answering and self._writable.is_set():
+            self._write_now(frame)
 
     def _write_now(self, frame: Frame) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frames.build(frame, client=self._client))
 
     def _changed(self) -> None:

@@ -14,6 +14,8 @@ from wsctl.fuzz.steps import Frame, data
 
 OPEN_TIMEOUT = 5.0
 """seconds to connect"""
+MAX_HEAD = 1 << 18
+"""bytes of an HTTP answer's head"""
 
 
 class Link(Line):
@@ -29,6 +31,8 @@ class Link(Line):
         """HTTP answers that are there as a whole"""
         self.engineio = False
         """whether its messages are Engine.IO packets, the heartbeat among them"""
+        self._head = 0
+        """bytes that came of heads, and of what stands behind a body in chunks"""
         self._parser = httptools.HttpResponseParser(self)
 
     async def answered(self, within: float) -> bool:
@@ -37,6 +41,12 @@ class Link(Line):
 
     def _read_http(self, received: bytes) -> bytes:
         """Feed the parser; what it leaves is frames."""
+        if self.status is None:
+            self._head += len(received)
+        if self._head > MAX_HEAD:
+            self.close_reason = "a head without an end"
+            self.abort()
+            return b""
         try:
             self._parser.feed_data(received)
         except httptools.HttpParserUpgrade as upgrade:
@@ -50,6 +60,8 @@ class Link(Line):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header of the answer."""
+        if self.status is not None:
+            self._head += len(name) + len(value)
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -67,18 +79,21 @@ class Link(Line):
     def _hear(self, message: str | bytes) -> None:
         if not (self.engineio and message == "2"):
             super()._hear(message)
-        elif self.answering:
-            self._write_now(Frame(data=data("3")))
+        else:
+            self._answer(Frame(data=data("3")))
 
 
 async def dial(target: Target, tls: ssl.SSLContext | None) -> Link:
     """A connection to the target's host. Raises OSError, TimeoutError included."""
     parts = urlsplit(target.url)
     host, port = parts.hostname or "", parts.port or (443 if target.secure else 80)
-    async with asyncio.timeout(OPEN_TIMEOUT):
-        transport, link = await asyncio.get_running_loop().create_connection(
-            Link, host, port, ssl=tls, server_hostname=host if tls else None
-        )
+    try:
+        async with asyncio.timeout(OPEN_TIMEOUT):
+            transport, link = await asyncio.get_running_loop().create_connection(
+                Link, host, port, ssl=tls, server_hostname=host if tls else None
+            )
+    except UnicodeError as error:  # of idna
+        raise OSError(f"{host} is no host name") from error
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return link

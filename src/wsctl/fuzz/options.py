@@ -51,6 +51,11 @@ class FuzzOptions(Struct, frozen=True, kw_only=True):
     allow_remote: bool = False
     """the user says that the target is theirs"""
 
+    @property
+    def place(self) -> Path:
+        """The folder of reproduction files."""
+        return self.out or Path()
+
 
 def cases_meant(cases: int | None, *, probes: tuple[str, ...], corpus: tuple[Path, ...]) -> int:
     """How many cases to generate; who names a probe wants that, and nothing that nobody named."""

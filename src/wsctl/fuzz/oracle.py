@@ -13,7 +13,7 @@ from msgspec import Struct
 from wsctl.checks.latency import Histogram
 from wsctl.client.target import Target
 from wsctl.errors import Unreachable
-from wsctl.fuzz.canary import Canary
+from wsctl.fuzz.canary import CLOSED, Canary
 from wsctl.fuzz.ending import Ending
 from wsctl.fuzz.player import Player, Unfit
 from wsctl.fuzz.probe import is_server_error
@@ -48,12 +48,12 @@ class Oracle:
         speech: Speech,
         *,
         max_stall: float,
-        watch: ProcessWatch | None,
     ) -> None:
         self._target = target
         self._tls = tls
         self._speech = speech
-        self._watch = watch
+        self.watch: ProcessWatch | None = None
+        """of the target's process, where it is on this machine and known"""
         self._canary = Canary(self.player, speech.opening, max_stall)
 
     async def __aenter__(self) -> Self:
@@ -65,12 +65,17 @@ class Oracle:
 
     async def __aexit__(self, *_: object) -> None:
         await self._canary.stop()
-        if self._watch is not None:
-            self._watch.stop()
+        if self.watch is not None:
+            self.watch.stop()
 
     def player(self) -> Player:
         """For one more case."""
         return Player(self._target, self._tls, engineio=self._speech.engineio)
+
+    @property
+    def late(self) -> bool:
+        """Whether the canary, that was well after the latest case, has ended since."""
+        return self._canary.lost
 
     async def before(self) -> str | None:
         """Look, so that there is something to compare with. Why a well-behaved client is not let in; None: it is."""
@@ -78,8 +83,8 @@ class Oracle:
             await self._canary.renew()
         except (OSError, Unfit) as error:
             return f"no connection: {error or 'timed out'}"
-        if self._watch is not None:
-            self._watch.look()
+        if self.watch is not None:
+            self.watch.look()
         return None
 
     async def after(self, endings: tuple[Ending, ...]) -> tuple[str, ...]:
@@ -89,9 +94,17 @@ class Oracle:
             harms.append(objection)
         if (objection := await self._newcomer()) is not None:
             harms.append(objection)
-        if self._watch is not None:
-            harms += await self._watch.objections()
+        if self.watch is not None:
+            harms += await self.watch.objections()
         return tuple(dict.fromkeys(harms))
+
+    def is_doubtful(self, harms: tuple[str, ...]) -> bool:
+        """Whether all the harm is that the canary was closed in order: it may have been its time."""
+        return len(harms) == 1 and harms[0].startswith(CLOSED) and self._canary.closed_in_order
+
+    async def drift(self) -> tuple[str, ...]:
+        """What a watched process has taken since the beginning, and keeps."""
+        return () if self.watch is None else tuple(await self.watch.drift())
 
     async def returned(self, within: float) -> bool:
         """Whether a newcomer is let in again, in time: somebody may start a server anew that died."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from random import Random
 from urllib.parse import urlsplit
 
@@ -12,8 +13,9 @@ from msgspec import structs
 from wsctl.client.target import Target
 from wsctl.errors import WireError
 from wsctl.fuzz.ending import Ending, Kind
-from wsctl.fuzz.line import MAX_MESSAGE
+from wsctl.fuzz.line import MAX_MESSAGE, MAX_PING
 from wsctl.fuzz.link import Link, dial
+from wsctl.fuzz.options import MAX_BYTES
 from wsctl.fuzz.steps import (
     BEYOND,
     Answer,
@@ -48,10 +50,6 @@ MAX_HEAD = 4000
 """characters of an HTTP answer's headers that it keeps"""
 KEPT = 50
 """messages that it keeps"""
-MAX_BEYOND = 16 * 1024 * 1024
-"""bytes that are sent to break a limit; one beyond is not tried"""
-MAX_PING = 125
-"""bytes of a ping's payload (RFC 6455, section 5.5)"""
 MISSING = 1_000_000_000
 """bytes that a body lacks which is never completed"""
 OFFER = ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
@@ -68,10 +66,13 @@ class Ended(Exception):
 class Player:
     """Plays one case on connections of its own. `handshake` is the target's OPEN packet, once there was one."""
 
-    def __init__(self, target: Target, tls: ssl.SSLContext | None, *, engineio: bool) -> None:
+    def __init__(
+        self, target: Target, tls: ssl.SSLContext | None, *, engineio: bool, max_bytes: int = MAX_BYTES
+    ) -> None:
         self._target = target
         self._tls = tls
         self._speaks_engineio = engineio
+        self._max_bytes = max_bytes
         self._link: Link | None = None
         self._requests: list[Link] = []
         self._waited: Link | None = None
@@ -99,11 +100,17 @@ class Player:
 
     async def hold(self, steps: Steps) -> Link:
         """Do the steps and keep the connection. Raises OSError where there is none, and Unfit."""
-        for step in steps:
-            await self._do(step, ANSWER_TIMEOUT)
+        with suppress(Ended):
+            for step in steps:
+                await self._do(step, ANSWER_TIMEOUT)
         if self._link is None or not self._link.upgraded:
-            raise Unfit("the target did not become a WebSocket")
+            raise self._no_websocket()
         return self._link
+
+    def _no_websocket(self) -> Unfit:
+        status = None if self._link is None else self._link.status
+        told = "" if status is None else f": it answered HTTP {status}"
+        return Unfit(f"the target did not become a WebSocket{told}")
 
     def leave(self) -> None:
         """Let go of every connection."""
@@ -214,7 +221,7 @@ class Player:
     async def _frame(self, step: Frame) -> None:
         link = await self._dialled()
         if not link.upgraded:
-            raise Unfit("the target did not become a WebSocket")
+            raise self._no_websocket()
         await link.send(structs.replace(step, data=self._filled(step.data)))
 
     async def _cut(self, how: str, after: float) -> None:
@@ -266,7 +273,7 @@ class Player:
         try:
             await self._upgrade(Upgrade())
         except Ended:
-            raise Unfit("the target did not become a WebSocket") from None
+            raise self._no_websocket() from None
 
     async def _join(self, namespace: str | None, auth: Mapping[str, object] | None) -> None:
         if self.handshake is None:
@@ -277,18 +284,19 @@ class Player:
         if not self._polling:
             link = await self._dialled()
             await link.until(lambda: any(_text(one).startswith(("40", "44")) for one in link.messages), ANSWER_TIMEOUT)
-            joined = any(_text(one).startswith("40") for one in link.messages)
+            answers = [_text(one) for one in link.messages]
         else:
-            joined = (await self._poll()).startswith("40")
-        if not joined:
-            raise Unfit(f"the namespace {name} could not be joined")
+            answers = (await self._poll()).split(RECORD_SEPARATOR)
+        if not any(one.startswith("40") for one in answers):
+            why = next((f": {_words(one[2:])}" for one in answers if one.startswith("44")), "")
+            raise Unfit(f"the namespace {name} could not be joined{why}")
 
     async def _say(self, content: Data, *, binary: bool, times: int) -> None:
         content = self._filled(content)
         if not self._polling:
             link = await self._dialled()
             if not link.upgraded:
-                raise Unfit("the target did not become a WebSocket")
+                raise self._no_websocket()
             await link.send(Frame(opcode=2 if binary else 1, data=content, times=times))
             return
         body = expand(content)
@@ -326,13 +334,12 @@ class Player:
         link = self._link
         if link is None:
             return self._ending("cut", reason="by us")
-        if not link.upgraded and not link.ended:
-            await link.answered(deadline)
-        if not link.upgraded and link.status is not None:
-            return self._ending("answered", link.status, link=link)
+        await link.until(lambda: link.upgraded or link.answers > 0, deadline)
+        if not link.upgraded:
+            return self._ended(link) if link.status is None else self._ending("answered", link.status, link=link)
         if not may_stay and await link.until(lambda: link.close_code is not None, deadline):
             return self._ended(link)
-        if link.ended or link.close_code is not None or not link.upgraded:
+        if link.ended or link.close_code is not None:
             return self._ended(link)
         in_words = self._speaks_engineio and self.handshake is not None
         if case.ask == "session" and in_words:
@@ -417,8 +424,10 @@ class Player:
 
     def _beyond(self) -> int:
         most = None if self.handshake is None else self.handshake.max_payload
-        if most is None or most > MAX_BEYOND:
-            raise Unfit(f"the target's maxPayload is {'not told' if most is None else f'{most:,} bytes'}")
+        if most is None:
+            raise Unfit("the target's maxPayload is not told")
+        if most > self._max_bytes:
+            raise Unfit(f"the target's maxPayload is {most:,} bytes; --max-bytes allows {self._max_bytes:,}")
         return most
 
     def _addressed(self, content: Data) -> Data:
@@ -488,3 +497,8 @@ def _chunk(content: bytes) -> bytes:
 
 def _text(message: str | bytes) -> str:
     return message if isinstance(message, str) else message.hex()
+
+
+def _words(text: str) -> str:
+    """The other side's, for a sentence of ours: not too many, and nothing that a terminal would obey."""
+    return "".join(one if one.isprintable() else "�" for one in text[:SHOWN])

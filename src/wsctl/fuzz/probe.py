@@ -18,6 +18,10 @@ HEARTBEAT = -1.0
 """as a deadline: as long as the server may take to miss a heartbeat, by its own OPEN packet"""
 
 
+UNAVAILABLE = (502, 503, 504)
+"""busy, or a proxy whose server ended a hostile request: harm only where others are refused, too, which is looked at"""
+
+
 class Verdict(StrEnum):
     """What came of a probe or a case, the worst last. None of them means secure."""
 
@@ -64,12 +68,13 @@ def judge(
         return Verdict.FAILED
     if any(one.holds(ending) for one in safe):
         return Verdict.PASSED
-    ended = ending.kind in ("closed", "cut") or (ending.kind == "answered" and 400 <= (ending.code or 0) < 500)
+    refused = ending.kind == "answered" and (400 <= (ending.code or 0) < 500 or ending.code in UNAVAILABLE)
+    ended = ending.kind in ("closed", "cut") or refused
     harmless = ended or any(one.holds(ending) for one in tolerated)
     may_stay = any(one.kind == "alive" for one in safe)
     return Verdict.NON_STRICT if harmless or (ending.kind == "alive" and may_stay) else Verdict.FAILED
 
 
 def is_server_error(status: int) -> bool:
-    """Whether a status admits that the server failed; that it does not serve something is no failure."""
-    return status >= 500 and status not in (501, 505)
+    """Whether a status admits that the server failed; that it does not serve something, or not now, is no failure."""
+    return status >= 500 and status not in (501, 505, *UNAVAILABLE)

@@ -1,6 +1,7 @@
 """Reproduction files: a case that harmed, as JSON, and its replay. Who joins, and by which token, is not in it."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,7 +52,7 @@ def write(repro: Repro, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content + b"\n")
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise UsageError(f"cannot write {path}: {reason_of(error)}") from error
     return path
 
 
@@ -60,7 +61,7 @@ def read(path: Path) -> Repro:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read {path}: {reason_of(error)}") from error
     try:
         mark = msgspec.json.decode(content, type=_Mark)
     except msgspec.DecodeError as error:
@@ -73,6 +74,19 @@ def read(path: Path) -> Repro:
         raise UsageError(f"{path}: {_lower(error)}") from error
 
 
+def check_place(folder: Path) -> None:
+    """Raise UsageError for a folder in which none could be written, for it would be known too late."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {reason_of(error)}") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"cannot write into {folder.absolute()}: permission denied; reproduction files go there",
+            hint="--out names another folder; --cases 0 generates nothing",
+        )
+
+
 class Replay:
     """Plays a file's case once. Raises UsageError for one that speaks otherwise than the target."""
 
@@ -83,6 +97,7 @@ class Replay:
         if spoken != dialect:
             raise UsageError(f"{path} is of the dialect {spoken}, the target of {dialect}", hint=f"--dialect {spoken}")
         self._trial: Trial | None = None
+        self.notes: tuple[str, ...] = ()
 
     async def run(self, trials: Trials) -> None:
         """Play it."""
@@ -105,6 +120,11 @@ class Replay:
         )
         unfit = trial.ending.unfit
         return Generated(cases=1, conclusive=int(unfit is None), failures=(failure,) if harms else (), reason=unfit)
+
+
+def reason_of(error: OSError) -> str:
+    """In small letters, as messages have it."""
+    return (error.strerror or str(error)).lower()
 
 
 def _lower(error: Exception) -> str:

@@ -5,12 +5,18 @@ hold `{target}` and `{host}` as well: what a request line asks for, and whom, to
 `Say` may hold `{nsp}`: the target's namespace as packets have it, with its comma, or nothing where that is `/`.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Headers = tuple[tuple[str, str], ...]
 
+MAX_CONNECTIONS = 1000
+"""of one case"""
+FRAME_HEAD = 6
+"""bytes of a frame's head, at least: a client's"""
+Times = Annotated[int, Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Meta(ge=0, le=3600)]
 
 BEYOND = -1
 """as `times`: as many as a message may have bytes by the target's OPEN packet, so that with more it has too many"""
@@ -22,7 +28,7 @@ class Run(Struct, frozen=True, omit_defaults=True):
     text: str = ""
     raw: bytes = b""
     """used where there is no text"""
-    times: int = 1
+    times: Annotated[int, Meta(ge=BEYOND, le=1 << 40)] = 1
 
     def expand(self) -> bytes:
         """As bytes."""
@@ -72,7 +78,7 @@ class Request(Step, frozen=True, kw_only=True, omit_defaults=True):
     """False: more is to come of the body, and never does"""
     wait: bool = True
     """for the answer; False: it is looked at in the end"""
-    times: int = 1
+    times: Times = 1
     """at once"""
 
 
@@ -80,8 +86,8 @@ class Raw(Step, frozen=True, kw_only=True, omit_defaults=True):
     """Bytes as they are onto the connection, before any handshake or after."""
 
     data: Data
-    times: int = 1
-    every: float = 0.0
+    times: Times = 1
+    every: Seconds = 0.0
     """seconds between two of `times`"""
 
 
@@ -121,10 +127,10 @@ class Answer(Step, frozen=True, kw_only=True, omit_defaults=True):
 class Frame(Step, frozen=True, kw_only=True, omit_defaults=True):
     """One frame, lawful or not (RFC 6455, section 5.2)."""
 
-    opcode: int = 1
+    opcode: Annotated[int, Meta(ge=0, le=15)] = 1
     data: Data = ()
     fin: bool = True
-    rsv: int = 0
+    rsv: Annotated[int, Meta(ge=0, le=7)] = 0
     """three bits; RSV1 is 4"""
     masked: bool | None = None
     """None: as it is right for the side that sends"""
@@ -134,21 +140,26 @@ class Frame(Step, frozen=True, kw_only=True, omit_defaults=True):
     """write the length in eight bytes, however small"""
     deflated: bool = False
     """compress the data (RFC 7692); `rsv` is to say so"""
-    times: int = 1
+    times: Times = 1
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a length that eight bytes do not hold, which is beyond msgspec's own bounds."""
+        if self.length is not None and not 0 <= self.length < 1 << 64:
+            raise ValueError(f"a frame's length is {self.length:,}; expected 0 to 2^64 - 1")
 
 
 class Cut(Step, frozen=True, kw_only=True, omit_defaults=True):
     """End the connection; what follows dials anew."""
 
     how: Literal["close", "fin", "rst"] = "close"
-    after: float = 0.0
+    after: Seconds = 0.0
     """seconds, of `rst`: the other side may end it first, and is answered by the reset"""
 
 
 class Wait(Step, frozen=True, kw_only=True, omit_defaults=True):
     """Until the connection ends, at most so many seconds; what comes meanwhile is answered as a client would."""
 
-    seconds: float
+    seconds: Annotated[float, Meta(le=3600)]
     """negative: as long as the server may take to miss a heartbeat, by its own OPEN packet"""
     answers: bool = True
     """False: not even heartbeats are answered"""
@@ -158,7 +169,7 @@ class Await(Step, frozen=True, kw_only=True, omit_defaults=True):
     """Wait for a message that begins so; without it the case proves nothing."""
 
     prefix: str
-    seconds: float = 5.0
+    seconds: Seconds = 5.0
 
 
 # Engine.IO and Socket.IO
@@ -184,7 +195,7 @@ class Say(Step, frozen=True, kw_only=True, omit_defaults=True):
 
     data: Data
     binary: bool = False
-    times: int = 1
+    times: Times = 1
 
 
 Steps = tuple[Request | Raw | Upgrade | Answer | Frame | Cut | Wait | Await | Open | Join | Say, ...]
@@ -193,29 +204,50 @@ Steps = tuple[Request | Raw | Upgrade | Answer | Frame | Cut | Wait | Await | Op
 class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is done to the other side in one go."""
 
-    steps: Steps
+    steps: Annotated[Steps, Meta(min_length=1, max_length=1000)]
     name: str = ""
-    at_once: int = 1
+    at_once: Annotated[int, Meta(ge=1, le=MAX_CONNECTIONS)] = 1
     """so many of them side by side"""
     ask: Literal["session", "ping", "both"] = "session"
     """how to ask afterwards whether it lives: in its own words where there are any, or by WebSocket ping only; both: by
     ping, then in words, and who has no answer to those waits for more of what was begun, and counts as silent"""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for more connections than this machine should open."""
+        each = 1 + sum(
+            step.times if isinstance(step, Request) else isinstance(step, Upgrade | Cut) for step in self.steps
+        )
+        if self.at_once * each > MAX_CONNECTIONS:
+            raise ValueError(f"a case makes {self.at_once * each:,} connections; expected {MAX_CONNECTIONS:,} at most")
+
 
 def size(case: Case) -> int:
-    """Bytes of content that it sends."""
+    """Bytes that it sends, those aside that every client of the target sends."""
     return case.at_once * sum(_size(step) for step in case.steps)
 
 
 def _size(step: Step) -> int:
     match step:
-        case Request(body=content, times=times):
-            return times * sum(length(run) for run in content or ())
-        case Raw(data=content, times=times) | Frame(data=content, times=times) | Say(data=content, times=times):
-            return times * sum(length(run) for run in content)
-        case Upgrade(tail=content):
-            return sum(length(run) for run in content)
+        case Request(times=times, body=content):
+            line = len(step.method) + len(step.path or "") + len(step.query)
+            return times * (line + _headers(step.headers) + _content(content or ()))
+        case Raw(data=content, times=times) | Say(data=content, times=times):
+            return times * _content(content)
+        case Frame(data=content, times=times):
+            return times * (FRAME_HEAD + _content(content))
+        case Upgrade(query=query):
+            return len(query or "") + _headers(step.headers) + _content(step.tail)
+        case Answer(headers=headers, tail=content):
+            return _headers(headers) + _content(content)
     return 0
+
+
+def _headers(headers: Headers) -> int:
+    return sum(len(f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")) for name, value in headers)
+
+
+def _content(content: Data) -> int:
+    return sum(map(length, content))
 
 
 def length(run: Run) -> int:

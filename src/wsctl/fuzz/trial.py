@@ -10,8 +10,9 @@ from wsctl.fuzz.oracle import Oracle
 from wsctl.fuzz.player import Player
 from wsctl.fuzz.steps import Case, size
 
-DEADLINE = 3.0
+DEADLINE = 2.0
 """seconds for a generated case to end, or its connection to answer"""
+LATE = "a connection beside was cut before the case began: what came before it did that, and late"
 _WORST = ("unreachable", "silent", "alive", "answered", "cut", "closed")
 """kinds of endings of cases side by side, the worst first"""
 
@@ -22,6 +23,11 @@ class Trial(Struct, frozen=True):
     ending: Ending
     harms: tuple[str, ...] = ()
     """what the oracle objects to"""
+    late: bool = False
+    """it was not played: the harm was done before it began, by the one before"""
+
+    is_doubtful: bool = False
+    """the canary was closed in order, and that is all: it may have been its time"""
 
     @property
     def objections(self) -> tuple[str, ...]:
@@ -40,24 +46,48 @@ class Trials:
         self._wait = wait
         self._next = 0.0
         self.played = 0
+        self.doubted = 0
+        """times that the canary was closed in order, and not again when the case was played again"""
         self.gone = False
         """the target died, and did not come back"""
 
-    async def play(self, case: Case, deadline: float, *, may_stay: bool = True) -> Trial:
-        """Play a case. Where the target died of it, it has come back in the end, or is `gone`."""
+    async def play(self, case: Case, deadline: float, *, may_stay: bool = True, patience: float = 0.0) -> Trial:
+        """Play a case, and look for harm after so many seconds of `patience`.
+
+        Where the target died of it, it has come back in the end, or is `gone`.
+        """
+        trial = await self._play_once(case, deadline, may_stay=may_stay, patience=patience)
+        if trial.is_doubtful:
+            again = await self._play_once(case, deadline, may_stay=may_stay, patience=patience)
+            self.doubted += not again.harms
+            return again
+        return trial
+
+    async def admit(self, case: Case) -> str | None:
+        """Wait for its turn; why it may not be played; None: it may."""
         if self.gone:
-            return Trial(unfit("the target is gone"))
+            return "the target is gone"
         if size(case) > self._max_bytes:
-            return Trial(unfit(f"it sends {size(case):,} bytes; --max-bytes allows {self._max_bytes:,}"))
+            return f"it sends {size(case):,} bytes; --max-bytes allows {self._max_bytes:,}"
         await self._pace()
+        return None
+
+    async def _play_once(self, case: Case, deadline: float, *, may_stay: bool, patience: float) -> Trial:
+        if (refusal := await self.admit(case)) is not None:
+            return Trial(unfit(refusal))
+        if self._oracle.late:
+            await self._came_back()
+            return Trial(unfit("the target was harmed before"), (LATE,), late=True)
         if (objection := await self._oracle.before()) is not None and not await self._came_back():
             return Trial(unfit(objection))
         self.played += 1
         endings = await play_at_once(self._oracle.player, case, deadline, may_stay=may_stay)
+        await asyncio.sleep(patience)
         harms = await self._oracle.after(endings)
+        doubtful = self._oracle.is_doubtful(harms)
         if harms:
             await self._came_back()
-        return Trial(worst(endings), harms)
+        return Trial(worst(endings), harms, is_doubtful=doubtful)
 
     async def _came_back(self) -> bool:
         self.gone = not await self._oracle.returned(self._wait)

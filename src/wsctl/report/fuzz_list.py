@@ -1,7 +1,7 @@
 """The catalogue of probes, for people and for scripts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -20,21 +20,23 @@ class ProbeList:
         self._probes = probes
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        for group, probes in groupby(self._probes, key=lambda one: one.group):
-            table.add_row(Text(group, style="bold"))
-            for probe in probes:
-                whom = Text("clients" if probe.attacks == "client" else "", style="cyan")
-                table.add_row(f"  {probe.id}", plain(probe.title), whom, plain(probe.source, "dim"))
-        yield table
+        for (group, attacks), probes in groupby(self._probes, key=lambda one: (one.group, one.attacks)):
+            yield Text(group if attacks == "server" else f"{group}, against clients (--serve)", style="bold")
+            yield _rows(probes)
         yield Text()
-        clients = sum(one.attacks == "client" for one in self._probes)
-        beside = f", {clients} of them for clients (--serve)" if clients else ""
-        yield Text(counted(len(self._probes), "probe") + beside)
+        yield Text(counted(len(self._probes), "probe"))
+
+
+def _rows(probes: Iterable[Probe]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, min_width=7)
+    table.add_column(overflow="fold")
+    table.add_column()
+    for probe in probes:
+        source = plain(probe.source, "dim")
+        source.no_wrap, source.overflow = True, "ellipsis"
+        table.add_row(f"  {probe.id}", plain(probe.title), source)
+    return table
 
 
 def list_json(probes: Sequence[Probe]) -> bytes:

@@ -33,7 +33,8 @@ class FuzzTable:
             yield from _probes(sorted(result.probes, key=lambda one: _ORDER.index(one.verdict)))
             yield Text()
         if result.generated is not None and result.generated.failures:
-            yield self._failures(result.generated.failures)
+            for failure in result.generated.failures:
+                yield from self._failure(failure)
             yield Text()
         yield from self._counts()
         for note in result.notes:
@@ -57,17 +58,16 @@ class FuzzTable:
             p95, most = (shown("canary.time.p95", metrics[f"canary.time.{name}"]) for name in ("p95", "max"))
             yield Text(f"a connection beside them was answered within {p95} (p95), {most} at most", style="dim")
 
-    def _failures(self, failures: Sequence[Failure]) -> Table:
-        """Each with its steps in words, and how to play it again."""
+    def _failure(self, failure: Failure) -> Iterator[RenderableType]:
+        """Its steps in words, and how to play it again."""
         grid = _grid()
-        for failure in failures:
-            steps = [plain(f"{at}. {sketch.words(step)}") for at, step in enumerate(failure.case.steps, 1)]
-            harms = [plain(harm, "red") for harm in failure.harms]
-            ending = plain(f"{failure.ending}; {_size(failure)}", "dim")
-            again = [] if failure.repro is None else [_again(f"{self._command} --repro {quote(failure.repro)}")]
-            told = Text("\n").join([*steps, ending, *harms, *again])
-            grid.add_row(case_verdict(CaseVerdict.FAILED), "generated", told)
-        return grid
+        steps = [plain(f"{at}. {sketch.words(step)}") for at, step in enumerate(failure.case.steps, 1)]
+        harms = [plain(harm, "red") for harm in failure.harms]
+        ending = plain(f"{failure.ending}; {_size(failure)}", "dim")
+        grid.add_row(case_verdict(CaseVerdict.FAILED), "generated", Text("\n").join([*steps, ending, *harms]))
+        yield grid
+        if failure.repro is not None:
+            yield _again(f"{self._command} --repro {quote(failure.repro)}")
 
 
 def _probes(results: Sequence[ProbeResult]) -> Iterator[RenderableType]:
@@ -124,4 +124,5 @@ def _size(failure: Failure) -> str:
 
 
 def _again(command: str) -> Text:
-    return Text.assemble(("again: ", "dim"), plain(command))
+    """On one line, however long: it is to be copied."""
+    return Text.assemble(("again: ", "dim"), plain(command), no_wrap=True, overflow="ignore")

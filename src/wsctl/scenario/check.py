@@ -10,7 +10,6 @@ from msgspec import structs
 from wsctl.chaos.presets import PRESETS
 from wsctl.client.target import DEFAULT_URL, Target, normalise_url
 from wsctl.errors import UsageError
-from wsctl.fuzz.catalogue import chosen
 from wsctl.load.options import LoadOptions
 from wsctl.model.expectation import Expectation, expect
 from wsctl.scenario.check_speech import check_dialect, check_file, check_recording, check_replay, check_speech
@@ -203,6 +202,8 @@ class _Step:
 
     def _check_fuzz(self, options: FuzzSpec) -> None:
         """Probes that there are, and files that are beside the scenario."""
+        from wsctl.fuzz.catalogue import chosen  # hundreds of cases: for scenarios that play them
+
         recorded = {one.record.file for _, one in self._spec.every_step() if one.record is not None}
         try:
             chosen(options.probes, options.groups)

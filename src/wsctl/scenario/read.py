@@ -16,8 +16,8 @@ from wsctl.spec.nearest import nearest
 from wsctl.spec.typed import build
 
 SUFFIXES = (".yaml", ".yml")
-ON_DEMAND = ("chaos", "load")
-"""folders of the shipped suite that only a tag chooses: they take long, or fill a machine"""
+ASIDE = ("chaos", "fuzz", "load")
+"""folders of the shipped suite that are run by their tags only"""
 
 
 class Scenario(Struct, frozen=True):
@@ -43,14 +43,15 @@ def read_documents(paths: Sequence[Path], tags: Sequence[str] = ()) -> list[Docu
     """The files and those of the folders, in the order given; of a folder, by name. No path: the shipped suite.
 
     With tags, those that have one of them: nothing else of the others is looked at. Only so the suite has those that
-    are run ON_DEMAND. Raises UsageError for what is no file, is empty or not YAML, and for a tag that none has.
+    stand ASIDE: they fill a machine, attack their server, or take long. Raises UsageError for what is no file, is empty
+    or not YAML, and for a tag that none has.
     """
     return [document for document, _ in _read_all(paths, tags)]
 
 
 def _read_all(paths: Sequence[Path], tags: Sequence[str]) -> list[tuple[Document, Path]]:
     """The documents, each with the folder of its file."""
-    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths, tags=bool(tags))]
+    documents = [(_read(file, shown), file.parent) for file, shown in _find(paths, aside=bool(tags))]
     known = sorted({tag for document, _ in documents for tag in tags_of(document)})
     for tag in tags:
         if tag not in known:
@@ -95,13 +96,13 @@ def _scenarios(document: Document, folder: Path, environ: Mapping[str, str]) -> 
         yield Scenario(spec, expanded, folder)
 
 
-def _find(paths: Sequence[Path], *, tags: bool) -> Iterator[tuple[Path, str]]:
-    """Files, and how messages name them. With `tags` also those of the shipped suite that are run on demand."""
+def _find(paths: Sequence[Path], *, aside: bool) -> Iterator[tuple[Path, str]]:
+    """Files, and how messages name them. `aside`: those of the shipped suite, too, that stand aside."""
     if not paths:
         suite = shipped_suite()
-        more = (file for name in ON_DEMAND for file in _in_folder(suite / name)) if tags else ()
-        for file in [*_in_folder(suite), *more]:
-            yield file, f"scenarios/{file.relative_to(suite)}"
+        for folder in (suite, *(suite / name for name in ASIDE if aside)):
+            for file in _in_folder(folder):
+                yield file, f"scenarios/{file.relative_to(suite)}"
     for path in paths:
         try:
             found = _in_folder(path) if path.is_dir() else [path]

@@ -11,7 +11,7 @@ from wsctl.swarm.crowd import Crowd
 from wsctl.swarm.messages import Failed, Fault, Progress, Report, Stop
 from wsctl.swarm.options import SwarmOptions
 from wsctl.swarm.pipe import Inbox, Outbox
-from wsctl.swarm.process import loop_factory, raise_descriptor_limit, tune_collector
+from wsctl.swarm.process import raise_descriptor_limit, run_child, tune_collector
 
 
 async def serve() -> ExitCode:
@@ -64,5 +64,4 @@ def _read_options(line: bytes) -> SwarmOptions:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        sys.exit(runner.run(serve()))
+    run_child(serve)

@@ -29,6 +29,8 @@ MAX_MESSAGE = 16 * 1024 * 1024
 """bytes of one message, fragments together; a larger one ends the connection with 1009"""
 
 PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1002, 1007, 1009
+CLOSE_CODES = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))
+"""that may stand in a close frame (RFC 6455, section 7.4, and its registry)"""
 
 nothing: dict[bytes, Record] = {}
 """the frames that are known where none may be"""
@@ -299,6 +301,8 @@ class Connection(WSListener, ABC):
 
     def _closed(self, payload: bytes) -> None:
         code = int.from_bytes(payload[:2]) if len(payload) >= 2 else None
+        if code is not None and code not in CLOSE_CODES:
+            raise Malformed(PROTOCOL_ERROR, f"it closed with {code}, which nobody may send")
         self._close(1000 if code is None else code)
         self._end("connection lost" if code is None else f"closed by the server with code {code}")
 

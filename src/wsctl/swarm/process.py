@@ -1,11 +1,16 @@
 """What a process needs to be a good home for thousands of connections."""
 
+import asyncio
 import contextlib
 import gc
+import os
+import sys
 import time
-from typing import Any
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
 
-from wsctl.errors import UsageError
+from wsctl.errors import ExitCode, UsageError
 
 SPARE_DESCRIPTORS = 50
 """open files beside the connections"""
@@ -56,3 +61,19 @@ def raise_descriptor_limit(clients: int) -> None:
             f"{clients:,} clients need {clients + SPARE_DESCRIPTORS:,} open files; the limit is {soft:,}",
             hint="ulimit -Hn raises it, or several swarms share the clients",
         )
+
+
+def run_child(serve: Callable[[], Coroutine[Any, Any, ExitCode]]) -> NoReturn:
+    """Run a child to its end.
+
+    A failure of its own is told on stderr and ends it at once: the interpreter cannot end in order while a thread
+    reads stdin, and would abort with words about that instead.
+    """
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            code = runner.run(serve())
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(ExitCode.INTERNAL)
+    sys.exit(code)

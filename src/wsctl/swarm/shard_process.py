@@ -8,7 +8,7 @@ import msgspec
 from wsctl.errors import ExitCode, UsageError, WsctlError
 from wsctl.swarm import shard_messages
 from wsctl.swarm.pipe import Inbox, Outbox
-from wsctl.swarm.process import loop_factory, raise_descriptor_limit, tune_collector
+from wsctl.swarm.process import raise_descriptor_limit, run_child, tune_collector
 from wsctl.swarm.shard import Shard
 from wsctl.swarm.shard_messages import Broken, ShardOptions
 
@@ -54,5 +54,4 @@ def _read_options(line: bytes) -> ShardOptions:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        sys.exit(runner.run(serve()))
+    run_child(serve)

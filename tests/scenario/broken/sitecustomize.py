@@ -119,7 +119,7 @@ def swap() -> None:
 
 @a_break
 def fall() -> None:
-    """Count from 1 again, once, without another epoch."""
+    """Count from 1 again, over and over, without another epoch."""
 
     def around(publish: Any, channel: Any) -> None:
         if channel.seq == 2 * EVERY:

@@ -15,7 +15,17 @@ PROBES: tuple[Probe, ...] = (
     *payload.PROBES,
 )
 
-BY_ID = {probe.id: probe for probe in PROBES}
+
+def by_id(probes: Iterable[Probe]) -> dict[str, Probe]:
+    """The probes by what people call them. Raises ValueError for a name that is given twice."""
+    found: dict[str, Probe] = {}
+    for probe in probes:
+        if found.setdefault(probe.id, probe) is not probe:
+            raise ValueError(f"two probes have the id {probe.id}")
+    return found
+
+
+BY_ID = by_id(PROBES)
 
 
 def chosen(ids: Iterable[str], groups: Iterable[str]) -> tuple[Probe, ...]:
@@ -23,6 +33,14 @@ def chosen(ids: Iterable[str], groups: Iterable[str]) -> tuple[Probe, ...]:
     asked, wanted = {_known(one).id for one in ids}, set(groups)
     everything = not asked and not wanted
     return tuple(probe for probe in PROBES if everything or probe.id in asked or probe.group in wanted)
+
+
+def against_clients(ids: Iterable[str], groups: Iterable[str]) -> tuple[Probe, ...]:
+    """Of those, the ones that attack clients. Raises UsageError where there are none."""
+    found = tuple(probe for probe in chosen(ids, groups) if probe.attacks == "client")
+    if not found:
+        raise UsageError("no probe attacks such clients", hint="wsctl fuzz --list --serve names those that do")
+    return found
 
 
 def _known(name: str) -> Probe:

@@ -133,7 +133,7 @@ PROBES: tuple[Probe, ...] = (
         ),
         safe=ENDED,
         tolerated=(ALIVE,),
-        deadline=3.0,
+        deadline=1.0,
     ),
     Probe(
         id="E7",
@@ -208,7 +208,7 @@ PROBES: tuple[Probe, ...] = (
         ),
         safe=(REFUSED, CLOSING),
         tolerated=(SILENT, status(200)),
-        deadline=3.0,
+        deadline=1.0,
     ),
     Probe(
         id="E11",
@@ -248,7 +248,7 @@ PROBES: tuple[Probe, ...] = (
         ),
         safe=ENDED,
         tolerated=(ALIVE,),
-        deadline=3.0,
+        deadline=1.0,
     ),
     Probe(
         id="E14",
@@ -260,7 +260,7 @@ PROBES: tuple[Probe, ...] = (
         cases=(Case(steps=(OPEN_POLLING, _post(TOO_LONG_TO_JOIN, chunked=True), _poll())),),
         safe=(REFUSED, CUT, SILENT, status(200)),
         harmful=(Safe(kind="answered", says=r"(?:^|\x1e)40"),),
-        deadline=3.0,
+        deadline=1.0,
     ),
     Probe(
         id="E15",

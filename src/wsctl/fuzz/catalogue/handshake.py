@@ -11,8 +11,8 @@ LET_IN = rf"(?s)\A(?=.*\naccess-control-allow-origin: {FOREIGN})(?=.*\naccess-co
 """in the head of an answer"""
 ANSWERED = Safe(kind="answered")
 """in any way that is no server error"""
-MANY_HEADERS = tuple((f"x{number:x}", "x") for number in range(1100)) + tuple((f"y{n:x}", "") for n in range(1000))
-"""2,100, more than Node reads (maxHeadersCount is 2000), in less than the 16 KiB that it takes of a head"""
+MANY_HEADERS = tuple((f"{number:x}", "") for number in range(2001))
+"""more than Node reads (maxHeadersCount is 2000), in less than the 16 KiB that it takes of a head"""
 BEGUN = data("GET {target} HTTP/1.1\r\nHost: {host}\r\nX-Wsctl-Fuzz: ")
 """a request whose last header goes on"""
 H2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
@@ -103,7 +103,7 @@ _SERVERS = (
         id="H4P",
         title="garbage in the same write as the upgrade from polling",
         group="handshake",
-        source="CVE-2022-21676",
+        source="the other way in of CVE-2022-21676",
         symptom="an error before anybody listens for one: exit",
         needs="engineio",
         cases=(
@@ -117,7 +117,6 @@ _SERVERS = (
         safe=(closed(1002), CUT),
         # It may be lost, as uvicorn loses it.
         tolerated=(ALIVE,),
-        fixed="engine.io 4.1.2, 5.2.1, 6.1.1",
     ),
     Probe(
         id="H5",
@@ -233,7 +232,8 @@ _SERVERS = (
         needs="http",
         cases=(Case(steps=(Raw(data=BEGUN), Raw(data=data("x"), times=12, every=5.0)), at_once=200),),
         safe=(REFUSED, CUT),
-        deadline=35.0,
+        # Node counts sixty seconds, and looks at its clock every thirty.
+        deadline=45.0,
     ),
     Probe(
         id="H12",
@@ -312,6 +312,8 @@ _CLIENTS = (
             for bits in ("1000", "7", "-1", "x")
         ),
         safe=ENDED,
+        # To take no notice of it is not what RFC 7692 asks for, and does no harm.
+        tolerated=(ALIVE,),
         attacks="client",
         fixed="undici 6.24, 7.24",
     ),

@@ -93,7 +93,7 @@ PROBES: tuple[Probe, ...] = (
         ),
         safe=ENDED,
         tolerated=(ALIVE,),
-        deadline=2.0,
+        deadline=1.0,
         fixed="socket.io-parser 3.3.2, 3.4.1",
     ),
     Probe(
@@ -123,7 +123,7 @@ PROBES: tuple[Probe, ...] = (
         cases=tuple(_case(name, f"42{{nsp}}{payload}") for name, payload in NAMES),
         safe=ENDED,
         tolerated=(ALIVE,),
-        deadline=2.0,
+        deadline=1.0,
         fixed="socket.io-parser 3.4.3, 4.2.3",
     ),
     Probe(
@@ -194,7 +194,7 @@ PROBES: tuple[Probe, ...] = (
         ),
         safe=ENDED,
         tolerated=(ALIVE,),
-        deadline=2.0,
+        deadline=1.0,
     ),
     Probe(
         id="S9",
@@ -279,7 +279,7 @@ PROBES: tuple[Probe, ...] = (
         safe=ENDED,
         tolerated=(ALIVE,),
         harmful=(SERVED,),
-        deadline=2.0,
+        deadline=1.0,
     ),
     Probe(
         id="S14",
@@ -300,7 +300,7 @@ PROBES: tuple[Probe, ...] = (
             )
         ),
         safe=(says("^44/(?!wsctl-fuzz,)"), *ENDED),
-        harmful=(says(r"^40/(?!wsctl-fuzz,).*\{"),),
+        harmful=(says(r"^40/(?:x{9}|__proto__,|constructor,|\u0431|none,|/,)"),),
     ),
     Probe(
         id="S15",
@@ -359,7 +359,7 @@ PROBES: tuple[Probe, ...] = (
         cases=tuple(_to_client(name, f"42{payload}") for name, payload in NAMES),
         safe=ENDED,
         tolerated=(ALIVE,),
-        deadline=2.0,
+        deadline=1.0,
         attacks="client",
         fixed="socket.io-parser 3.4.3, 4.2.3",
     ),
@@ -420,7 +420,7 @@ PROBES: tuple[Probe, ...] = (
         ),
         safe=ENDED,
         tolerated=(ALIVE,),
-        deadline=2.0,
+        deadline=1.0,
         attacks="client",
     ),
     Probe(

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from wsctl.fuzz.generate.values import many, octets
-from wsctl.fuzz.steps import Frame, Raw, Upgrade, data
+from wsctl.fuzz.steps import Cut, Frame, Raw, Upgrade, data
 
 CODES = (1000, 1001, 1002, 1005, 1006, 1015, 0, 999, 1004, 1016, 2999, 3000, 4999, 5000, 65535)
 TEXTS = (b"", b"x", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x00", b"[]", b"{}", b'42["message"]')
@@ -27,40 +27,55 @@ contents = st.one_of(
     st.one_of(st.sampled_from(TEXTS), octets).map(data),
     st.builds(lambda times: data(("a", times)), many),
 )
-frames = st.builds(
-    lambda opcode, content, rsv, odd: Frame(
-        opcode=opcode,
-        data=content,
-        rsv=rsv,
-        fin="unfinished" not in odd,
-        masked=False if "unmasked" in odd else None,
-        wide="wide" in odd,
-        deflated="deflated" in odd,
+lawful = st.builds(
+    lambda opcode, content, wide: Frame(opcode=opcode, data=content, wide=wide),
+    st.sampled_from((2, 10, 9)),
+    octets.map(data),
+    st.booleans(),
+)
+frames = st.one_of(
+    lawful,
+    st.builds(
+        lambda opcode, content, rsv, odd: Frame(
+            opcode=opcode,
+            data=content,
+            rsv=rsv,
+            fin=odd != "unfinished",
+            masked=False if odd == "unmasked" else None,
+            deflated=odd == "deflated",
+        ),
+        st.sampled_from((1, 2, 0, 9, 10, 3, 7, 11, 15)),
+        contents,
+        st.sampled_from((0, 4, 2, 1, 7)),
+        st.sampled_from(("", "unfinished", "unmasked", "deflated")),
     ),
-    st.sampled_from((1, 2, 0, 9, 10, 3, 7, 11, 15)),
-    contents,
-    st.sampled_from((0, 0, 0, 0, 4, 2, 1, 7)),
-    st.frozensets(st.sampled_from(("unfinished", "unmasked", "wide", "deflated")), max_size=2),
 )
 """any that is not a close, and is as long as it says"""
-unfinished = st.one_of(
-    st.builds(
-        lambda content, length: Frame(data=content, length=length, wide=length > 65535),
-        contents,
-        st.sampled_from((50_000, 1 << 20, 1 << 31, 1 << 62, (1 << 64) - 1)),
-    ),
-    st.one_of(octets, st.sampled_from(LINES)).map(lambda content: Raw(data=data(content))),
-)
-"""what may leave the other side waiting for more, as it has to"""
 closes = st.builds(
     lambda code, reason: Frame(opcode=8, data=data(code.to_bytes(2, "big"), reason)),
     st.sampled_from(CODES),
     st.sampled_from((b"", b"bye", b"\xff", b"a" * 123, b"a" * 124)),
 )
 
+part = st.builds(
+    lambda content, length: Frame(data=content, length=length, wide=length > 65535),
+    contents,
+    st.sampled_from((50_000, 1 << 20, 1 << 31, 1 << 62, (1 << 64) - 1)),
+)
+"""the beginning of a frame: nobody could tell silence from patience after it"""
+noise = st.one_of(octets, st.sampled_from(LINES)).map(lambda content: (Raw(data=data(content)), Cut(how="fin")))
+"""bytes that are hardly the beginning of anything, and the end"""
+offences = st.one_of(
+    frames.map(lambda frame: (frame,)),
+    closes.map(lambda frame: (frame,)),
+    part.map(lambda frame: (frame, Cut(how="fin"))),
+    noise,
+)
+"""steps on a WebSocket"""
+
 
 def handshakes(queries: tuple[str, ...]) -> st.SearchStrategy[Upgrade]:
-    """Opening handshakes with odd headers; at least one of the two differs from what is right."""
+    """Opening handshakes with odd queries and headers, which may well be refused."""
     return st.builds(
         lambda query, headers, leading: Upgrade(query=query, headers=tuple(headers), leading=leading, optional=True),
         st.sampled_from((None, *queries)),

@@ -1,8 +1,8 @@
 """Generation: a target's generated cases, from what is drawn to what came of it."""
 
 import asyncio
-from pathlib import Path
 
+from wsctl.errors import UsageError
 from wsctl.fuzz.events import Listener, Played
 from wsctl.fuzz.generate.machines import machine_for
 from wsctl.fuzz.generate.search import Found, Search
@@ -27,6 +27,8 @@ class Generation:
         self._trials: Trials | None = None
         self._search = Search(machine_for(options), self._play, options.cases, options.seed)
         self.failures: tuple[Failure, ...] = ()
+        self.notes: list[str] = []
+        """what went wrong and is no reason to lose what was found"""
 
     async def run(self, trials: Trials) -> None:
         """Play; whatever ends it, what was found is written down and told."""
@@ -47,9 +49,9 @@ class Generation:
             cases=search.played, conclusive=search.conclusive, failures=self.failures, reason=self._reason()
         )
 
-    async def _play(self, case: Case) -> Trial:
+    async def _play(self, case: Case, patience: float) -> Trial:
         assert self._trials is not None, "it runs"
-        trial = await self._trials.play(case, DEADLINE)
+        trial = await self._trials.play(case, DEADLINE, patience=patience)
         if self._trials.gone:
             self._search.stop()
         now = asyncio.get_running_loop().time()
@@ -67,12 +69,18 @@ class Generation:
 
     def _failure(self, found: Found) -> Failure:
         harms = found.trial.objections
-        repro = Repro.of(self._options, harms, found.case)
         return Failure(
             harms=harms,
             case=found.case,
             ending=str(found.trial.ending),
             shrunk_from=found.shrunk_from,
             again=found.again,
-            repro=str(write(repro, self._options.out or Path())),
+            repro=self._written(Repro.of(self._options, harms, found.case)),
         )
+
+    def _written(self, repro: Repro) -> str | None:
+        try:
+            return str(write(repro, self._options.place))
+        except UsageError as error:
+            self.notes.append(error.message)
+            return None

@@ -12,8 +12,9 @@ from typing import Literal
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from wsctl.fuzz.frames import CLOSE
 from wsctl.fuzz.generate import frames
-from wsctl.fuzz.steps import Case, Cut, Frame, Raw, Say, Steps, data
+from wsctl.fuzz.steps import Case, Cut, Frame, Say, Steps, data
 
 Carrier = Literal["websocket", "polling"]
 
@@ -57,17 +58,14 @@ class Conversation(RuleBasedStateMachine):
         self.carrier, self.muddled = None, False
 
     @on("websocket")
-    @rule(frame=frames.frames)
-    def frame(self, frame: Frame) -> None:
-        """Any frame."""
-        self.do(frame)
-
-    @on("websocket")
-    @rule(frame=frames.closes)
-    def close(self, frame: Frame) -> None:
-        """Say goodbye, lawfully or not."""
-        self.do(frame)
-        self.left()
+    @rule(steps=frames.offences)
+    def offend(self, steps: tuple[Frame | Cut, ...]) -> None:
+        """Send frames that are hardly lawful; those that leave the other side waiting are followed by the end."""
+        self.do(*steps)
+        if isinstance(steps[-1], Cut):
+            self.dialled = False
+        if isinstance(steps[-1], Cut) or steps[-1].opcode == CLOSE:
+            self.left()
 
     @on("websocket")
     @rule(how=st.sampled_from(("close", "fin", "rst")))
@@ -77,12 +75,9 @@ class Conversation(RuleBasedStateMachine):
         self.left()
         self.dialled = False
 
-    @on("websocket", None)
-    @rule(part=frames.unfinished)
-    def break_off(self, part: Frame | Raw) -> None:
-        """Send what may be the beginning of something, and leave: nobody could tell silence from patience."""
-        if self.carrier is None and self.dialled:
+    def intrude(self, steps: Steps) -> None:
+        """Steps that are no conversation's, on a connection of their own."""
+        if self.dialled:
             self.do(Cut(how="rst"))
-        self.do(part if self.carrier or isinstance(part, Raw) else Raw(data=part.data), Cut(how="fin"))
-        self.left()
-        self.dialled = False
+        self.do(*steps)
+        self.dialled = not isinstance(steps[-1], Cut)

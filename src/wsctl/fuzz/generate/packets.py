@@ -1,5 +1,7 @@
 """Strategies for Socket.IO and Engine.IO packets, as the messages that carry them."""
 
+import json
+
 from hypothesis import strategies as st
 
 from wsctl.fuzz.generate import values
@@ -19,10 +21,12 @@ ENGINEIO = (
 )
 """packets that are no messages, or that no client sends"""
 
-names = st.one_of(st.sampled_from(values.EVENTS[:12]).map(lambda name: f'"{name}"'), st.sampled_from(values.NAMES))
-identifiers = st.sampled_from(values.IDENTIFIERS)
+names = st.sampled_from((*map(json.dumps, values.EVENTS[:12] * 5), *values.NAMES))
+subscribing = st.sampled_from((*("price:subscribe",) * 4, *values.EVENTS[2:10]))
+"""names of events, the platform's and one of many tutorials'"""
+identifiers = st.sampled_from((*("",) * 8, *values.IDENTIFIERS))
 events = st.builds(lambda id, name, args: f"42{id}{array(name, args)}", identifiers, names, arguments)
-"""on the namespace `/`; with an acknowledgement asked for, or not"""
+"""on the namespace `/`, with an acknowledgement asked for, or not"""
 acknowledgements = st.builds(lambda id, args: f"43{id}[{','.join(args)}]", identifiers, arguments)
 """of what nobody may have asked"""
 packets = st.one_of(

@@ -1,17 +1,24 @@
 """The machine of raw WebSocket conversations: connect, subscribe, say anything, drop and come back."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import initialize, rule
 
 from wsctl.fuzz.generate import frames, values
 from wsctl.fuzz.generate.machine import Conversation, on
-from wsctl.fuzz.steps import Upgrade
+from wsctl.fuzz.steps import Steps, Upgrade
 
+QUERIES = ("", "x=1", "streams=", "streams=" + "a/" * 2000, "%00%ff%", "token=")
 TEXTS = ("", "x", "{", "[", "ping", "pong", "null", "{}{}", "\x00", "[]]", '{"op":"subscribe"', "\ufeff{}")
 
 
 class RawMachine(Conversation):
     """A client of an exchange that does not always speak its language."""
+
+    @initialize(begun=st.sampled_from((False, True, True, True)))
+    def begin(self, begun: bool) -> None:
+        """Most cases are about what happens to somebody who was let in."""
+        if begun:
+            self.connect()
 
     @on(None)
     @rule()
@@ -21,11 +28,10 @@ class RawMachine(Conversation):
         self.carrier, self.dialled = "websocket", True
 
     @on(None)
-    @rule(handshake=frames.handshakes(("", "x=1", "streams=", "streams=" + "a/" * 2000, "%00%ff%", "token=")))
-    def knock(self, handshake: Upgrade) -> None:
-        """Open a WebSocket, hardly as it is right."""
-        self.do(handshake)
-        self.dialled = True
+    @rule(steps=st.one_of(frames.handshakes(QUERIES).map(lambda step: (step,)), frames.noise))
+    def intrude(self, steps: Steps) -> None:
+        """Knock oddly, make noise."""
+        super().intrude(steps)
 
     @on("websocket")
     @rule(message=st.one_of(values.objects, values.arrays, values.deep, values.long))

@@ -1,30 +1,39 @@
 """Search: draws cases until one harms, and makes that one as small as it goes. Hypothesis works in a thread of its own.
 
 What it draws is played in the loop, for which its thread waits. Whatever ends it early is a BaseException: those it
-lets pass.
+lets pass. It shrinks what stands in steps well, and now and then leaves steps that do nothing: these are tried one by
+one in the end.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.errors import Flaky
+from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from wsctl.fuzz.generate.machine import Conversation
 from wsctl.fuzz.oracle import SERVER_ERROR
 from wsctl.fuzz.steps import Case
 from wsctl.fuzz.trial import Trial
 
-STEPS = 8
+STEPS = 6
 """rules that a case follows"""
 ROUNDS = 5
 """searches that may end with a harm that does not come again, before there is no more searching"""
+SURE = 2
+"""times that a case harms until one believes it: a server that has to be started anew is worth not asking again"""
 
-Play = Callable[[Case], Coroutine[Any, Any, Trial]]
+PATIENCE = 0.3
+"""seconds after each case, once harm was seen to come late"""
+
+Play = Callable[[Case, float], Coroutine[Any, Any, Trial]]
+"""a case, and how long to wait before looking for harm"""
 
 
 class Stopped(BaseException):
@@ -69,6 +78,12 @@ class Search:
         self._stopped = False
         self._error: Exception | None = None
         """of ours, which must not look like a harm"""
+        self._known: dict[Case, tuple[Trial, int]] = {}
+        """what came of cases since something harmed, the last time, and how often they were played"""
+        self._latest: Case | None = None
+        """that was played"""
+        self._patience = 0.0
+        self._shrinking = False
         self.found: dict[type[Harmed], Found] = {}
         """the latest of each kind: in the end the smallest, as Hypothesis plays that once more"""
         self.played = 0
@@ -78,17 +93,21 @@ class Search:
     async def run(self) -> None:
         """Search until something harms that does so each time; cancel it to end early."""
         for number in range(ROUNDS):
-            thread = asyncio.create_task(asyncio.to_thread(self._search, self._seed + number))
-            try:
-                await asyncio.shield(thread)
-            except asyncio.CancelledError:
-                self.stop()
-                await asyncio.wait({thread})  # it ends with the turn that is cancelled now
-                raise
-            if self._error is not None:
-                raise self._error
+            await self._in_thread(self._search, self._seed + number)
             if self._stopped or self.played >= self._cases or any(one.again for one in self.found.values()):
-                return
+                break
+        await self._in_thread(self._leave_out)
+
+    async def _in_thread(self, work: Callable[..., None], *arguments: int) -> None:
+        thread = asyncio.create_task(asyncio.to_thread(work, *arguments))
+        try:
+            await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            self.stop()
+            await asyncio.wait({thread})  # it ends with the turn that is cancelled now
+            raise
+        if self._error is not None:
+            raise self._error
 
     def stop(self) -> None:
         """Play no more."""
@@ -99,20 +118,39 @@ class Search:
     # In the thread
 
     def _search(self, chance: int) -> None:
+        self._shrinking = False
+
         class Machine(self._machine):  # type: ignore[name-defined, misc]
             play = staticmethod(self._judge)
 
         try:
-            run_state_machine_as_test(seed(chance)(Machine), settings=_settings(self._cases - self.played))
+            with by_seed_alone():
+                run_state_machine_as_test(seed(chance)(Machine), settings=_settings(self._cases))
         except (Harmed, Flaky, Stopped):
             pass  # what there is to know stands in `found`
         except BaseExceptionGroup as several:
             if several.split(Harmed)[1] is not None:
                 raise
 
+    def _leave_out(self) -> None:
+        """Steps that a case harms without."""
+        with suppress(Stopped):
+            for kind, found in tuple(self.found.items()):
+                if found.again:
+                    for place in reversed(range(len(found.case.steps))):
+                        steps = self.found[kind].case.steps
+                        with suppress(Harmed):
+                            self._judge(structs.replace(found.case, steps=steps[:place] + steps[place + 1 :]))
+
     def _judge(self, case: Case) -> None:
         """Play a case; raises Harmed if it does harm."""
-        trial = self._played(case)
+        if self.played >= self._cases and not self._shrinking:
+            raise Stopped
+        trial = self._result(case)
+        if trial.late and self._latest is not None and not self._patience:
+            self._doubt(self._latest, trial)
+            trial = self._result(case)
+        self._latest = case
         kind = kind_of(trial)
         for found in self.found.values():
             if found.case == case and kind is None:
@@ -122,7 +160,27 @@ class Search:
             first = len(case.steps) if before is None else before.shrunk_from
             again = before is None or before.case != case or before.again
             self.found[kind] = Found(case, trial, first, again)
+            self._shrinking = True
             raise kind
+
+    def _doubt(self, case: Case, trial: Trial) -> None:
+        """A case seems to have harmed after it was judged: judge it again, later; if it harms then, all from now on."""
+        self._patience = PATIENCE
+        self._known.clear()
+        for found in self.found.values():
+            found.again |= found.case == case  # where it did no harm, one looked too early
+        self._judge(case)
+        self._patience = 0.0
+        self.found.setdefault(Harmed, Found(case, trial, len(case.steps), again=False))
+
+    def _result(self, case: Case) -> Trial:
+        """Of playing it; where shrinking has done so already, it is known."""
+        trial, times = self._known.get(case, (None, 0))
+        if trial is None or (trial.objections and times < SURE):
+            trial = self._played(case)
+            if (self.found or trial.objections) and not trial.late:
+                self._known[case] = trial, times + 1
+        return trial
 
     def _played(self, case: Case) -> Trial:
         try:
@@ -143,9 +201,35 @@ class Search:
             raise asyncio.CancelledError
         self._turn = asyncio.current_task()
         try:
-            return await self._play(case)
+            return await self._play(case, self._patience)
         finally:
             self._turn = None
+
+
+class _NoConstants:
+    """Instead of those that Hypothesis finds in sources."""
+
+    def set_for_type(self, kind: str) -> tuple[()]:
+        """None of any type."""
+        return ()
+
+
+@contextmanager
+def by_seed_alone() -> Iterator[None]:
+    """What is drawn depends on the seed, and not on the sources that happen to be imported.
+
+    Hypothesis mixes numbers and texts of "local" modules into wide ranges (such as how many rules it switches off),
+    and keeps what it finds there in a folder beside the working directory. There is no setting for either.
+    """
+    drawn = "_local_constants"
+    before = vars(providers.HypothesisProvider).get(drawn)
+    setattr(providers.HypothesisProvider, drawn, _NoConstants())
+    providers.CONSTANTS_CACHE.cache.clear()
+    try:
+        yield
+    finally:
+        providers.CONSTANTS_CACHE.cache.clear()
+        setattr(providers.HypothesisProvider, drawn, before)
 
 
 def kind_of(trial: Trial) -> type[Harmed] | None:
@@ -156,9 +240,12 @@ def kind_of(trial: Trial) -> type[Harmed] | None:
 
 
 def _settings(cases: int) -> settings:
-    """Nothing is printed, nothing is kept, and how long things take is the target's affair."""
+    """Nothing is printed, nothing is kept, and how long things take is the target's affair.
+
+    Some of what is drawn has no steps and is not played, so that there is twice as much; who judges counts.
+    """
     return settings(
-        max_examples=cases,
+        max_examples=2 * cases,
         stateful_step_count=STEPS,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=tuple(HealthCheck),
@@ -167,4 +254,5 @@ def _settings(cases: int) -> settings:
         database=None,
         derandomize=False,
         print_blob=False,
+        report_multiple_bugs=False,
     )

@@ -3,11 +3,11 @@
 from typing import Literal
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from wsctl.fuzz.generate import frames, packets, values
 from wsctl.fuzz.generate.machine import Conversation, on
-from wsctl.fuzz.steps import Await, Frame, Join, Open, Request, Upgrade, data
+from wsctl.fuzz.steps import Await, Frame, Join, Open, Request, Steps, Upgrade, data
 
 QUERIES = (
     *("EIO=4&transport=websocket", "EIO=3&transport=websocket", "EIO=4&transport=x", "transport=websocket", ""),
@@ -16,6 +16,15 @@ QUERIES = (
 )
 LIVE = "EIO=4&transport=websocket&sid={sid}"
 PROBE_SECONDS = 1.0
+requests = st.builds(
+    lambda method, query, headers, body: (
+        Request(method=method, query=query, headers=tuple(headers), body=data(body)),
+    ),
+    st.sampled_from(frames.METHODS),
+    st.sampled_from(QUERIES),
+    st.lists(st.sampled_from(frames.HEADERS), max_size=1),
+    st.sampled_from(packets.ENGINEIO),
+)
 
 
 class SocketIOMachine(Conversation):
@@ -29,6 +38,12 @@ class SocketIOMachine(Conversation):
         """Its session is gone too."""
         super().left()
         self.joined = False
+
+    @initialize(begun=st.sampled_from((False, True, True, True)))
+    def begin(self, begun: bool) -> None:
+        """Most cases are about what happens to somebody who was let in."""
+        if begun:
+            self.join()
 
     @on(None, "polling")
     @rule(carrier=st.sampled_from(("websocket", "polling")))
@@ -48,16 +63,21 @@ class SocketIOMachine(Conversation):
         self.dialled = self.joined = True
 
     @precondition(lambda self: self.joined)
-    @rule(event=st.sampled_from(values.EVENTS[1:7]), names=values.subscriptions, id=packets.identifiers)
+    @rule(
+        event=packets.subscribing,
+        names=values.subscriptions,
+        id=packets.identifiers,
+    )
     def subscribe(self, event: str, names: str, id: str) -> None:
         """Ask for channels, or give them up."""
         self.say(f'42{id}["{event}",{names}]')
 
     @precondition(lambda self: self.joined)
-    @rule(packet=packets.events)
-    def emit(self, packet: str) -> None:
-        """Send an event."""
-        self.say(packet)
+    @rule(events=st.lists(packets.events, min_size=1, max_size=3))
+    def emit(self, events: list[str]) -> None:
+        """Send events, which is what most clients do most."""
+        for event in events:
+            self.say(event)
 
     @precondition(lambda self: self.joined)
     @rule(packet=packets.acknowledgements)
@@ -94,9 +114,9 @@ class SocketIOMachine(Conversation):
         self.muddled |= packet.startswith(("45", "46"))
 
     @on("websocket", "polling")
-    @rule(packet=packets.short, times=st.sampled_from((2, 10, 100, 1000)))
+    @rule(packet=packets.short, times=st.sampled_from((2, 5, 20)))
     def flood(self, packet: str, times: int) -> None:
-        """Say the same, so often at once."""
+        """Say the same, so often at once; more than that is for probes, which have the time."""
         self.say(packet, times)
 
     @on("polling")
@@ -110,20 +130,9 @@ class SocketIOMachine(Conversation):
         self.carrier = "websocket"
         self.muddled |= not (probed and packet == "5")
 
-    @on(None)
-    @rule(handshake=frames.handshakes(QUERIES))
-    def knock(self, handshake: Upgrade) -> None:
-        """Open a WebSocket, hardly as it is right."""
-        self.do(handshake)
-        self.dialled = self.muddled = True
-
     @on(None, "polling")
-    @rule(
-        method=st.sampled_from(frames.METHODS),
-        query=st.sampled_from(QUERIES),
-        headers=st.lists(st.sampled_from(frames.HEADERS), max_size=1),
-        body=st.sampled_from(packets.ENGINEIO),
-    )
-    def ask(self, method: str, query: str, headers: list[tuple[str, str]], body: str) -> None:
-        """Send a request that is none of a session."""
-        self.do(Request(method=method, query=query, headers=tuple(headers), body=data(body)))
+    @rule(steps=st.one_of(frames.handshakes(QUERIES).map(lambda step: (step,)), requests, frames.noise))
+    def intrude(self, steps: Steps) -> None:
+        """Knock oddly, ask for what is none of a session, make noise."""
+        super().intrude(steps)
+        self.left()

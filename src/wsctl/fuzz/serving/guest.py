@@ -7,6 +7,7 @@ from msgspec import structs
 
 from wsctl.fuzz.campaign import may_stay
 from wsctl.fuzz.ending import Ending, Kind
+from wsctl.fuzz.frames import RSV1
 from wsctl.fuzz.player import KEPT, SHOWN, Ended, Unfit
 from wsctl.fuzz.probe import Probe
 from wsctl.fuzz.serving.host import Host, pongs
@@ -27,10 +28,11 @@ RESTART = 1012
 class Guest:
     """Begins unanswered: a case may have an answer of its own to the handshake."""
 
-    def __init__(self, visit: Visit, usual: Sequence[str], host: Host) -> None:
-        """`usual` is the lawful answer to its handshake."""
+    def __init__(self, visit: Visit, usual: Sequence[str], host: Host, *, compresses: bool) -> None:
+        """`usual` is the lawful answer to its handshake, in which it offered to compress or not."""
         self._visit = visit
         self._usual = usual
+        self._compresses = compresses
         self._host = host
         self._keeping: asyncio.Task[None] | None = None
         self.answered = False
@@ -78,6 +80,9 @@ class Guest:
         first = case.steps[0]
         if not isinstance(first, Answer):
             await self._settle_in(probe)
+        elif _compresses(case) and not self._compresses:
+            await self._settle_in(probe)
+            raise Unfit("the client does not offer to compress")
         elif len(case.steps) == 1 and not first.tail:
             self._answer(first)
             self._begin()
@@ -180,3 +185,7 @@ class Guest:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
             self._keeping = None
+
+
+def _compresses(case: Case) -> bool:
+    return any(isinstance(step, Frame) and step.rsv & RSV1 for step in case.steps)

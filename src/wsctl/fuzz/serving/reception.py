@@ -103,7 +103,8 @@ class Reception:
         except Unsound as error:
             visit.answer(error.status, error.body)
         else:
-            self._lobby.add(Guest(visit, usual, host))
+            compresses = "permessage-deflate" in asked.headers.get("sec-websocket-extensions", "")
+            self._lobby.add(Guest(visit, usual, host, compresses=compresses))
 
     def _new(self) -> SocketioHost:
         host = SocketioHost(secrets.token_urlsafe(15), self._clock)

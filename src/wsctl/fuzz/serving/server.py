@@ -3,11 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 
 from wsctl.clock import Clock
 from wsctl.errors import UsageError
-from wsctl.fuzz.catalogue import chosen
+from wsctl.fuzz.catalogue import against_clients
 from wsctl.fuzz.events import Listener, Listening, Planned
 from wsctl.fuzz.options import ServeFuzzOptions
 from wsctl.fuzz.probe import Verdict as CaseVerdict
@@ -16,7 +15,8 @@ from wsctl.fuzz.result import FuzzResult
 from wsctl.fuzz.serving.lobby import Lobby
 from wsctl.fuzz.serving.reception import Reception
 from wsctl.fuzz.serving.rounds import Rounds
-from wsctl.fuzz.tally import metrics_of, verdict_of
+from wsctl.fuzz.tally import metrics_of, not_applying, not_played, verdict_of
+from wsctl.fuzz.timed import Timed
 from wsctl.model.finding import Verdict
 from wsctl.server.sockets import bind, dialable, is_loopback
 from wsctl.wire.dialects import spoken
@@ -37,10 +37,10 @@ class FuzzServer:
         self._tell = tell
         dialect = spoken(options.dialect)
         self._dialect = dialect if dialect is not None and dialect.over == "websocket" else None
-        asked = [probe for probe in chosen(options.probes, options.groups) if probe.attacks == "client"]
+        asked = against_clients(options.probes, options.groups)
         self._probes = [probe for probe in asked if self._dialect is None or probe.needs == "websocket"]
         if not self._probes:
-            raise UsageError("no probe attacks such clients", hint="wsctl fuzz --list --serve names those that do")
+            raise UsageError(f"none of {', '.join(probe.id for probe in asked)} applies to clients of a raw WebSocket")
         self._left_out = len(asked) - len(self._probes)
         pid = options.client_pid
         watch = None if pid is None else ProcessWatch(lambda: pid)
@@ -49,17 +49,16 @@ class FuzzServer:
         self._rounds = Rounds(self._lobby, watch, tell, wait=options.wait, fail_fast=options.fail_fast)
         self.url = ""
         """where clients find it, once it listens"""
-        self._work: asyncio.Task[None] | None = None
-        self._stopped = False
+        self._work = Timed()
+        self.partial: FuzzResult | None = None
+        """what there was when `run` raised; None: nothing had been played"""
 
     def stop(self) -> None:
         """End with what there is."""
-        self._stopped = True
-        if self._work is not None:
-            self._work.cancel()
+        self._work.stop()
 
     async def run(self) -> FuzzResult:
-        """Play everything. Raises UsageError where it cannot listen."""
+        """Play everything. Raises UsageError where it cannot listen; `partial` is what was played before an error."""
         options = self._options
         started, began = self._clock.now(), self._clock.monotonic()
         sockets = bind(options.host, options.port)
@@ -74,36 +73,29 @@ class FuzzServer:
                     target=self._shown, seed=options.seed, probes=len(self._probes), cases=0, left_out=self._left_out
                 )
             )
-            done = await self._play()
+            in_time = await self._work.run(self._rounds.run(self._probes), options.duration)
+        except Exception as error:
+            if self._rounds.played:
+                self.partial = self._result(started, self._clock.monotonic() - began, broken=f"ended early: {error}")
+            raise
         finally:
             for server in servers:
                 server.close()
             await self._lobby.close()
             self._reception.close()
-        return self._result(started, self._clock.monotonic() - began, out_of_time=not done)
+        why = "interrupted" if self._work.stopped else None
+        return self._result(started, self._clock.monotonic() - began, broken=why, out_of_time=not in_time)
 
     @property
     def _shown(self) -> str:
         return f"clients of {self.url}"
 
-    async def _play(self) -> bool:
-        """Whether there was time for all of it."""
-        self._work = asyncio.create_task(self._rounds.run(self._probes))
-        if self._stopped:
-            self._work.cancel()
-        try:
-            done, _ = await asyncio.wait({self._work}, timeout=self._options.duration)
-        finally:
-            self._work.cancel()
-        with suppress(asyncio.CancelledError):  # ours; of a failure of its own it tells
-            await self._work
-        return bool(done)
-
-    def _result(self, started: float, duration: float, *, out_of_time: bool) -> FuzzResult:
+    def _result(self, started: float, duration: float, *, broken: str | None, out_of_time: bool = False) -> FuzzResult:
+        """`broken` says why it ended before all was played, if that was neither a failure nor the time."""
         rounds = self._rounds
         results = tuple(rounds.results)
         counts = Counter(result.verdict for result in results)
-        verdict, reason = verdict_of(counts, interrupted=self._stopped)
+        verdict, reason = verdict_of(counts, broken=broken)
         if verdict is Verdict.UNVERIFIABLE:
             reason = self._nobody() or reason
         return FuzzResult(
@@ -113,13 +105,13 @@ class FuzzServer:
             duration=duration,
             started_at=started,
             target=self._shown,
-            interrupted=self._stopped,
+            interrupted=self._work.stopped,
             seed=self._options.seed,
             counts={one.value: counts[one] for one in CaseVerdict},
             metrics=metrics_of(counts) | {"fuzz.played": rounds.played},
             probes=results,
             generated=None,
-            notes=tuple(self._notes(len(results), out_of_time=out_of_time)),
+            notes=tuple(self._notes(len(results), out_of_time=out_of_time)) if broken is None else (),
         )
 
     def _nobody(self) -> str | None:
@@ -131,9 +123,9 @@ class FuzzServer:
 
     def _notes(self, played: int, *, out_of_time: bool) -> Iterator[str]:
         if self._left_out:
-            yield f"{self._left_out} probes do not apply to clients of a raw WebSocket"
+            yield not_applying(self._left_out, "clients of a raw WebSocket")
         if self._rounds.played and (nobody := self._nobody()) is not None:
             yield f"{nobody}: nobody was left to go on with"
         missing = len(self._probes) - played
-        if missing and not self._stopped:
-            yield f"{missing} probes were not played: {'out of time' if out_of_time else 'stopped at a failure'}"
+        if missing:
+            yield not_played(missing, "out of time" if out_of_time else "stopped at a failure")

@@ -59,7 +59,8 @@ class SocketioHost:
     def open_packet(self) -> str:
         """What begins a session."""
         self._opened = True
-        handshake = Handshake(self.sid, ["websocket"], PING_INTERVAL, PING_TIMEOUT, MAX_PAYLOAD)
+        upgrades = ["websocket"] if self._visit is None else []  # to where it is already no client goes
+        handshake = Handshake(self.sid, upgrades, PING_INTERVAL, PING_TIMEOUT, MAX_PAYLOAD)
         return "0" + msgspec.json.encode(handshake).decode()
 
     def poll(self, visit: Visit) -> None:

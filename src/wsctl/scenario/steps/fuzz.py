@@ -7,7 +7,7 @@ from random import SystemRandom
 
 from wsctl.fuzz import sketch
 from wsctl.fuzz.events import Event, Planned
-from wsctl.fuzz.expected import MEASURED, OF_CASES
+from wsctl.fuzz.expected import measured
 from wsctl.fuzz.options import WAIT, FuzzOptions, cases_meant
 from wsctl.fuzz.probe import Verdict as CaseVerdict
 from wsctl.fuzz.progress import Progress
@@ -22,8 +22,8 @@ class FuzzStep:
 
     def measures(self, step: StepSpec) -> frozenset[str]:
         """What came of probes and cases, and how the connection beside them fared."""
-        measured = MEASURED | {"server.cpu", "server.rss"}
-        return measured if _cases(step) or _options(step).repro is not None else measured - OF_CASES
+        cases = bool(_cases(step)) or _options(step).repro is not None
+        return measured(cases=cases) | {"server.cpu", "server.rss"}
 
     def seconds(self, step: StepSpec) -> float | None:
         """Nobody knows: that is the target's doing."""
@@ -42,6 +42,7 @@ class FuzzStep:
             context.progress(progress.metrics)
 
         result = await FuzzRun(_fuzz_options(step, context), context.clock, listen).run()
+        context.measured()
         failures = () if result.generated is None else result.generated.failures
         seed = () if result.generated is None else (f"seed {result.seed}",)
         return Outcome(
@@ -49,7 +50,7 @@ class FuzzStep:
             verdict=None if result.verdict is Verdict.PASS else result.verdict,
             reason=result.reason or "; ".join(_failed(result.probes, failures)) or None,
             notes=(*map(_told, failures), *_inconclusive(result.probes), *seed, *result.notes),
-            files=tuple(Path(one.repro) for one in failures if one.repro is not None),
+            files=() if _options(step).repro else tuple(Path(one.repro) for one in failures if one.repro is not None),
         )
 
 

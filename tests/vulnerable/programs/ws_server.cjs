@@ -1,4 +1,4 @@
-// An echo on `ws`, of whatever version NODE_PATH holds. The first line of stdout is its port.
+// An echo on `ws`, of whatever version NODE_PATH holds. [PORT]: it prints which.
 const http = require("http");
 const { Server } = require("ws");
 
@@ -8,4 +8,4 @@ sockets.on("connection", (socket) => {
   socket.on("message", (message, isBinary) => socket.send(message, { binary: isBinary ?? Buffer.isBuffer(message) }));
   socket.on("error", () => {}); // as its documentation asks of everybody
 });
-server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+server.listen(Number(process.argv[2] ?? 0), "127.0.0.1", () => console.log(server.address().port));

@@ -1,6 +1,7 @@
-"""python-socketio on uvicorn, in whatever versions PYTHONPATH holds. It prints its port."""
+"""python-socketio on uvicorn, in whatever versions PYTHONPATH holds. [PORT]: it prints which."""
 
 import socket
+import sys
 from typing import Any
 
 import socketio
@@ -20,6 +21,6 @@ async def told() -> None:
 
 
 sio.on("hello", hello)
-listener = socket.create_server(("127.0.0.1", 0))
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0))
 app = socketio.ASGIApp(sio, on_startup=told)
 uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
