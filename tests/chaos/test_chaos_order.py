@@ -168,8 +168,8 @@ def audience(node: str) -> Iterator[Audience]:
         ("drop:times=9", "dropped", None),
         ("duplicate:nth=7,copies=2", "duplicated", COUNT // 7),
         ("duplicate:p=0.2", "duplicated", None),
-        ("reorder:nth=6", "held back", COUNT // 6),
-        ("reorder:p=0.2,by=3", "held back", None),
+        ("reorder:nth=6,flush=30s", "held back", COUNT // 6),
+        ("reorder:p=0.2,by=3,flush=30s", "held back", None),
         ("delay:delay=5ms,jitter=5ms", "held", COUNT),
         ("freeze-channel:for=1h", "withheld", COUNT),
         ("noop", "seen", COUNT),
@@ -201,7 +201,7 @@ def test_a_fault_that_is_off_harms_nothing(audience: Audience, fault: str) -> No
     assert heard.got == {"python": heard.sent, "node": heard.sent}
 
 
-@pytest.mark.parametrize("fault", ["drop:p=0.3", "duplicate:p=0.3", "reorder:p=0.3"])
+@pytest.mark.parametrize("fault", ["drop:p=0.3", "duplicate:p=0.3", "reorder:p=0.3,flush=30s"])
 def test_a_seed_decides(audience: Audience, fault: str) -> None:
     """The same messages twice; others under another name, and for another connection."""
     once, again, other = (audience.harm(f"{fault},name={name}") for name in ("dice", "dice", "others"))
