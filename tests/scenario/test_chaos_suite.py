@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.scenario.suite import SUITE, Edit, run
-from wsctl.scenario.read import ON_DEMAND, read_scenarios
+from wsctl.scenario.read import ASIDE, read_scenarios
 
 Result = dict[str, Any]
 
@@ -165,4 +165,4 @@ def test_all_make_sense_and_are_chosen_by_their_tag() -> None:
     shipped = {file.stem for file in (SUITE / "chaos").glob("*.yaml")}
     assert {Path(one.file).stem for one in read_scenarios([], {}, ["chaos"])} == shipped
     assert {case.name for case in CASES} < shipped
-    assert "chaos" in ON_DEMAND
+    assert "chaos" in ASIDE
