@@ -118,8 +118,8 @@ def run_rounds(options: argparse.Namespace, paced: dict[str, list[Round]], full:
 def run_round(name: str, options: argparse.Namespace, rate: float) -> Round:
     """One window of one way from a fresh server to fresh clients, judged; `rate` 0: as fast as it goes."""
     load = Load(options.clients, rate, 0)
-    with reached(PROXIES[name][1], load) as server:
-        told = ["--url", f"ws://127.0.0.1:{server.port}/feed", "--pid", str(server.pid)]
+    with reached(PROXIES[name][1], load) as (source, server):
+        told = ["--url", f"ws://127.0.0.1:{server.port}/feed", "--pid", str(server.pid), "--beside", str(source.pid)]
         told += ["--clients", str(options.clients), "--warmup", f"{options.warmup:g}"]
         told += ["--seconds", f"{options.seconds:g}", *([] if rate else ["--unstamped"])]
         entry = measured_by("bench.listeners.stamped", told, options.warmup + options.seconds + OVERHEAD)
@@ -132,15 +132,16 @@ def run_round(name: str, options: argparse.Namespace, rate: float) -> Round:
 
 
 @contextlib.contextmanager
-def reached(command: Command | None, load: Load) -> Iterator[Running]:
-    """A fresh server, and the proxy before it, if there is one: whom clients are to connect to."""
+def reached(command: Command | None, load: Load) -> Iterator[tuple[Running, Running]]:
+    """A fresh server, and whom clients are to connect to: the proxy before it, if there is one."""
     paced = [sys.executable, "-m", "bench.servers.paced", "--clients", "{clients}", "--rate", "{rate}"]
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running(Contender("paced", "", paced), load))
+        proxy = server
         if command is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            server = stack.enter_context(running(Contender("proxy", "", command(server.url, folder)), load))
-        yield server
+            proxy = stack.enter_context(running(Contender("proxy", "", command(server.url, folder)), load))
+        yield server, proxy
 
 
 def problem(entry: Round, rate: float) -> str | None:
@@ -177,6 +178,7 @@ def summarise(paced: Sequence[Round], full: Sequence[Round]) -> dict[str, Any] |
         "cpu_us": median(entry["cpu_us"] for entry in calm),
         "per_s": median(entry["per_s"] for entry in fast),
         "full_cpu_us": median(entry["cpu_us"] for entry in fast),
+        "others": median(entry["others_share"] for entry in calm),
         "samples": sum(entry["latency"]["samples"] for entry in calm),
         "valid": f"{len(calm)} and {len(fast)} of {len(paced)}",
     }
@@ -184,18 +186,20 @@ def summarise(paced: Sequence[Round], full: Sequence[Round]) -> dict[str, Any] |
 
 def figures_table(found: dict[str, dict[str, Any] | None]) -> str:
     """One line per way; latencies in milliseconds."""
-    head = ["", "", "p50 ms", "p99 ms", "max ms", "added p50", "p99", "max", "CPU µs/msg", "most msg/s", "CPU µs/msg"]
+    head = ["", "", "p50 ms", "p99 ms", "max ms", "added p50", "p99", "max", "CPU µs/msg", "others"]
+    head += ["most msg/s", "CPU µs/msg", "valid rounds"]
     direct = found.get("direct")
     rows = []
     for name, entry in found.items():
         if entry is None:
-            rows.append([name, PROXIES[name][0], *["–"] * 9, "none"])
+            rows.append([name, PROXIES[name][0], *["–"] * 10, "none"])
             continue
         added = [f"{entry[one] - direct[one]:.2f}" if direct and name != "direct" else "–" for one in QUANTILES]
         cpu = ["–" if name == "direct" else f"{entry[key]:.1f}" for key in ("cpu_us", "full_cpu_us")]
         shown = [f"{entry[one]:.2f}" for one in QUANTILES]
-        rows.append([name, PROXIES[name][0], *shown, *added, cpu[0], f"{entry['per_s']:,.0f}", cpu[1], entry["valid"]])
-    return aligned([[*head, "valid rounds"], *rows], left=2)
+        cells = [cpu[0], f"{entry['others']:.2f}", f"{entry['per_s']:,.0f}", cpu[1], entry["valid"]]
+        rows.append([name, PROXIES[name][0], *shown, *added, *cells])
+    return aligned([head, *rows], left=2)
 
 
 def ratios_table(found: dict[str, dict[str, Any] | None]) -> str:

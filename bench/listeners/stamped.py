@@ -40,7 +40,7 @@ class Receiver(WSListener):
 
 async def measure(options: argparse.Namespace) -> dict[str, object]:
     """Connect, warm up, and measure one window."""
-    tally, latencies, meter = Tally(), Latencies(1), Meter(options.pid)
+    tally, latencies, meter, beside = Tally(), Latencies(1), Meter(options.pid), Meter(options.beside)
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> Receiver:
@@ -53,12 +53,15 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     gc.disable()
     await asyncio.sleep(options.warmup)
     latencies.open = not options.unstamped
-    start = instant(tally, clients, meter)
+    start, before = instant(tally, clients, meter), beside.cpu()
     await asyncio.sleep(options.seconds)
-    end = instant(tally, clients, meter)
+    end, after = instant(tally, clients, meter), beside.cpu()
     latencies.open = False
-    lost = [client.lost for client in clients if client.lost]
-    return summary(start, end) | {"lost": len(lost), "latency": latencies.summary()}
+    found = summary(start, end)
+    if options.beside != options.pid:
+        found["others_share"] = max(0.0, found["others_share"] - (after - before) / found["seconds"])
+    lost = sum(client.lost is not None for client in clients)
+    return found | {"lost": lost, "latency": latencies.summary()}
 
 
 def main() -> None:
@@ -66,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", required=True, help="WebSocket URL")
     parser.add_argument("--pid", type=int, required=True, help="process whose CPU is measured")
+    parser.add_argument("--beside", type=int, required=True, help="another process that belongs to it; or the same")
     parser.add_argument("--clients", type=int, required=True)
     parser.add_argument("--warmup", type=float, required=True)
     parser.add_argument("--seconds", type=float, required=True)

@@ -11,7 +11,10 @@ import struct
 import time
 
 from bench.servers.floor import frame, upgraded
-from bench.servers.price import EVENT, arguments, due_times, payload, write_ready
+from bench.servers.price import EVENT, arguments, payload, write_ready
+
+LATE = 0.001
+"""seconds"""
 
 
 def main() -> None:
@@ -28,8 +31,10 @@ def main() -> None:
 
 
 def send_paced(clients: list[socket.socket], rate: float) -> None:
-    """A price is stamped right before its send()."""
-    for number, due in enumerate(due_times(rate)):
+    """A price is stamped right before its send(). What was missed by more than LATE is not made up for in a burst."""
+    due = time.time()
+    for number in itertools.count():
+        due = max(due + 1 / rate, time.time() - LATE)
         time.sleep(max(0.0, due - time.time()))
         text = "42" + json.dumps([EVENT, payload(number // len(clients) + 1, due)], separators=(",", ":"))
         body = text.encode()

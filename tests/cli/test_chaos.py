@@ -132,7 +132,7 @@ def test_list_shows_everything() -> None:
 
 
 def test_faults_of_all_kinds_are_in_force(feed: Server, tmp_path: Path) -> None:
-    """A preset's, a file's and those of the command line, in this order; each told at the start with its options."""
+    """A preset's, a file's and those of the command line, in this order, told at both ends; Ctrl-C is exit 130."""
     file = tmp_path / "faults.yaml"
     file.write_text("- drop: {p: 0.25, name: loss}\n- noop:\n")
     given = ("--preset", "exchange-maintenance", "--faults", str(file), "--fault", "close:reason=a, b,at=1h,name=late")
@@ -146,6 +146,12 @@ def test_faults_of_all_kinds_are_in_force(feed: Server, tmp_path: Path) -> None:
             "  noop",
             "  late (close)  at=3600s, reason=a, b",
         ]
+        result = proxy.interrupt()
+    assert result.code == 130
+    assert result.err.splitlines()[-6:] == [
+        "passed on 0 messages down, 0 up",
+        *(f"{name}: struck 0" for name in ("close", "reject", "loss", "noop", "late")),
+    ]
 
 
 def test_firings_are_logged_and_told(feed: Server, tmp_path: Path) -> None:
@@ -167,11 +173,8 @@ def test_firings_are_logged_and_told(feed: Server, tmp_path: Path) -> None:
     }
 
 
-def test_ends(feed: Server, tmp_path: Path) -> None:
-    """Ctrl-C is 130, with the summary; stdin as a lifeline ends it with 0."""
-    with Proxy(tmp_path, feed.url) as proxy:
-        assert proxy.interrupt().code == 130
-        assert proxy.err[-1] == "passed on 0 messages down, 0 up"
+def test_stdin_as_a_lifeline(feed: Server) -> None:
+    """Whoever holds the other end of it ends the proxy by going: exit 0."""
     arguments = ("--upstream", feed.url, "--port", "0", "--control-port", "0", "--until-stdin-ends")
     with subprocess.Popen(
         command("chaos", *arguments), env=environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE
