@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.chaos.proxied import Scene, harmed
-from tests.server.served import POLLING, joined, run
+from tests.server.served import POLLING, joined, polling, run
 from wsctl.chaos.control import served
 from wsctl.client.toxics import Toxics
 from wsctl.errors import TargetError, UsageError
@@ -174,9 +174,9 @@ def test_down_and_up() -> None:
             async with aiohttp.ClientSession() as session:
                 with pytest.raises(aiohttp.ClientConnectionError):
                     await session.get(api.scene.url + POLLING)
-                await api("PATCH", PROXY, {"enabled": True})
-                async with session.get(api.scene.url + POLLING) as response:
-                    assert response.status == 200
+            await api("PATCH", PROXY, {"enabled": True})
+            async with polling(api.scene) as again:
+                assert again.handshake["sid"]
             assert (await api("GET", "/connections"))[1] == {"connections": []}
 
     run(test)
