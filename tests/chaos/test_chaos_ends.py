@@ -178,6 +178,33 @@ def test_a_client_that_does_not_read_is_felt(fault: str, monkeypatch: pytest.Mon
     run(test)
 
 
+def test_what_a_fault_holds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past that its source is read no further, until some goes on."""
+    monkeypatch.setattr(stream, "MAX_HELD", 100_000)
+    message, count = frame('42["x","' + "y" * 30_000 + '"]', mask=False), 1000
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_websocket(reader, writer)
+        writer.write(message * count)
+        writer.write_eof()
+        await reader.read()
+
+    async def test() -> None:
+        async with (
+            serving(serve) as url,
+            proxied(url, "delay:delay=1h") as scene,
+            websocket_by_hand(scene.url) as (reader, _),
+        ):
+            [one] = scene.proxy.connections.values()
+            assert one.down is not None
+            await until(lambda: one.upper is not None and one.upper._holders)
+            assert one.down._held_size < 100_000 + side.HIGH_WATER * 2
+            scene.proxy.remove(scene.fault("delay"))
+            assert await rest_of(reader) == (message * count, "fin")
+
+    run(test)
+
+
 def test_a_client_that_says_much_before_it_is_let_in() -> None:
     """It is read no further than it may be kept."""
 

@@ -73,16 +73,20 @@ def test_close(code: int) -> None:
         told.append(await reader.readexactly(10))
         writer.write(frame(b"", opcode=8, mask=False))
         assert await reader.read() == b""
+        told.append(b"end")
 
     async def test() -> None:
         async with serving(serve) as url, proxied(url) as scene, websocket_by_hand(scene.url) as (reader, writer):
             scene.add(f"close:code={code},reason=go")
             assert await reader.readexactly(6) == frame(code.to_bytes(2) + b"go", opcode=8, mask=False)
             assert scene.proxy.connections == {}
+            rest = asyncio.ensure_future(rest_of(reader))
+            await until(lambda: told[-1:] == [b"end"])
+            assert not rest.done()
             writer.write(frame(code.to_bytes(2), opcode=8))
-            assert await rest_of(reader) == (b"", "fin")
+            assert await rest == (b"", "fin")
             assert [(one.action, one.conn, one.detail) for one in scene.firings] == [("closed", "c1", f"{code} go")]
-            assert told == [build(CLOSE, code.to_bytes(2) + b"go", mask=True).raw]
+            assert told == [build(CLOSE, code.to_bytes(2) + b"go", mask=True).raw, b"end"]
 
     run(test)
 
