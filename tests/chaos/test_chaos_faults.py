@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import uvloop
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from tests.chaos.proxied import harmed, proxied, upstream
@@ -91,8 +92,9 @@ def test_close(code: int) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize(("how", "end"), [("rst", "rst"), ("fin", "fin")])
-def test_cut(how: str, end: str) -> None:
+def test_cut(how: str, end: str, loop: object) -> None:
     """Without a close frame, on both sides."""
     ends: list[tuple[bytes, str]] = []
 
@@ -107,7 +109,7 @@ def test_cut(how: str, end: str) -> None:
             await until(lambda: ends)
             assert ends == [(b"", end)]
 
-    run(test)
+    run(test, loop)
 
 
 def test_half_close() -> None:
