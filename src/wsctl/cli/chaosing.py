@@ -30,6 +30,7 @@ from wsctl.report.chaos_list import FaultList
 from wsctl.report.words import counted
 from wsctl.spec.nearest import nearest
 from wsctl.swarm.clocks import is_loopback
+from wsctl.swarm.process import raise_descriptor_limit
 from wsctl.wire.dialects import spoken
 
 PIPED_WIDTH = 100
@@ -57,6 +58,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
 
 async def run_chaos(options: ChaosOptions) -> ExitCode:
     """Proxy until SIGTERM or the end of stdin (exit 0), or Ctrl-C; a log that cannot be written ends it too."""
+    raise_descriptor_limit(0)
     faults = asked_for(options)
     targets = [_target(url, options) for url in options.upstreams]
     seed = SystemRandom().randrange(2**32) if options.seed is None else options.seed
