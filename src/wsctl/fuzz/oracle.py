@@ -13,7 +13,7 @@ from msgspec import Struct
 from wsctl.checks.latency import Histogram
 from wsctl.client.target import Target
 from wsctl.errors import Unreachable
-from wsctl.fuzz.canary import CLOSED, Canary
+from wsctl.fuzz.canary import CLOSED, DISMISSED, Canary
 from wsctl.fuzz.ending import Ending
 from wsctl.fuzz.player import Player, Unfit
 from wsctl.fuzz.probe import is_server_error
@@ -98,9 +98,14 @@ class Oracle:
             harms += await self.watch.objections()
         return tuple(dict.fromkeys(harms))
 
+    @property
+    def closed_in_order(self) -> bool:
+        """Whether the canary has ended as by a server that means it: it may have been too old, or one too many."""
+        return self._canary.closed_in_order
+
     def is_doubtful(self, harms: tuple[str, ...]) -> bool:
         """Whether all the harm is that the canary was closed in order: it may have been its time."""
-        return len(harms) == 1 and harms[0].startswith(CLOSED) and self._canary.closed_in_order
+        return len(harms) == 1 and harms[0].startswith((CLOSED, DISMISSED)) and self.closed_in_order
 
     async def drift(self) -> tuple[str, ...]:
         """What a watched process has taken since the beginning, and keeps."""
