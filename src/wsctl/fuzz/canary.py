@@ -12,7 +12,8 @@ from contextlib import suppress
 from wsctl.checks.latency import Histogram
 from wsctl.fuzz.frames import PING
 from wsctl.fuzz.link import Link
-from wsctl.fuzz.player import NOWHERE, Player
+from wsctl.fuzz.outcome import NOWHERE
+from wsctl.fuzz.player import Player
 from wsctl.fuzz.steps import Frame, Steps, data
 
 CLOSED = "a connection beside it was closed with"

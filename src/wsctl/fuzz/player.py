@@ -10,12 +10,10 @@ from msgspec import structs
 
 from wsctl.client.target import Target
 from wsctl.errors import WireError
-from wsctl.fuzz.ending import SHOWN, Ended, Ending
-from wsctl.fuzz.ending import Unfit as Unfit
+from wsctl.fuzz.ending import SHOWN, Ended, Ending, Unfit
 from wsctl.fuzz.heads import Heads
 from wsctl.fuzz.link import Link, dial
 from wsctl.fuzz.options import MAX_BYTES
-from wsctl.fuzz.outcome import NOWHERE as NOWHERE
 from wsctl.fuzz.outcome import answered, outcome
 from wsctl.fuzz.steps import (
     BEYOND,
