@@ -143,8 +143,8 @@ BREAKS = (
     # To overtake the system's buffers takes a rate that a busy machine is late with.
     Broken("slow-reader", "hold-everything", {"ordering.skipped"}, perhaps=LATE),
     Broken("slow-reader", "skip-in-silence", {"ordering.skipped", "ordering.gaps"}, perhaps=LATE),
-    # Nothing is sent while the server waits, perhaps too little to miss any; what it catches up with is a burst. In it a
-    # small machine's clients may be late themselves: then their latencies are called invalid, which is no pass either.
+    # Nothing is sent while the server waits, perhaps too little to miss any. What it catches up with is a burst; a
+    # small machine's clients may be late themselves then: their latencies are called invalid, which is no pass either.
     Broken(
         "slow-reader",
         "wait-for-slow-readers",
