@@ -16,8 +16,9 @@ import msgspec
 from wsctl.client.target import Target
 from wsctl.fuzz import frames, player
 from wsctl.fuzz.catalogue import PROBES
+from wsctl.fuzz.ending import Ended, Unfit
 from wsctl.fuzz.link import Link
-from wsctl.fuzz.player import Ended, Player, Unfit
+from wsctl.fuzz.player import Player
 from wsctl.fuzz.probe import Probe
 from wsctl.fuzz.steps import Case, Frame, Raw, data, expand
 

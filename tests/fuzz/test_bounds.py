@@ -8,10 +8,11 @@ import pytest
 
 from wsctl.client.target import Target
 from wsctl.fuzz import frames
+from wsctl.fuzz.ending import Unfit
 from wsctl.fuzz.frames import PING, PONG
 from wsctl.fuzz.line import MAX_KEPT, MAX_MESSAGE, MAX_REMEMBERED
 from wsctl.fuzz.link import Link, dial
-from wsctl.fuzz.player import Player, Unfit
+from wsctl.fuzz.player import Player
 from wsctl.fuzz.steps import BEYOND, Answer, Case, Frame, Join, Request, Say, Upgrade, data, size
 
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"

@@ -11,6 +11,7 @@ from tests.report.test_terminal import StoppedClock
 from wsctl.fuzz.events import Event, Listening, Planned, Played
 from wsctl.fuzz.expected import judged
 from wsctl.fuzz.probe import Verdict as CaseVerdict
+from wsctl.fuzz.progress import Progress
 from wsctl.fuzz.result import Failure, FuzzResult, Generated, ProbeResult
 from wsctl.fuzz.steps import Case, Join, Say, data
 from wsctl.model.expectation import parse_expectation
@@ -161,6 +162,13 @@ def test_what_was_interrupted_is_an_error_in_junit() -> None:
         "1",
         ["fuzz", "F1 title of F1"],
     )
+
+
+def test_a_probe_that_is_blamed_later_counts_once() -> None:
+    progress = Progress()
+    for event in (PLANNED, PASSED, LAX, replace(PASSED, verdict=CaseVerdict.FAILED)):
+        progress.listen(event)
+    assert (progress.probes, dict(progress.counts)) == (2, {"failed": 1, "non-strict": 1})
 
 
 def test_lines_now_and_then_and_of_each_failure() -> None:

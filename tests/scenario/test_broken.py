@@ -30,6 +30,7 @@ class Broken(NamedTuple):
     edits: tuple[Edit, ...] = ()
     perhaps: Set[str] = frozenset()
     """what may be missed as well, depending on how busy the machine is"""
+    verdicts: Set[str] = frozenset({"fail"})
     tape: Callable[[list[str]], None] | None = None
     """the break of the tape that is played"""
 
@@ -142,8 +143,15 @@ BREAKS = (
     # To overtake the system's buffers takes a rate that a busy machine is late with.
     Broken("slow-reader", "hold-everything", {"ordering.skipped"}, perhaps=LATE),
     Broken("slow-reader", "skip-in-silence", {"ordering.skipped", "ordering.gaps"}, perhaps=LATE),
-    # Nothing is sent while the server waits, perhaps too little to miss any; what it catches up with is a burst.
-    Broken("slow-reader", "wait-for-slow-readers", {"latency.source.p95"}, perhaps={*LATE, "ordering.skipped"}),
+    # Nothing is sent while the server waits, perhaps too little to miss any. What it catches up with is a burst; a
+    # small machine's clients may be late themselves then: their latencies are called invalid, which is no pass either.
+    Broken(
+        "slow-reader",
+        "wait-for-slow-readers",
+        {"latency.source.p95"},
+        perhaps={*LATE, "ordering.skipped"},
+        verdicts={"fail", "invalid"},
+    ),
     # Whoever comes back is told the current state: what came meanwhile is skipped.
     Broken("slow-reader", "close-others", {"connections.closed", "ordering.skipped"}, perhaps=LATE),
     Broken("throttle", "no throttle", {"messages.rate"}, ((", throttle: 100ms", ""),)),
@@ -184,7 +192,8 @@ def _is_break(item: Any) -> bool:
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: f"{broken.scenario}, {broken.what}")
 def test_what_is_broken_is_named(running: Callable[[Broken], Result], broken: Broken) -> None:
     result = running(broken)
-    assert (result["verdict"], missed(result) - (broken.perhaps - broken.named)) == ("fail", broken.named)
+    assert result["verdict"] in broken.verdicts
+    assert missed(result) - (broken.perhaps - broken.named) == broken.named
 
 
 def test_every_shipped_scenario_is_broken() -> None:

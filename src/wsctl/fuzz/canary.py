@@ -12,10 +12,12 @@ from contextlib import suppress
 from wsctl.checks.latency import Histogram
 from wsctl.fuzz.frames import PING
 from wsctl.fuzz.link import Link
-from wsctl.fuzz.player import NOWHERE, Player
+from wsctl.fuzz.outcome import NOWHERE
+from wsctl.fuzz.player import Player
 from wsctl.fuzz.steps import Frame, Steps, data
 
 CLOSED = "a connection beside it was closed with"
+DISMISSED = "a connection beside it was thrown out of its namespace"
 """what an objection to that begins with"""
 EVERY = 0.05
 """seconds between two pings"""
@@ -57,8 +59,9 @@ class Canary:
 
     @property
     def closed_in_order(self) -> bool:
-        """Whether it was closed with a code, as a server does that means it; of a crash it would have been cut."""
-        return self._link is not None and self._link.close_code is not None
+        """Whether it was closed with a code or dismissed, as by a server that means it; a crash would have cut it."""
+        link = self._link
+        return link is not None and (link.close_code is not None or any(map(_is_dismissal, link.messages)))
 
     async def stop(self) -> None:
         """Leave."""
@@ -81,7 +84,7 @@ class Canary:
         if link.close_code is not None:
             return f"{CLOSED} {link.close_code}"
         if self._is_over(link):
-            return f"a connection beside it was {'cut' if link.ended else 'thrown out of its namespace'}"
+            return "a connection beside it was cut" if link.ended else DISMISSED
         if not answered or self._worst > self._max_stall:
             return f"a connection beside it waited {max(self._worst, self._max_stall):.1f} s for an answer"
         return None

@@ -8,6 +8,19 @@ from msgspec import Struct
 Kind = Literal["answered", "closed", "cut", "alive", "silent", "unreachable"]
 """an HTTP status; a close code; the socket ended without one; open and answering; neither in time; no connection"""
 
+SHOWN = 200
+"""characters of a message that an ending keeps"""
+KEPT = 50
+"""messages that it keeps"""
+
+
+class Unfit(Exception):
+    """What has to stand before the hostile part could not be had."""
+
+
+class Ended(Exception):
+    """The connection ended before all steps were done."""
+
 
 class Ending(Struct, frozen=True, kw_only=True):
     """What became of it."""

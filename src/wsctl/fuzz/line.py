@@ -124,6 +124,11 @@ class Line(asyncio.Protocol):
                 self._waiting.discard(change)
         return condition()
 
+    @property
+    def said(self) -> list[str]:
+        """The messages so far, as texts; those of bytes in hexadecimal."""
+        return [one if isinstance(one, str) else one.hex() for one in self.messages]
+
     # What comes
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -13,9 +13,10 @@ from msgspec import Struct
 from wsctl.checks.latency import Histogram
 from wsctl.client.target import Target
 from wsctl.errors import Unreachable
-from wsctl.fuzz.canary import CLOSED, Canary
-from wsctl.fuzz.ending import Ending
-from wsctl.fuzz.player import Player, Unfit
+from wsctl.fuzz.canary import CLOSED, DISMISSED, Canary
+from wsctl.fuzz.ending import Ending, Unfit
+from wsctl.fuzz.options import MAX_BYTES
+from wsctl.fuzz.player import Player
 from wsctl.fuzz.probe import is_server_error
 from wsctl.fuzz.process_watch import ProcessWatch
 from wsctl.fuzz.steps import Join, Steps, Upgrade
@@ -48,10 +49,12 @@ class Oracle:
         speech: Speech,
         *,
         max_stall: float,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._target = target
         self._tls = tls
         self._speech = speech
+        self._max_bytes = max_bytes
         self.watch: ProcessWatch | None = None
         """of the target's process, where it is on this machine and known"""
         self._canary = Canary(self.player, speech.opening, max_stall)
@@ -60,7 +63,8 @@ class Oracle:
         """Raises Unreachable where not even a well-behaved client gets in."""
         if (objection := await self.before()) is not None:
             await self._canary.stop()
-            raise Unreachable(f"{self._target.shown}: {objection}")
+            hint = "--token says who you are" if "could not be joined" in objection and not self._target.token else None
+            raise Unreachable(f"{self._target.shown}: {objection}", hint=hint)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -70,7 +74,7 @@ class Oracle:
 
     def player(self) -> Player:
         """For one more case."""
-        return Player(self._target, self._tls, engineio=self._speech.engineio)
+        return Player(self._target, self._tls, engineio=self._speech.engineio, max_bytes=self._max_bytes)
 
     @property
     def late(self) -> bool:
@@ -81,7 +85,9 @@ class Oracle:
         """Look, so that there is something to compare with. Why a well-behaved client is not let in; None: it is."""
         try:
             await self._canary.renew()
-        except (OSError, Unfit) as error:
+        except Unfit as error:
+            return str(error)
+        except OSError as error:
             return f"no connection: {error or 'timed out'}"
         if self.watch is not None:
             self.watch.look()
@@ -98,9 +104,14 @@ class Oracle:
             harms += await self.watch.objections()
         return tuple(dict.fromkeys(harms))
 
+    @property
+    def closed_in_order(self) -> bool:
+        """Whether the canary has ended as by a server that means it: it may have been too old, or one too many."""
+        return self._canary.closed_in_order
+
     def is_doubtful(self, harms: tuple[str, ...]) -> bool:
         """Whether all the harm is that the canary was closed in order: it may have been its time."""
-        return len(harms) == 1 and harms[0].startswith(CLOSED) and self._canary.closed_in_order
+        return len(harms) == 1 and harms[0].startswith((CLOSED, DISMISSED)) and self.closed_in_order
 
     async def drift(self) -> tuple[str, ...]:
         """What a watched process has taken since the beginning, and keeps."""

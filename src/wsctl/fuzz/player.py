@@ -5,17 +5,16 @@ import json
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from random import Random
-from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from wsctl.client.target import Target
 from wsctl.errors import WireError
-from wsctl.fuzz.ending import Ending, Kind
-from wsctl.fuzz.line import MAX_MESSAGE, MAX_PING
+from wsctl.fuzz.ending import SHOWN, Ended, Ending, Unfit
+from wsctl.fuzz.heads import Heads
 from wsctl.fuzz.link import Link, dial
 from wsctl.fuzz.options import MAX_BYTES
+from wsctl.fuzz.outcome import answered, outcome
 from wsctl.fuzz.steps import (
     BEYOND,
     Answer,
@@ -24,7 +23,6 @@ from wsctl.fuzz.steps import (
     Cut,
     Data,
     Frame,
-    Headers,
     Join,
     Open,
     Raw,
@@ -40,27 +38,9 @@ from wsctl.fuzz.steps import (
 from wsctl.wire import engineio
 from wsctl.wire.engineio import RECORD_SEPARATOR, Handshake
 
-NOWHERE = "/wsctl-fuzz"
-"""a namespace that nobody serves: a server that lives says so, in its turn"""
 ANSWER_TIMEOUT = 5.0
 """seconds for what stands before the hostile part"""
-SHOWN = 200
-"""characters of a message that an ending keeps"""
-MAX_HEAD = 4000
-"""characters of an HTTP answer's headers that it keeps"""
-KEPT = 50
-"""messages that it keeps"""
-MISSING = 1_000_000_000
-"""bytes that a body lacks which is never completed"""
 OFFER = ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
-
-
-class Unfit(Exception):
-    """What has to stand before the hostile part could not be had."""
-
-
-class Ended(Exception):
-    """The connection ended before all steps were done."""
 
 
 class Player:
@@ -72,6 +52,7 @@ class Player:
         self._target = target
         self._tls = tls
         self._speaks_engineio = engineio
+        self._heads = Heads(target, engineio=engineio)
         self._max_bytes = max_bytes
         self._link: Link | None = None
         self._requests: list[Link] = []
@@ -93,10 +74,11 @@ class Player:
             began = loop.time()
             ending = await self._settle(case, self._seconds(deadline), may_stay=may_stay, unfit=unfit)
         except OSError as error:
-            return self._ending("unreachable", reason=str(error) or "timed out")
+            reason = (str(error) or "timed out")[:SHOWN]
+            return Ending(kind="unreachable", reason=reason, statuses=tuple(self.statuses))
         finally:
             self.leave()
-        return structs.replace(ending, after=loop.time() - began)
+        return structs.replace(ending, after=loop.time() - began, statuses=tuple(self.statuses))
 
     async def hold(self, steps: Steps) -> Link:
         """Do the steps and keep the connection. Raises OSError where there is none, and Unfit."""
@@ -141,7 +123,7 @@ class Player:
             case Request():
                 await self._request(step, deadline)
             case Raw(data=content, times=times, every=every):
-                await self._raw(expand(self._addressed(self._filled(content))), times, every)
+                await self._raw(expand(self._heads.addressed(self._filled(content))), times, every)
             case Upgrade():
                 await self._upgrade(step)
             case Frame():
@@ -168,7 +150,8 @@ class Player:
         return self._link
 
     async def _request(self, step: Request, deadline: float) -> None:
-        content = self._http(step)
+        body = b"" if step.body is None else expand(self._filled(step.body))
+        content = self._heads.request(step, self._query(step.query, "polling"), body)
         links = [await dial(self._target, self._tls) for _ in range(step.times)]
         self._requests += links
         for link in links:
@@ -204,7 +187,7 @@ class Player:
         link = await self._dialled()
         headers = (*step.headers, OFFER) if step.compressed else step.headers
         query = self._query(step.query, "websocket")
-        await link.write(self._opening(query, headers, leading=step.leading) + expand(step.tail))
+        await link.write(self._heads.opening(query, headers, leading=step.leading) + expand(step.tail))
         await link.until(lambda: link.upgraded or link.answers > 0, ANSWER_TIMEOUT)
         if link.status is not None and not link.upgraded:
             self.statuses.append(link.status)
@@ -251,7 +234,7 @@ class Player:
 
     async def _await(self, prefix: str, seconds: float) -> None:
         link = await self._dialled()
-        if not await link.until(lambda: any(_text(one).startswith(prefix) for one in link.messages), seconds):
+        if not await link.until(lambda: any(text.startswith(prefix) for text in link.said), seconds):
             raise Unfit(f"{prefix!r} did not come")
 
     async def _open(self, *, polling: bool) -> None:
@@ -265,7 +248,7 @@ class Player:
             link = await self._dialled()
             await link.until(lambda: bool(link.messages), ANSWER_TIMEOUT)
             if link.messages:
-                self._take_open(_text(link.messages[0]))
+                self._take_open(link.said[0])
         if self.handshake is None:
             raise Unfit("no Engine.IO session was opened")
 
@@ -283,8 +266,8 @@ class Player:
         await self._say(data(f"40{'' if name == '/' else name + ','}{body}"), binary=False, times=1)
         if not self._polling:
             link = await self._dialled()
-            await link.until(lambda: any(_text(one).startswith(("40", "44")) for one in link.messages), ANSWER_TIMEOUT)
-            answers = [_text(one) for one in link.messages]
+            await link.until(lambda: any(text.startswith(("40", "44")) for text in link.said), ANSWER_TIMEOUT)
+            answers = link.said
         else:
             answers = (await self._poll()).split(RECORD_SEPARATOR)
         if not any(one.startswith("40") for one in answers):
@@ -328,94 +311,24 @@ class Player:
 
     async def _settle(self, case: Case, deadline: float, *, may_stay: bool, unfit: str | None) -> Ending:
         if unfit is not None:
-            return self._ending("silent", unfit=unfit)
-        if self._waited is not None:
-            return await self._settle_request(self._waited, deadline)
-        link = self._link
-        if link is None:
-            return self._ending("cut", reason="by us")
-        await link.until(lambda: link.upgraded or link.answers > 0, deadline)
-        if not link.upgraded:
-            return self._ended(link) if link.status is None else self._ending("answered", link.status, link=link)
-        if not may_stay and await link.until(lambda: link.close_code is not None, deadline):
-            return self._ended(link)
-        if link.ended or link.close_code is not None:
-            return self._ended(link)
+            return Ending(kind="silent", unfit=unfit)
+        if (waited := self._waited) is not None:
+            if waited.status is None:
+                await waited.answered(deadline)
+                self._learn(waited)
+            return answered(waited)
+        if self._link is None:
+            return Ending(kind="cut", reason="by us")
         in_words = self._speaks_engineio and self.handshake is not None
-        if case.ask == "session" and in_words:
-            return self._ended(link) if not await self._answers(link, deadline) else self._ending("alive", link=link)
-        if not await self._pongs(link, deadline):
-            return self._ended(link)
-        if case.ask == "both" and in_words and not await self._answers(link, deadline):
-            return self._ending("silent", reason="it waits for more of what was begun", link=link)
-        return self._ending("alive", link=link)
-
-    async def _settle_request(self, link: Link, deadline: float) -> Ending:
-        if link.status is None:
-            await link.answered(deadline)
-            self._learn(link)
-        if link.status is not None:
-            return self._ending("answered", link.status, link=link)
-        return self._ending("cut" if link.ended else "silent", link=link)
-
-    async def _answers(self, link: Link, deadline: float) -> bool:
-        """Whether the session is of use yet."""
-        await link.say(f"40{NOWHERE},")
-
-        def answered() -> bool:
-            return any(NOWHERE in _text(one) for one in link.messages)
-
-        if not await link.until(lambda: answered() or link.close_code is not None, deadline):
-            return False
-        # What a server says in a later turn of its loop than the one in which it heard of something comes before this.
-        await self._pongs(link, deadline)
-        return link.close_code is None and not link.ended
-
-    async def _pongs(self, link: Link, deadline: float) -> bool:
-        """Whether the connection is."""
-        # As long as a ping may be: what comes back has to be all of it. It has to differ from what was sent before.
-        token = Random().randbytes(MAX_PING)  # noqa: S311
-        await link.send(Frame(opcode=9, data=data(token)))
-        await link.until(lambda: token in link.pongs or link.close_code is not None, deadline)
-        return token in link.pongs and link.close_code is None
-
-    def _ended(self, link: Link) -> Ending:
-        if link.close_code is not None:
-            return self._ending("closed", link.close_code, link.close_reason, link=link)
-        return self._ending("cut" if link.ended else "silent", reason=link.close_reason, link=link)
-
-    def _ending(
-        self,
-        kind: Kind,
-        code: int | None = None,
-        reason: str = "",
-        *,
-        link: Link | None = None,
-        unfit: str | None = None,
-    ) -> Ending:
-        said = [] if link is None else [_text(one)[:SHOWN] for one in link.messages[-KEPT:]]
-        if link is not None and link.status is not None:
-            head = (f"HTTP {link.status}", *(f"{name}: {value}" for name, value in link.headers.items()))
-            said.append("\n".join(head)[:MAX_HEAD])
-            said.append(link.body.decode("utf-8", "replace")[:SHOWN])
-        return Ending(
-            kind=kind,
-            code=code,
-            reason=reason[:SHOWN],
-            said=tuple(said),
-            statuses=tuple(self.statuses),
-            answers=0 if link is None else link.answers,
-            unfit=unfit,
-        )
+        return await outcome(self._link, case.ask, deadline, may_stay=may_stay, in_words=in_words)
 
     # Bytes
 
     def _filled(self, content: Data) -> Data:
         """With the session's id and the target's namespace where a text asks for them, and as long as it asks to be."""
-        sid = "" if self.handshake is None else self.handshake.sid
         namespace = "" if self._target.namespace == "/" else f"{self._target.namespace},"
         filled = (
-            structs.replace(run, text=run.text.replace("{sid}", sid).replace("{nsp}", namespace))
+            structs.replace(run, text=run.text.replace("{sid}", self._sid).replace("{nsp}", namespace))
             if "{" in run.text
             else run
             for run in content
@@ -430,73 +343,17 @@ class Player:
             raise Unfit(f"the target's maxPayload is {most:,} bytes; --max-bytes allows {self._max_bytes:,}")
         return most
 
-    def _addressed(self, content: Data) -> Data:
-        """With what a request line of the opening handshake asks for, and whom."""
-        words = {"{target}": self._asked_for(self._query(None, "websocket")), "{host}": self._host()}
-
-        def filled(text: str) -> str:
-            for name, word in words.items():
-                text = text.replace(name, word)
-            return text
-
-        return tuple(structs.replace(run, text=filled(run.text)) if "{" in run.text else run for run in content)
-
-    def _asked_for(self, query: str) -> str:
-        return f"{self._path()}{'?' if query else ''}{query}"
-
-    def _host(self) -> str:
-        return urlsplit(self._target.url).netloc
-
     def _query(self, query: str | None, transport: str) -> str:
-        if query is None:
-            return urlsplit(self._target.engineio_url(transport) if self._speaks_engineio else self._target.url).query
-        return query.replace("{sid}", "" if self.handshake is None else self.handshake.sid)
+        return self._heads.query(query, transport, self._sid)
 
-    def _path(self) -> str:
-        return self._target.path if self._speaks_engineio else urlsplit(self._target.url).path or "/"
-
-    def _http(self, step: Request) -> bytes:
-        body = b"" if step.body is None else expand(self._filled(step.body))
-        headers: Headers = (*self._target.headers, *step.headers, ("Connection", "close"))
-        if step.chunked:
-            headers = (*headers, ("Transfer-Encoding", "chunked"))
-            body = b"".join(_chunk(body[at : at + MAX_MESSAGE]) for at in range(0, len(body), MAX_MESSAGE))
-            body += _chunk(b"") if step.complete else b""
-        elif step.body is not None and not any(name.lower() == "content-length" for name, _ in headers):
-            headers = (*headers, ("Content-Length", str(len(body) + (0 if step.complete else MISSING))))
-        path, query = step.path or self._path(), self._query(step.query, "polling")
-        return self._head(f"{step.method} {path}{'?' if query else ''}{query} HTTP/1.1", headers) + body
-
-    def _opening(self, query: str, headers: Headers, *, leading: bool) -> bytes:
-        usual: Headers = (
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", "d3NjdGwtZnV6ei1rZXktMQ=="),
-        )
-        given = {name.lower() for name, _ in headers}
-        usual = tuple((name, value) for name, value in usual if name.lower() not in given)
-        own = (*headers, *usual) if leading else (*usual, *headers)
-        return self._head(f"GET {self._asked_for(query)} HTTP/1.1", (*self._target.headers, *own))
-
-    def _head(self, line: str, headers: Headers) -> bytes:
-        given = {name.lower() for name, _ in headers}
-        host = () if "host" in given else (("Host", self._host()),)
-        lines = [line, *(f"{name}: {value}" for name, value in (*host, *headers))]
-        return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+    @property
+    def _sid(self) -> str:
+        return "" if self.handshake is None else self.handshake.sid
 
 
 def heartbeat(handshake: Handshake) -> float:
     """Seconds within which a server misses a heartbeat, with some to spare."""
     return (handshake.ping_interval + handshake.ping_timeout) / 1000 + 3.0
-
-
-def _chunk(content: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(content), content)
-
-
-def _text(message: str | bytes) -> str:
-    return message if isinstance(message, str) else message.hex()
 
 
 def _words(text: str) -> str:

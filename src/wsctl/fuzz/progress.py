@@ -8,13 +8,14 @@ from wsctl.fuzz.result import Failure, ProbeResult
 
 
 class Progress:
-    """`counts` are of probes by verdict."""
+    """Taken from events."""
 
     def __init__(self) -> None:
         self.planned: Planned | None = None
         self.listening = False
         """for clients to come"""
-        self.counts: Counter[str] = Counter()
+        self._verdicts: dict[str, Verdict] = {}
+        """by a probe's id: harm that is seen late changes what was made of one"""
         self.cases = 0
         self.failed: list[ProbeResult] = []
         self.failures: list[Failure] = []
@@ -27,7 +28,7 @@ class Progress:
             case Listening():
                 self.listening = True
             case ProbeResult():
-                self.counts[event.verdict] += 1
+                self._verdicts[event.id] = event.verdict
                 if event.verdict is Verdict.FAILED:
                     self.failed.append(event)
             case Played(cases=cases):
@@ -43,9 +44,14 @@ class Progress:
         return patient[-left:] if 0 < left <= len(patient) else ()
 
     @property
+    def counts(self) -> Counter[str]:
+        """Probes by verdict."""
+        return Counter(self._verdicts.values())
+
+    @property
     def probes(self) -> int:
         """That have been judged."""
-        return self.counts.total()
+        return len(self._verdicts)
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -104,7 +104,9 @@ class FuzzRun:
                 await stack.enter_async_context(process)
             elif pid is not None:
                 watch = ProcessWatch(lambda: pid)
-            self._oracle = Oracle(options.target, tls, self._speech, max_stall=options.max_stall)
+            self._oracle = Oracle(
+                options.target, tls, self._speech, max_stall=options.max_stall, max_bytes=options.max_bytes
+            )
             if process is not None:
                 await process.up(self._oracle.returned)
                 watch = ProcessWatch(lambda: process.pid)

@@ -200,6 +200,8 @@ class Say(Step, frozen=True, kw_only=True, omit_defaults=True):
 
 Steps = tuple[Request | Raw | Upgrade | Answer | Frame | Cut | Wait | Await | Open | Join | Say, ...]
 
+Ask = Literal["session", "ping", "both"]
+
 
 class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is done to the other side in one go."""
@@ -208,7 +210,7 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     at_once: Annotated[int, Meta(ge=1, le=MAX_CONNECTIONS)] = 1
     """so many of them side by side"""
-    ask: Literal["session", "ping", "both"] = "session"
+    ask: Ask = "session"
     """how to ask afterwards whether it lives: in its own words where there are any, or by WebSocket ping only; both: by
     ping, then in words, and who has no answer to those waits for more of what was begun, and counts as silent"""
 

@@ -76,8 +76,9 @@ class Trials:
         if (refusal := await self.admit(case)) is not None:
             return Trial(unfit(refusal))
         if self._oracle.late:
+            doubtful = self._oracle.closed_in_order
             await self._came_back()
-            return Trial(unfit("the target was harmed before"), (LATE,), late=True)
+            return Trial(unfit("the target was harmed before"), (LATE,), late=True, is_doubtful=doubtful)
         if (objection := await self._oracle.before()) is not None and not await self._came_back():
             return Trial(unfit(objection))
         self.played += 1

@@ -280,7 +280,6 @@ _BOTH = (
             ),
         ),
         safe=(closed(1009), CUT),
-        fixed="ws 1.1.1",
     ),
     Probe(
         id="F14",

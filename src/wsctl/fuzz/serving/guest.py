@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from wsctl.fuzz.campaign import may_stay
-from wsctl.fuzz.ending import Ending, Kind
+from wsctl.fuzz.ending import KEPT, SHOWN, Ended, Ending, Kind, Unfit
 from wsctl.fuzz.frames import RSV1
-from wsctl.fuzz.player import KEPT, SHOWN, Ended, Unfit
 from wsctl.fuzz.probe import Probe
 from wsctl.fuzz.serving.host import Host, pongs
 from wsctl.fuzz.serving.socketio_host import PING_INTERVAL, PING_TIMEOUT

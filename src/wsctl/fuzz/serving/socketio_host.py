@@ -7,7 +7,7 @@ from msgspec import structs
 
 from wsctl.clock import Clock
 from wsctl.errors import WireError
-from wsctl.fuzz.player import Unfit
+from wsctl.fuzz.ending import Unfit
 from wsctl.fuzz.probe import Needs
 from wsctl.fuzz.serving.host import ANSWER_TIMEOUT, ASKING_TIME, pongs
 from wsctl.fuzz.serving.visit import Visit

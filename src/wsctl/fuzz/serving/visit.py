@@ -55,11 +55,6 @@ class Visit(Line):
         """Whether the client is gone, or said that it goes."""
         return self.ended or self.close_code is not None
 
-    @property
-    def said(self) -> list[str]:
-        """The messages so far, as texts."""
-        return [one if isinstance(one, str) else one.hex() for one in self.messages]
-
     def accept(self, usual: Sequence[str], step: Answer) -> None:
         """Answer a request to become a WebSocket, with what a step changes about it, and read frames from here."""
         first, *lines = usual
