@@ -11,8 +11,8 @@ PRESETS: Mapping[str, Sequence[str]] = {
     "3g": (
         "delay:name=latency-down,delay=150ms,jitter=50ms",
         "delay:name=latency-up,delay=150ms,jitter=50ms,direction=up",
-        "slow-reader:name=line-down,rate=97500",
-        "slow-reader:name=line-up,rate=41250,direction=up",
+        "bandwidth:name=line-down,rate=97500",
+        "bandwidth:name=line-up,rate=41250,direction=up",
     ),
     "flaky": (
         "delay:name=latency,delay=50ms,jitter=50ms",
