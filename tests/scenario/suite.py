@@ -61,7 +61,7 @@ SMALLER: Mapping[str, tuple[Edit, ...]] = {
         ("restamp: true", "restamp: true, speed: 4"),
         ("duration: 8s", "duration: 3s"),
     ),
-    "slow-reader": (("duration: 12s", "duration: 6s"), ("slow_for: 6s", "slow_for: 4s")),
+    "slow-reader": (("duration: 12s", "duration: 8s"), ("slow_for: 6s", "slow_for: 5s")),
     "throttle": (("duration: 6s", "duration: 3s"),),
 }
 """what makes each scenario short enough for a test; what it shows stays"""

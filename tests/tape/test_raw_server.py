@@ -136,6 +136,17 @@ def test_methods() -> None:
     run(scene())
 
 
+def test_an_upgrade_that_is_asked_for_twice_is_no_fault_of_ours() -> None:
+    async def scene() -> None:
+        async with Stage("binance", [came(trade(1))]).open() as url:
+            for names, status in ((("h2c", "h2c"), 404), (("websocket", "websocket"), 426)):
+                asked = "".join(f"Upgrade: {name}\r\n" for name in names)
+                head, _ = await request(url, f"/ws HTTP/1.1\r\nConnection: Upgrade\r\n{asked}X: x")
+                assert int(head.split()[1]) == status
+
+    run(scene())
+
+
 def run(work: Any) -> Any:
     return asyncio.run(work)
 

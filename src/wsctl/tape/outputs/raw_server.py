@@ -276,7 +276,7 @@ class RawServer(Output):
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """To plain HTTP, as far as it can be answered; WebSocket handshakes go on."""
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        if "websocket" in map(str.lower, request.headers.get_all("Upgrade")):  # it may come twice, which is refused
             return None
         assert isinstance(connection, RawConnection)
         said = self._answers.answer(request.path, self._clock.now())
