@@ -10,6 +10,7 @@ MAX_LINE = 4096
 """bytes of a line between chunks"""
 _NO_BODY = (204, 304)
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class Body:
@@ -85,6 +86,6 @@ def _length(head: Head) -> int | None:
     text = head.get("content-length")
     if not text:
         return None
-    if not text.isdigit():
+    if not _LENGTH.fullmatch(text):
         raise WireError(f"a content-length of {text[:40]!r}; expected a number")
     return int(text)

@@ -1,13 +1,18 @@
 """HTTP heads as they pass: read, and rewritten where the proxy has to; all else stays as it came. No I/O."""
 
+import re
 from collections.abc import Sequence
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from msgspec import Struct
+
+from wsctl.errors import WireError
 
 MAX_HEAD = 64 * 1024
 """bytes"""
 END = b"\r\n\r\n"
+_FIRST_LINE = re.compile(r"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]|HTTP/1\.[01] [1-5][0-9][0-9]( .*)?")
+"""of a request or an answer (RFC 9112, 3 and 4)"""
 
 
 class Head(Struct, frozen=True):
@@ -37,20 +42,19 @@ class Head(Struct, frozen=True):
     @property
     def target(self) -> str:
         """The path and query of a request."""
-        return self.line.split(" ")[1] if self.line.count(" ") >= 2 else ""
+        return self.line.split(" ")[1]
 
     @property
     def status(self) -> int:
-        """Of an answer; 0 where there is none."""
-        code = self.line.split(" ")[1] if " " in self.line else ""
-        return int(code) if code.isdigit() else 0
+        """Of an answer."""
+        return int(self.line.split(" ")[1])
 
     @property
     def sid(self) -> str | None:
         """The Engine.IO session that a request belongs to; empty: it is to begin one; None: it has nothing to do
         with Engine.IO.
         """
-        query = parse_qs(urlsplit(self.target).query)
+        query = parse_qs(self.target.partition("#")[0].partition("?")[2])
         return query.get("sid", [""])[0] if "EIO" in query else None
 
     def changed(self, *, without: Sequence[str] = (), **given: str) -> "Head":
@@ -69,8 +73,10 @@ class Head(Struct, frozen=True):
 
 
 def parse(text: bytes) -> Head:
-    """A head, as far as its empty line."""
+    """A head, as far as its empty line. Raises WireError for what is none of HTTP/1."""
     line, *fields = text.removesuffix(END).decode("latin-1").split("\r\n")
+    if not _FIRST_LINE.fullmatch(line):
+        raise WireError(f"{line[:40]!r} begins neither a request nor an answer of HTTP/1")
     return Head(line, tuple(fields))
 
 

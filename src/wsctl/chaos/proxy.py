@@ -53,6 +53,8 @@ class Proxy:
         self.sessions = Sessions()
         self.connections: dict[int, Connection] = {}
         """those that are WebSockets, by number"""
+        self._everybody: set[Connection] = set()
+        """those that speak HTTP as well"""
         self.passed: Counter[str] = Counter()
         """messages that went on, by direction"""
         self.dialect = dialect
@@ -104,6 +106,25 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def fail(self, error: Exception) -> None:
+        """Something went wrong that should not: the proxy ends with it."""
+
+        async def end() -> None:
+            raise error
+
+        self.spawn(end())
+
+    def guarded(self, function: Callable[[], None]) -> Callable[[], None]:
+        """What the loop calls at a time: it has nobody to tell of what goes wrong."""
+
+        def call() -> None:
+            try:
+                function()
+            except Exception as error:
+                self.fail(error)
+
+        return call
+
     # Faults
 
     def add(self, wanted: Asked) -> AnyFault:
@@ -139,7 +160,7 @@ class Proxy:
         """Down, it cuts who is there and resets who comes, as an outage does."""
         self.enabled = enabled
         if not enabled:
-            for connection in tuple(self.connections.values()):
+            for connection in tuple(self._everybody):
                 connection.cut(reset=True)
 
     @property
@@ -210,12 +231,14 @@ class Proxy:
     def closed(self, connection: Connection) -> None:
         """It is over, or as good as over: it may be told more than once."""
         self.connections.pop(connection.number, None)
+        self._everybody.discard(connection)
         for fault in self.faults:
             fault.left(connection)
 
     def _take(self) -> Side:
         def begin() -> None:
             if self.enabled:
+                self._everybody.add(connection)
                 self.spawn(connection.run())
             else:
                 connection.cut(reset=True)

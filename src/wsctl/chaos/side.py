@@ -88,6 +88,11 @@ class Side(asyncio.Protocol):
 
     # Reading
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether somebody wants it not to be read at all."""
+        return _SHUT in self._holders
+
     async def read(self) -> bytes:
         """What came; empty at the end."""
         await self._came.wait()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from wsctl.chaos.message import MAX_MESSAGE, Assembler, Direction, Message, Reader
-from wsctl.chaos.side import Side
+from wsctl.chaos.side import HIGH_WATER, Side
 from wsctl.wire.frames import CLOSE, RawFrame, Splitter
 
 if TYPE_CHECKING:
@@ -47,8 +47,12 @@ class Stream:
         self._assembler = Assembler(direction, reader)
         self._straight = True
         """whether the frames of the message that is coming go on as they come"""
-        self._out: list[bytes] | None = None
-        """what goes out at the end of the bytes that are being fed"""
+        self._out: list[bytes] = []
+        """what goes out at the end of the bytes that are being fed, or of a stall"""
+        self._is_feeding = False
+        self._stallers: set[object] = set()
+        """who wants nothing to go out at the moment"""
+        self._out_size = 0
         self._held: dict[int, Held] = {}
         self._held_size = 0
         self._numbers = itertools.count()
@@ -58,7 +62,7 @@ class Stream:
 
     def feed(self, received: bytes) -> None:
         """Take bytes. Raises WireError for frames and messages that are too long to be held."""
-        self._out = []
+        self._is_feeding = True
         try:
             for frame in self._splitter.feed(received):
                 if self._stopped:
@@ -69,14 +73,17 @@ class Stream:
                 else:
                     self._data(frame)
         finally:
+            self._is_feeding = False
             self.flush()
-            self._out = None
 
     def flush(self) -> None:
-        """What was let through so far goes out."""
-        if self._out:
+        """What was let through so far goes out, unless it is stalled."""
+        if self._out and not self._stallers:
             self.sink.write(b"".join(self._out))
             self._out.clear()
+            self._out_size = 0
+        if self._stallers:
+            self._feel()
 
     def stop(self) -> None:
         """Nothing goes on any more; what is held is lost. Its source is left once it says good-bye itself."""
@@ -85,13 +92,31 @@ class Stream:
         for held in self._held.values():
             held.timer.cancel()
         self._held.clear()
+        self._out.clear()
+        self._held_size = self._out_size = 0
+        self._feel()
 
     @property
     def is_over(self) -> bool:
-        """Whether its source says no more, and nothing is held; who has left as well is not waited with."""
-        return self.source.ended.is_set() and (not self._held or self.sink.ended.is_set())
+        """Whether its source says no more, and nothing is kept back; who has left as well is not waited with."""
+        if not self.source.ended.is_set() or self._stallers:
+            return False
+        return not self._held or self.sink.ended.is_set()
+
+    @property
+    def is_silenced(self) -> bool:
+        """Whether a fault keeps back all of it, its end included."""
+        return bool(self._stallers) or self.source.is_shut
 
     # What faults do
+
+    def stall(self, who: object, *, stalled: bool) -> None:
+        """Hand nothing on, not even an end, until nobody wants that any more; then all of it."""
+        (self._stallers.add if stalled else self._stallers.discard)(who)
+        if not self._stallers:
+            self.flush()
+            self._feel()
+            self.connection.heed(self)
 
     def hold(
         self, message: Message, fault: "AnyFault", due: float, lapsed: Callable[[], object] = lambda: None
@@ -104,7 +129,7 @@ class Stream:
                 self.release((held,))
 
         number = next(self._numbers)
-        timer = asyncio.get_running_loop().call_at(due, lapse)
+        timer = asyncio.get_running_loop().call_at(due, self.connection.guarded(lapse))
         held = self._held[number] = Held(number, message, fault, timer)
         self._held_size += len(message.raw)
         self._feel()
@@ -119,11 +144,12 @@ class Stream:
         return held.message
 
     def release(self, some: Iterable[Held]) -> None:
-        """They go on."""
+        """They go on, unless the connection ended with one of those before."""
         faults = self._proxy.message_faults
         for held in some:
-            self._go_on(self.take_back(held), faults[faults.index(held.fault) + 1 :])
-        if self._good_bye is not None and not self._held:
+            if held.number in self._held:
+                self._go_on(self.take_back(held), faults[faults.index(held.fault) + 1 :])
+        if self._good_bye is not None and not self._held and not self._stopped:
             self._write(self._good_bye)
             self._good_bye = None
         self.connection.heed(self)
@@ -171,10 +197,12 @@ class Stream:
         self._write(message.raw)
 
     def _write(self, content: bytes) -> None:
-        if self._out is not None:
-            self._out.append(content)
-        else:
-            self.sink.write(content)
+        self._out.append(content)
+        self._out_size += len(content)
+        if not self._is_feeding:
+            self.flush()
 
     def _feel(self) -> None:
-        self.source.hold(self, held=self._held_size > MAX_HELD)
+        """Read no further while too much is kept."""
+        stalled = bool(self._stallers) and self._out_size > HIGH_WATER
+        self.source.hold(self, held=stalled or self._held_size > MAX_HELD)

@@ -13,16 +13,16 @@ class StallSpec(FaultSpec, frozen=True, kw_only=True):
 
 
 class Stall(StreamFault[StallSpec]):
-    """Reads no further."""
+    """Hands nothing on."""
 
     type_name = "stall"
     options = StallSpec
     action = "stalled"
 
     def put_on(self, stream: Stream) -> None:
-        """What comes waits in the kernel."""
-        stream.source.hold(self, held=True)
+        """What comes is kept: a little of it here, the rest in the kernel."""
+        stream.stall(self, stalled=True)
 
     def take_off(self, stream: Stream) -> None:
         """It comes after all."""
-        stream.source.hold(self, held=False)
+        stream.stall(self, stalled=False)
