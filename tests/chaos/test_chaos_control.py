@@ -208,15 +208,48 @@ def test_figures() -> None:
     run(test)
 
 
-def test_pages_may_only_look() -> None:
-    """A page in a browser could send a POST from anywhere; Toxiproxy lets no browser in either."""
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11)"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+"""as `curl -d` says unasked"""
+
+
+@pytest.mark.parametrize(
+    ("headers", "looks", "changes"),
+    [
+        ({}, 200, 204),
+        ({"Host": "localhost:8474"}, 200, 204),
+        ({"Host": "[::1]"}, 200, 204),
+        ({"Origin": "http://localhost:5173"}, 200, 204),
+        (BROWSER, 200, 403),
+        ({**BROWSER, "Origin": "http://localhost:5173"}, 200, 403),
+        ({"Host": "feed.example:8474"}, 403, 403),
+        ({"Host": "localhost.example.org"}, 403, 403),
+        ({"Host": "192.0.2.7:8474"}, 403, 403),
+        ({"Origin": "http://feed.example:8474"}, 403, 403),
+        ({"Origin": "null"}, 403, 403),
+        ({"Host": "feed.example:8474", "Origin": "http://feed.example:8474"}, 403, 403),
+    ],
+)
+def test_whom_it_answers(headers: dict[str, str], looks: int, changes: int) -> None:
+    """Programs of this machine. Its pages may look; those of others may not, by whatever name they come."""
 
     async def test() -> None:
         async with controlled("noop") as api:
-            browser = {"User-Agent": "Mozilla/5.0 (X11)"}
-            assert (await api("POST", "/reset", **browser))[0] == 403
-            assert [one.name for one in api.scene.proxy.faults] == ["noop"]
-            assert (await api("GET", "/proxies", **browser))[0] == 200
+            assert (await api("GET", "/proxies", **headers))[0] == looks
+            assert (await api("POST", "/reset", **headers))[0] == changes
+            assert len(api.scene.proxy.faults) == (changes != 204)
+
+    run(test)
+
+
+def test_curl_says_no_content_type() -> None:
+    """`curl -d` calls everything a form; Toxiproxy takes it for JSON, and so does this."""
+
+    async def test() -> None:
+        async with controlled() as api:
+            body = b'{"type": "drop", "name": "loss", "attributes": {"p": 0.5}}'
+            async with aiohttp.ClientSession() as http, http.post(api.url + TOXICS, data=body, headers=FORM) as answer:
+                assert (answer.status, await answer.json()) == (200, {**SHOWN, "struck": []})
 
     run(test)
 

@@ -24,6 +24,7 @@ from wsctl.chaos.metrics import registry_of
 from wsctl.chaos.proxy import Proxy
 from wsctl.chaos.struck import Struck
 from wsctl.errors import UsageError
+from wsctl.server.loopback import is_loopback_host, is_loopback_origin
 from wsctl.server.sockets import bind, dialable
 
 LAST_ANSWERS = 0.3
@@ -86,7 +87,7 @@ class Control:
 
     def app(self) -> web.Application:
         """To be served, on loopback."""
-        app = web.Application(middlewares=[_errors, _no_pages])
+        app = web.Application(middlewares=[_errors, _this_machine_only])
         app.add_routes(
             [
                 web.get("/version", self._version),
@@ -288,8 +289,16 @@ def _json(value: Any, status: int = 200) -> web.Response:
 
 
 @web.middleware
-async def _no_pages(request: web.Request, handler: Any) -> web.StreamResponse:
-    """A page in somebody's browser may look, and not harm: it could send this from anywhere, unasked."""
+async def _this_machine_only(request: web.Request, handler: Any) -> web.StreamResponse:
+    """A page of another site may neither look nor harm, whatever its browser takes this address for.
+
+    Browsers of old do not say where a POST comes from, so that none of them may harm.
+    """
+    if not is_loopback_host(request.headers.get("Host")):
+        raise web.HTTPForbidden(text="control answers as localhost, 127.0.0.1 and [::1] only")
+    origin = request.headers.get("Origin")
+    if origin is not None and not is_loopback_origin(origin):
+        raise web.HTTPForbidden(text="control answers pages of this machine only")
     if request.method != "GET" and request.headers.get("User-Agent", "").startswith("Mozilla/"):
         raise web.HTTPForbidden(text="browsers may only look")
     response: web.StreamResponse = await handler(request)
