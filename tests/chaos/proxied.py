@@ -1,10 +1,10 @@
 """A chaos proxy before a server, and what its faults did."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.server.served import feed
+from tests.server.served import BTC, SYMBOLS, WebSocketPeer, feed
 from wsctl.chaos.asked import Asked, read_fault
 from wsctl.chaos.fault import AnyFault
 from wsctl.chaos.firing import Firing
@@ -98,4 +98,12 @@ async def harmed(*faults: str, seed: int = 7, **options: Any) -> AsyncIterator[S
         yield it
 
 
-Condition = Callable[[], Any]
+async def subscribed(peer: WebSocketPeer, *symbols: str) -> None:
+    """It listens, and what is pushed at once has come."""
+    await peer.emit("price:subscribe", list(symbols or SYMBOLS))
+    peer.events.clear()
+
+
+def seqs(peer: WebSocketPeer, channel: str = BTC) -> list[int]:
+    """The numbers that came of a channel."""
+    return [payload["seq"] for payload in peer.of(channel)]
