@@ -3,8 +3,8 @@
 A fault is a file in `faults/`: a struct of options, a class, and a line in the registry. It overrides what it needs of
 `on_message`, `on_other`, `on_frame`, `at_door`, `opened`, `begin` and `end`; it counts and tells with `fire`.
 
-Chance is decided by the seed, the fault's name and the connection's number alone, so that the same seed decides alike
-whatever the interleaving.
+Chance is decided by the seed, the fault's name, the connection's number and the direction alone, so that the same seed
+decides alike whatever the interleaving.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
+from wsctl.chaos.chance import Chance
 from wsctl.chaos.door import Door
 from wsctl.chaos.message import Kind, Message
 from wsctl.errors import UsageError
@@ -31,8 +32,17 @@ if TYPE_CHECKING:
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
+OF_MESSAGES = ("event", "channel", "symbol", "kind")
+"""options that say which messages are meant"""
+
+
 class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Options that every fault has."""
+    """Options that every fault has, but for those that mean nothing to it."""
+
+    unheeded: ClassVar[tuple[str, ...]] = ()
+    """keys of options here that mean nothing to the fault, and are refused"""
+    instead: ClassVar[str] = ""
+    """why, and what to use instead"""
 
     enabled: Annotated[bool, Meta(description="false: it is there, and does nothing.")] = True
     direction: Annotated[Literal["down", "up", "both"], Meta(description="down: from the server to its clients.")] = (
@@ -56,6 +66,14 @@ class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
         if self.every is not None and self.lasts is not None and self.lasts >= self.every:
             lasts, every = format_duration(self.lasts), format_duration(self.every)
             raise UsageError(f"for {lasts} every {every} has no end; expected every to be longer")
+        for option in structs.fields(FaultSpec):
+            if option.encode_name in self.unheeded and getattr(self, option.name) != option.default:
+                raise UsageError(f"{option.encode_name} means nothing here: {self.instead}")
+
+    @property
+    def names_messages(self) -> bool:
+        """Whether it says which messages the fault is about, and not just whose."""
+        return self.nth is not None or self.p < 1 or any(getattr(self, key) is not None for key in OF_MESSAGES)
 
 
 Spec = TypeVar("Spec", bound=FaultSpec)
@@ -78,10 +96,8 @@ class Fault(Generic[Spec]):
         self.applied = 0
         self._is_time = False
         self._timer: asyncio.TimerHandle | None = None
-        self._chances: dict[int, tuple[bool, Random]] = {}
-        """by connection: whether it is one of those that the fault means, and its own dice"""
-        self._counts: dict[int, int] = {}
-        """what matched, by connection"""
+        self._chances: dict[int, Chance] = {}
+        """by connection"""
 
     # What a fault may do
 
@@ -152,13 +168,11 @@ class Fault(Generic[Spec]):
             self._begin_at(again)
 
     def _call_at(self, when: float, then: Callable[[], None]) -> None:
-        left = max(0.0, when - self.proxy.clock.monotonic())
-        self._timer = asyncio.get_running_loop().call_later(left, then)
+        self._timer = asyncio.get_running_loop().call_at(when, self.proxy.guarded(then))
 
     def left(self, connection: "Connection") -> None:
         """A connection is over."""
         self._chances.pop(connection.number, None)
-        self._counts.pop(connection.number, None)
 
     # Whom it means
 
@@ -174,45 +188,40 @@ class Fault(Generic[Spec]):
 
     def means(self, message: Message, stream: "Stream") -> bool:
         """Whether it strikes this message: it is on, the message matches, and chance has it so."""
-        return self.is_on and self._matches(message) and self.strikes(stream.connection)
+        return self.is_on and self._matches(message) and self.strikes(stream)
 
     def means_connection(self, connection: "Connection") -> bool:
         """Whether it is on, and the connection is one of those that it means."""
-        return self.is_on and self._chance(connection)[0]
+        return self.is_on and self._chance(connection).is_meant
 
-    def strikes(self, connection: "Connection") -> bool:
-        """Whether it strikes something of a connection that it is about: `nth` counts those, `p` is for each."""
-        meant, dice = self._chance(connection)
-        if not meant:
+    def strikes(self, stream: "Stream") -> bool:
+        """Whether it strikes something of a stream that it is about: `nth` counts those, `p` is for each."""
+        chance = self._chance(stream.connection)
+        if not chance.is_meant:
             return False
         self.matched += 1
-        count = self._counts[connection.number] = self._counts.get(connection.number, 0) + 1
-        if self.spec.nth is not None and count % self.spec.nth:
-            return False
-        return self.spec.p >= 1 or dice.random() < self.spec.p
+        chance.counts[stream.direction] += 1
+        return self._falls(chance.counts[stream.direction], chance.dice(stream.direction))
 
     def strikes_at_door(self, connection: "Connection") -> bool:
-        """Whether it is on and strikes a client that wants in; here `nth` counts those of all connections."""
+        """Whether it is on and strikes the handshake of a client; here `nth` counts those of all connections."""
         if not self.means_connection(connection):
             return False
         self.matched += 1
-        if self.spec.nth is not None and self.matched % self.spec.nth:
-            return False
-        return self.spec.p >= 1 or self.dice(connection).random() < self.spec.p
+        return self._falls(self.matched, self._chance(connection).dice("door"))
+
+    def spare(self, connection: "Connection") -> None:
+        """It is not one of those that the fault means, from now on."""
+        self._chance(connection).is_meant = False
 
     @cached_property
     def own_dice(self) -> Random:
         """For what chance decides about all connections together."""
         return Random(f"{self.proxy.seed} {self.name}")  # noqa: S311 - a seed is the point
 
-    @property
-    def waits_for_message(self) -> bool:
-        """Whether its options say which message it is about."""
-        return not self._asks_nothing or self.spec.nth is not None or self.spec.p < 1
-
-    def dice(self, connection: "Connection") -> Random:
-        """For whatever else chance decides about a connection."""
-        return self._chance(connection)[1]
+    def dice(self, stream: "Stream") -> Random:
+        """For whatever else chance decides about a stream."""
+        return self._chance(stream.connection).dice(stream.direction)
 
     def fire(
         self,
@@ -259,11 +268,17 @@ class Fault(Generic[Spec]):
     def _channel(self) -> re.Pattern[str] | None:
         return _pattern(self.spec.channel)
 
-    def _chance(self, connection: "Connection") -> tuple[bool, Random]:
+    def _falls(self, count: int, dice: Random) -> bool:
+        """Whether the one of this number is struck."""
+        if self.spec.nth is not None and count % self.spec.nth:
+            return False
+        return self.spec.p >= 1 or dice.random() < self.spec.p
+
+    def _chance(self, connection: "Connection") -> Chance:
         chance = self._chances.get(connection.number)
         if chance is None:
-            dice = Random(f"{self.proxy.seed} {self.name} {connection.number}")  # noqa: S311 - a seed is the point
-            chance = self._chances[connection.number] = (dice.random() < self.spec.p_connection, dice)
+            seed = f"{self.proxy.seed} {self.name} {connection.number}"
+            chance = self._chances[connection.number] = Chance(seed, self.spec.p_connection)
         return chance
 
 

@@ -3,8 +3,15 @@
 from typing import ClassVar
 
 from wsctl.chaos.connection import Connection
-from wsctl.chaos.fault import Fault, Spec
+from wsctl.chaos.fault import OF_MESSAGES, Fault, FaultSpec, Spec
 from wsctl.chaos.stream import Stream
+
+
+class StreamFaultSpec(FaultSpec, frozen=True, kw_only=True):
+    """Options of a fault that is put on streams."""
+
+    unheeded = (*OF_MESSAGES, "p", "nth")
+    instead = "whole streams are harmed; expected p_connection, for a share of the connections"
 
 
 class StreamFault(Fault[Spec]):

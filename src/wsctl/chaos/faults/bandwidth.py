@@ -4,12 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from wsctl.chaos.fault import FaultSpec
 from wsctl.chaos.stream import Stream
-from wsctl.chaos.stream_fault import StreamFault
+from wsctl.chaos.stream_fault import StreamFault, StreamFaultSpec
 
 
-class BandwidthSpec(FaultSpec, frozen=True, kw_only=True):
+class BandwidthSpec(StreamFaultSpec, frozen=True, kw_only=True):
     """Bytes are handed on at a rate, each connection and direction by itself."""
 
     rate: Annotated[float, Meta(gt=0, description="Bytes a second.")] = 10_000.0

@@ -34,7 +34,7 @@ class Corrupt(Fault[CorruptSpec]):
 
     def on_message(self, message: Message, stream: Stream) -> Sequence[Message]:
         """Damaged, or as it was where there is nothing that could be damaged so: that does not count."""
-        damaged = _DAMAGE[self.spec.mode](message.content, self.dice(stream.connection))
+        damaged = _DAMAGE[self.spec.mode](message.content, self.dice(stream))
         if damaged is None:
             return (message,)
         self.fire("corrupted", stream.connection, message, detail=self.spec.mode)

@@ -1,23 +1,23 @@
-"""delay: messages are held for a while; those of one direction keep their order."""
+"""delay: messages are held for a while, as on a slow line; none overtakes another of its channel."""
 
-import asyncio
+import heapq
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from msgspec import Meta
 
 from wsctl.chaos.connection import Connection
 from wsctl.chaos.fault import Fault, FaultSpec
-from wsctl.chaos.message import Message
-from wsctl.chaos.stream import Stream
+from wsctl.chaos.message import Kind, Message
+from wsctl.chaos.stream import Held, Stream
 from wsctl.spec.kinds import Duration
-
-_APART = 1e-6
-"""seconds between two that are due together: timers for one instant need not fire in their order"""
 
 
 class DelaySpec(FaultSpec, frozen=True, kw_only=True):
-    """Messages are held for a while. Those that the fault means keep their order among themselves."""
+    """Messages are held for a while, acknowledgements, joins and Engine.IO's own too, unless told which are meant.
+
+    Those that are keep their order among themselves. One that is not waits only while one of its channel is held.
+    """
 
     delay: Annotated[Duration, Meta(ge=0, description="For so long.")] = 0.1
     jitter: Annotated[Duration, Meta(ge=0, description="Give or take so much, evenly spread.")] = 0.0
@@ -28,32 +28,82 @@ class Delay(Fault[DelaySpec]):
 
     type_name = "delay"
     options = DelaySpec
-    kinds = frozenset({"event", "heartbeat"})
-    """what says a channel's numbers must not overtake them"""
+    kinds = frozenset(get_args(Kind))
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self._due: dict[Stream, float] = {}
-        """when the latest message that is held goes on"""
+        self._lines: dict[Stream, _Line] = {}
 
     def on_message(self, message: Message, stream: Stream) -> Sequence[Message]:
         """Later, and not before those that are held already."""
-        now = asyncio.get_running_loop().time()
-        spread = self.spec.jitter * (2 * self.dice(stream.connection).random() - 1) if self.spec.jitter else 0.0
-        due = max(now + max(0.0, self.spec.delay + spread), self._due.get(stream, 0.0) + _APART)
-        self._due[stream] = due
+        spread = self.spec.jitter * (2 * self.dice(stream).random() - 1) if self.spec.jitter else 0.0
         self.fire("held", stream.connection, message)
-        stream.hold(message, self, due)
-        return ()
+        line = self._lines.setdefault(stream, _Line())
+        due = self.proxy.clock.monotonic() + max(0.0, self.spec.delay + spread)
+        return self._hold(message, stream, max(due, line.latest))
+
+    def on_other(self, message: Message, stream: Stream) -> Sequence[Message] | None:
+        """Behind those of its channel; what is about none, behind others of its kind."""
+        line = self._lines.get(stream)
+        due = None if line is None else line.due(message)
+        if due is None:
+            return None
+        self.proxy.tell(self, "held behind", stream.connection, message, None)
+        return self._hold(message, stream, due)
 
     def end(self) -> None:
         """Those held go on at once."""
-        for stream in tuple(self._due):
+        lines, self._lines = self._lines, {}
+        for stream in lines:
             stream.release_all(self)
-        self._due.clear()
 
     def left(self, connection: Connection) -> None:
         """Forget its streams."""
         super().left(connection)
         for stream in connection.streams:
-            self._due.pop(stream, None)
+            self._lines.pop(stream, None)
+
+    def _hold(self, message: Message, stream: Stream, due: float) -> Sequence[Message]:
+        line = self._lines[stream]
+        held = stream.hold(message, self, due, lapsed=lambda: stream.release(line.until(due, held.number)))
+        line.add(due, held)
+        return ()
+
+
+class _Line:
+    """What is held of a stream, in the order in which it goes on: timers that are due together fire in any."""
+
+    def __init__(self) -> None:
+        self.latest = 0.0
+        """when the last one is due"""
+        self._waiting: list[tuple[float, int, Held]] = []
+        """a heap"""
+        self._last: dict[str, tuple[float, int]] = {}
+        """of each channel of which some are held"""
+
+    def due(self, message: Message) -> float | None:
+        """When the last one of a message's channel is due, if one is held."""
+        last = self._last.get(_channel(message)) if self._last else None
+        return None if last is None else last[0]
+
+    def add(self, due: float, held: Held) -> None:
+        """One more, behind all that are due at its time."""
+        self.latest = max(self.latest, due)
+        self._last[_channel(held.message)] = (due, held.number)
+        heapq.heappush(self._waiting, (due, held.number, held))
+
+    def until(self, due: float, number: int) -> list[Held]:
+        """All up to one of them are held no more."""
+        gone = []
+        while self._waiting and self._waiting[0][:2] <= (due, number):
+            *place, held = heapq.heappop(self._waiting)
+            gone.append(held)
+            channel = _channel(held.message)
+            if self._last[channel] == tuple(place):
+                del self._last[channel]
+        return gone
+
+
+def _channel(message: Message) -> str:
+    """What is about none keeps its order among those of its kind."""
+    return message.channel or message.kind

@@ -18,7 +18,13 @@ _EPOCHS = ("epoch", "e")
 
 
 class EpochResetSpec(FaultSpec, frozen=True, kw_only=True):
-    """Sequences of the platform's messages begin anew, in a new epoch, from the message on that it strikes first."""
+    """Sequences of the platform's messages begin anew, in a new epoch, from the message on that it strikes first.
+
+    `every` time anew, once for a channel of a connection and direction.
+    """
+
+    unheeded = ("kind",)
+    instead = "what is renumbered is events, and whatever says their numbers"
 
     start: Annotated[int, Meta(ge=0, description="The first number.")] = 1
     snapshot: Annotated[
@@ -27,7 +33,7 @@ class EpochResetSpec(FaultSpec, frozen=True, kw_only=True):
 
 
 class _Reset(Struct, frozen=True):
-    """What became of a channel on a connection."""
+    """What became of a channel."""
 
     round: int
     offset: int
@@ -39,7 +45,6 @@ class EpochReset(Fault[EpochResetSpec]):
 
     type_name = "epoch-reset"
     options = EpochResetSpec
-    kinds = frozenset({"event", "heartbeat"})
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -48,8 +53,8 @@ class EpochReset(Fault[EpochResetSpec]):
                 f"epoch-reset renumbers the platform's messages; those of {self.proxy.dialect.name} it does not know",
                 hint="close makes a client begin anew with any of them",
             )
-        self._resets: dict[int, dict[str | None, _Reset]] = {}
-        """by connection and channel"""
+        self._resets: dict[Stream, dict[str | None, _Reset]] = {}
+        """by channel"""
         self._round = 0
 
     def begin(self) -> None:
@@ -57,38 +62,47 @@ class EpochReset(Fault[EpochResetSpec]):
         self._round += 1
 
     def means(self, message: Message, stream: Stream) -> bool:
-        """Each that is struck, and all of a channel that was."""
-        channels = self._resets.get(stream.connection.number, {})
-        reset = channels.get(message.channel) if channels and message.kind in self.kinds else None
-        if reset is not None and reset.round == self._round:
-            return True
-        return super().means(message, stream) or reset is not None
+        """Those that have a number, of a channel that was not struck in this round; chance is asked for all."""
+        if not super().means(message, stream) or message.event is None or message.event.seq is None:
+            return False
+        reset = self._find(message, stream)
+        return _has_body(message) and (reset is None or reset.round != self._round)
 
     def on_message(self, message: Message, stream: Stream) -> Sequence[Message]:
-        """With other numbers; heartbeats of a channel go along."""
+        """The first of a new epoch."""
         event = message.event
-        if event is None or not isinstance(event.data, dict):
-            return (message,)
-        channels = self._resets.setdefault(stream.connection.number, {})
-        reset = channels.get(event.channel)
-        begins = event.seq is not None and message.kind == "event" and (reset is None or self._strikes_anew(reset))
-        if begins:
-            assert event.seq is not None
-            reset = channels[event.channel] = _Reset(self._round, event.seq - self.spec.start)
-            self.fire("reset", stream.connection, message)
-        if reset is None:
-            return (message,)
-        marks = begins and self.spec.snapshot and event.name == PRICE_UPDATE
-        suffix = self.name if reset.round == 1 else f"{self.name}-{reset.round}"
-        return (message.replaced(_renumbered(message.content, reset.offset, suffix, marks=marks)),)
+        assert event is not None, "it is meant"
+        assert event.seq is not None, "it is meant"
+        reset = _Reset(self._round, event.seq - self.spec.start)
+        self._resets.setdefault(stream, {})[event.channel] = reset
+        self.fire("reset", stream.connection, message)
+        return (self._renumbered(message, reset, marks=self.spec.snapshot and event.name == PRICE_UPDATE),)
+
+    def on_other(self, message: Message, stream: Stream) -> Sequence[Message] | None:
+        """One of a channel that was struck, or of its heartbeats, goes along."""
+        reset = self._find(message, stream)
+        if reset is None or not _has_body(message):
+            return None
+        return (self._renumbered(message, reset, marks=False),)
 
     def left(self, connection: Connection) -> None:
-        """Forget its channels."""
+        """Forget its streams."""
         super().left(connection)
-        self._resets.pop(connection.number, None)
+        for stream in connection.streams:
+            self._resets.pop(stream, None)
 
-    def _strikes_anew(self, reset: _Reset) -> bool:
-        return self.is_on and reset.round != self._round
+    def _find(self, message: Message, stream: Stream) -> _Reset | None:
+        """What became of its channel."""
+        channels = self._resets.get(stream)
+        return channels.get(message.channel) if channels and message.kind in ("event", "heartbeat") else None
+
+    def _renumbered(self, message: Message, reset: _Reset, *, marks: bool) -> Message:
+        suffix = self.name if reset.round == 1 else f"{self.name}-{reset.round}"
+        return message.replaced(_renumbered(message.content, reset.offset, suffix, marks=marks))
+
+
+def _has_body(message: Message) -> bool:
+    return message.event is not None and isinstance(message.event.data, dict)
 
 
 def _renumbered(content: bytes, offset: int, suffix: str, *, marks: bool) -> bytes:

@@ -4,12 +4,15 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.fault import OF_MESSAGES, Fault, FaultSpec
 from wsctl.spec.kinds import Duration
 
 
 class FlashSpec(FaultSpec, frozen=True, kw_only=True):
     """A network flash: WebSockets are cut at once; during the outage whoever comes is reset, polls included."""
+
+    unheeded = ("direction", *OF_MESSAGES, "p", "p_connection", "nth", "for")
+    instead = "a flash cuts a share of all WebSockets, for the time of its outage; expected percent, outage"
 
     percent: Annotated[float, Meta(ge=0, le=100, description="Share of the WebSockets, to the connection.")] = 100.0
     outage: Annotated[Duration, Meta(ge=0, description="For so long nobody gets in.")] = 3.0

@@ -1,6 +1,7 @@
 """limit: so much and no more, as exchanges have it: connections, attempts, messages, streams."""
 
-from collections import defaultdict, deque
+import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from msgspec import Meta
 
 from wsctl.chaos.connection import Connection
 from wsctl.chaos.door import Door, Reject
-from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.fault import OF_MESSAGES, Fault, FaultSpec
 from wsctl.chaos.message import Message
 from wsctl.chaos.stream import Stream
 from wsctl.errors import UsageError, WireError
@@ -22,6 +23,9 @@ POLICY = 1008
 
 class LimitSpec(FaultSpec, frozen=True, kw_only=True):
     """More than this is refused: handshakes with 429, messages and streams by closing the connection with 1008."""
+
+    unheeded = ("direction", *OF_MESSAGES, "p", "nth")
+    instead = "whatever a client asks for and says is counted; expected p_connection, for a share of the connections"
 
     connections: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Open at once, by address.")] = None
     attempts: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Handshakes in a window, by address.")] = (
@@ -50,8 +54,8 @@ class Limit(Fault[LimitSpec]):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._attempts: dict[str, _Window] = {}
-        """by address"""
-        self._let_in: dict[str, set[int]] = defaultdict(set)
+        """by address, those first that tried nothing for longest; none is kept for longer than its window"""
+        self._let_in: dict[str, set[int]] = {}
         """connections by address, also those that are still in their handshake"""
         self._sent: dict[int, _Window] = {}
         """by connection"""
@@ -67,18 +71,36 @@ class Limit(Fault[LimitSpec]):
         self.matched += 1
         now, address = self.proxy.clock.monotonic(), connection.address
         if self.spec.attempts is not None:
-            tried = self._attempts.setdefault(address, _Window(self.spec.attempts, self.spec.window))
-            wait = tried.add(now)
+            wait = self._try(address, self.spec.attempts, now)
             if wait is not None:
-                retry = ("Retry-After", str(max(1, round(wait))))
+                retry = ("Retry-After", str(math.ceil(wait)))  # never too early: who came then would be refused again
                 return self._refuse(connection, f"more than {self.spec.attempts} attempts", retry)
         if self.spec.connections is not None:
-            there = self._let_in[address]
-            there |= {one.number for one in self.proxy.connections.values() if one.address == address}
+            there = self._let_in.get(address, set())
             if len(there - {connection.number}) >= self.spec.connections:
                 return self._refuse(connection, f"more than {self.spec.connections} connections")
-            there.add(connection.number)
+            self._let(connection)
         return None
+
+    def begin(self) -> None:
+        """Those that are there already count as well."""
+        for connection in self.proxy.connections.values():
+            self._let(connection)
+
+    def opened(self, connection: Connection) -> None:
+        """And those that come while it is off."""
+        self._let(connection)
+
+    def _let(self, connection: Connection) -> None:
+        self._let_in.setdefault(connection.address, set()).add(connection.number)
+
+    def _try(self, address: str, most: int, now: float) -> float | None:
+        """One more attempt; seconds until one would be let through, where this one is too many."""
+        while self._attempts and next(iter(self._attempts.values())).is_over(now):
+            del self._attempts[next(iter(self._attempts))]
+        tried = self._attempts.pop(address, None) or _Window(most, self.spec.window)
+        self._attempts[address] = tried
+        return tried.add(now)
 
     def means(self, message: Message, stream: Stream) -> bool:
         """Whatever a client says, counts."""
@@ -112,7 +134,11 @@ class Limit(Fault[LimitSpec]):
     def left(self, connection: Connection) -> None:
         """It counts no more."""
         super().left(connection)
-        self._let_in[connection.address].discard(connection.number)
+        there = self._let_in.get(connection.address)
+        if there is not None:
+            there.discard(connection.number)
+            if not there:
+                del self._let_in[connection.address]
         self._sent.pop(connection.number, None)
         self._asked_for.pop(connection.number, None)
 
@@ -156,3 +182,7 @@ class _Window:
         if oldest is None or oldest + self._seconds <= now:
             return None
         return self._times[0] + self._seconds - now
+
+    def is_over(self, now: float) -> bool:
+        """Whether all that was counted is forgotten."""
+        return self._times[-1] + self._seconds <= now

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.fault import OF_MESSAGES, Fault, FaultSpec
 from wsctl.chaos.message import Message
 from wsctl.chaos.stream import Stream
 from wsctl.wire.frames import PING, RawFrame
@@ -13,6 +13,9 @@ _HEARTBEATS = (b"2", b"3")
 
 class PingBlackholeSpec(FaultSpec, frozen=True, kw_only=True):
     """Pings and pongs of WebSocket, and Engine.IO's heartbeats, vanish in a direction; data flows on."""
+
+    unheeded = OF_MESSAGES
+    instead = "heartbeats vanish, no other messages; expected p or nth, which count heartbeats"
 
 
 class PingBlackhole(Fault[PingBlackholeSpec]):
@@ -33,7 +36,7 @@ class PingBlackhole(Fault[PingBlackholeSpec]):
 
     def on_frame(self, frame: RawFrame, stream: Stream) -> bool:
         """Not while it is on."""
-        if not (self.is_on and self.means_direction(stream.direction) and self.strikes(stream.connection)):
+        if not (self.is_on and self.means_direction(stream.direction) and self.strikes(stream)):
             return True
         self.fire("withheld", stream.connection, detail="ping" if frame.opcode == PING else "pong")
         return False

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from wsctl.chaos.connection import Connection
 from wsctl.chaos.door import Door, Reject
-from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.fault import OF_MESSAGES, Fault, FaultSpec
 
 _NOBODYS = (
     ("Upgrade", "websocket"),
@@ -17,6 +17,9 @@ _NOBODYS = (
 
 class RejectSpec(FaultSpec, frozen=True, kw_only=True):
     """Handshakes are refused: of WebSocket, and of Engine.IO by polling."""
+
+    unheeded = ("direction", *OF_MESSAGES)
+    instead = "handshakes are refused, no messages; expected p or nth, which count handshakes"
 
     how: Annotated[
         Literal["status", "bad-accept"],

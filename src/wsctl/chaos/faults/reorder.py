@@ -1,6 +1,5 @@
 """reorder: a message is overtaken by later ones of its channel."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -45,7 +44,7 @@ class Reorder(Fault[ReorderSpec]):
         """Later."""
         self.fire("held back", stream.connection, message)
         channel = message.channel
-        due = asyncio.get_running_loop().time() + self.spec.flush
+        due = self.proxy.clock.monotonic() + self.spec.flush
         held = stream.hold(message, self, due, lapsed=lambda: self._give_up(stream, channel))
         self._waiting.setdefault(stream, {})[channel] = _Waiting(held, self.spec.by)
         return ()

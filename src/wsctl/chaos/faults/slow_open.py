@@ -1,6 +1,5 @@
 """slow-open: handshakes take long: WebSocket's, or what Engine.IO says first."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -8,7 +7,7 @@ from msgspec import Meta
 
 from wsctl.chaos.connection import Connection
 from wsctl.chaos.door import Door, Slow
-from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.fault import OF_MESSAGES, Fault, FaultSpec
 from wsctl.chaos.message import Message
 from wsctl.chaos.stream import Stream
 from wsctl.spec.kinds import Duration
@@ -16,6 +15,9 @@ from wsctl.spec.kinds import Duration
 
 class SlowOpenSpec(FaultSpec, frozen=True, kw_only=True):
     """Who wants in waits: for the answer to its handshake, or for Engine.IO's OPEN packet once it is in."""
+
+    unheeded = ("direction", *OF_MESSAGES)
+    instead = "handshakes are slowed, no other messages; expected p or nth, which count handshakes"
 
     delay: Annotated[Duration, Meta(gt=0, description="For so long.")] = 5.0
     what: Annotated[
@@ -29,7 +31,6 @@ class SlowOpen(Fault[SlowOpenSpec]):
 
     type_name = "slow-open"
     options = SlowOpenSpec
-    kinds = frozenset({"transport"})
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -47,14 +48,15 @@ class SlowOpen(Fault[SlowOpenSpec]):
         """An OPEN packet, and while it waits what is behind it."""
         if self.spec.what != "open-packet":
             return False
-        return stream in self._waiting or (message.content.startswith(b"0{") and super().means(message, stream))
+        opens = message.kind == "transport" and message.direction == "down" and message.content.startswith(b"0{")
+        return stream in self._waiting or (opens and self.strikes_at_door(stream.connection))
 
     def on_message(self, message: Message, stream: Stream) -> Sequence[Message]:
         """Later."""
         if stream not in self._waiting:
             self.fire("slowed", stream.connection, message)
             self._waiting.add(stream)
-        due = asyncio.get_running_loop().time() + self.spec.delay
+        due = self.proxy.clock.monotonic() + self.spec.delay
         stream.hold(message, self, due, lapsed=lambda: self._open(stream))
         return ()
 

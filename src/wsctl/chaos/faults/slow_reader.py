@@ -4,13 +4,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from wsctl.chaos.fault import FaultSpec
 from wsctl.chaos.side import SMALL_WINDOW
 from wsctl.chaos.stream import Stream
-from wsctl.chaos.stream_fault import StreamFault
+from wsctl.chaos.stream_fault import StreamFault, StreamFaultSpec
 
 
-class SlowReaderSpec(FaultSpec, frozen=True, kw_only=True):
+class SlowReaderSpec(StreamFaultSpec, frozen=True, kw_only=True):
     """The side that a direction comes from is read slowly, and may send little ahead, so that its queue fills."""
 
     rate: Annotated[float, Meta(ge=0, description="Bytes a second; 0: not at all.")] = 0.0

@@ -3,12 +3,11 @@
 The kernel still acknowledges what comes, until its buffers are full: a black hole without acknowledgements takes netem.
 """
 
-from wsctl.chaos.fault import FaultSpec
 from wsctl.chaos.stream import Stream
-from wsctl.chaos.stream_fault import StreamFault
+from wsctl.chaos.stream_fault import StreamFault, StreamFaultSpec
 
 
-class StallSpec(FaultSpec, frozen=True, kw_only=True):
+class StallSpec(StreamFaultSpec, frozen=True, kw_only=True):
     """Connections stay open and fall silent: even an end is not handed on. What comes meanwhile goes on afterwards."""
 
 
