@@ -51,7 +51,7 @@ class Connection:
     @property
     def name(self) -> str:
         """As logs call it."""
-        return f"c{self.number}"
+        return f"c{self.number}" if self.number else self.address
 
     @property
     def streams(self) -> tuple[Stream, ...]:

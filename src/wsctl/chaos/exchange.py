@@ -245,7 +245,7 @@ class Exchange:
 async def _read_head(side: Side) -> Head:
     """Raises Gone, and WireError for what is no HTTP."""
     text = b""
-    while (end := text.find(heads.END)) < 0:
+    while not 0 <= (end := text.find(heads.END)) <= heads.MAX_HEAD:
         if len(text) > heads.MAX_HEAD:
             raise WireError(f"a head of more than {heads.MAX_HEAD:,} bytes")
         data = await side.read()
