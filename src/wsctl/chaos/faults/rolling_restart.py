@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from wsctl.chaos import goodbye
-from wsctl.chaos.fault import Fault, FaultSpec
+from wsctl.chaos.fault import OF_MESSAGES, Fault, FaultSpec
 from wsctl.chaos.upstream import Upstream
 from wsctl.spec.kinds import Duration
 
@@ -16,6 +16,9 @@ class RollingRestartSpec(FaultSpec, frozen=True, kw_only=True):
 
     Clients are led to the others meanwhile; where there is no other, they are answered with 503.
     """
+
+    unheeded = ("direction", *OF_MESSAGES, "p", "p_connection", "nth")
+    instead = "upstreams are taken away in turn, each with all its connections; expected down or pause"
 
     code: Annotated[int, Meta(ge=1000, le=4999, description="What connections are closed with.")] = 1012
     notice: Annotated[str | None, Meta(description="A text message that each connection is sent before.")] = None
