@@ -43,20 +43,22 @@ in this order. Faults have names, so that several of a type can be told apart: `
 
 - **Whom.** `direction` is `down` (from the server to its clients) unless it says `up` or `both`. `event`, `channel` and
   `symbol` say which messages, with `*` for anything in the first two: `channel=symbol:*:ticker`. Events of the feed are
-  meant unless `kind` says otherwise: acknowledgements, joins, and Engine.IO's own packets are spared. An event with
-  binary attachments is one message.
+  meant unless `kind` says otherwise: acknowledgements, joins, and Engine.IO's own packets are spared (but by `delay`,
+  which is a slow line). An event with binary attachments is one message.
 - **How often.** `p_connection` is the share of connections that a fault means at all, `p` the share of their messages;
-  `nth=10` is every tenth of a connection, `times=3` at most three in all.
+  `nth=10` is every tenth of a connection's direction, `times=3` at most three in all. Of handshakes, `p` is the share
+  of all that come, and `nth=10` every tenth of those.
+- An option that would mean nothing to a fault is refused: `stall:p=0.5`. Each fault below says which those are.
 - **When.** `at=10s` after it came in (at the start, unless it was added later), `for=5s` from then, `every=30s` again.
 - `--list` shows all types with all options, in the terminal.
 
 ## What a seed decides
 
-Chance is decided by the seed, the fault's name and the connection's number alone: the n-th connection that knocks at
-the door meets the same decisions in each run with the same seed, whatever happens beside it and whatever other faults
-there are. The seed is told at the start where none was given. Not decided by a seed: in which order clients come (and
-so which of them is the n-th), how many messages there are, and when; faults with a time (`at`, `every`) strike
-whatever passes then.
+Chance is decided by the seed, the fault's name, the connection's number and the direction alone: the n-th connection
+that knocks at the door meets the same decisions in each run with the same seed, whatever happens beside it, whatever is
+said in the other direction, and whatever other faults there are. The seed is told at the start where none was given.
+Not decided by a seed: in which order clients come (and so which of them is the n-th), how many messages there are, and
+when; faults with a time (`at`, `every`) strike whatever passes then, and `times` whoever comes first.
 
 ## The log
 
@@ -97,6 +99,8 @@ anything. `wsctl chaos ctl` does the same in words: `list`, `add`, `update`, `re
   Handshakes are, by polling as well: `reject`, `slow-open`, `limit` and the outage of a `flash` meet both.
 - **A stall still acknowledges**: the kernel takes what comes until its buffers are full. A black hole without
   acknowledgements takes netem, and root.
+- **A delay meets messages**: not pings and pongs of WebSocket, nor handshakes (`slow-open`) and what polls carry. A
+  close frame waits for what is held.
 - **Compression is left out** of what clients offer (`permessage-deflate`), since a compressed message cannot be taken
   away without breaking those after it. A client that insists on it is not for this proxy.
 - A message is put together before it is judged, up to 64 MiB. Faults hold up to 4 MiB of a direction; past that its
@@ -104,6 +108,8 @@ anything. `wsctl chaos ctl` does the same in words: `list`, `add`, `update`, `re
 - HTTP/2 and WebSockets over it are not spoken.
 - It costs something itself: `make bench` measures how much beside going straight ([figures](../bench/README.md)).
 """
+
+_COMMON = "But for those that a fault refuses, as it says above."
 
 _EXAMPLE = """\
 - drop: {p: 0.01, name: loss}
@@ -134,7 +140,10 @@ _API = (
     ("`GET /proxies/wsctl/toxics`", "all, with `matched` and `applied`"),
     ("`POST /proxies/wsctl/toxics`", "put one in force: `type`, `name`, `stream`, `toxicity`, `attributes`"),
     ("`GET`, `PATCH`, `DELETE /proxies/wsctl/toxics/NAME`", "show one, change it, take it away"),
-    ("`GET /proxies/wsctl/toxics/NAME/struck?from=N`", "whom it struck, without the first N: `conn`, `client`, `at`"),
+    (
+        "`GET /proxies/wsctl/toxics/NAME/struck?from=N`",
+        "whom it struck, without the first N: `conn`, `client`, `port`, `at`",
+    ),
     ("`POST /populate`", "a list with the proxy and its `toxics`: these and no others, at once"),
     ("`POST /reset`", "no fault, and up"),
     ("`GET /connections`", "those that are open"),
@@ -181,7 +190,7 @@ def chaos_reference() -> str:
     head = _HEAD.format(example=_EXAMPLE, firing=firing, api=table(("request", "does"), _API))
     parts = [head, *(_fault(name, fault) for name, fault in FAULTS.items())]
     parts.insert(1, "## The faults\n\nTo write one of your own: [writing a fault](writing-a-fault.md).")
-    parts.append(f"## Options of every fault\n\n{keys(FaultSpec)}")
+    parts.append(f"## Options of every fault\n\n{_COMMON}\n\n{keys(FaultSpec)}")
     parts.append(f"## Presets\n\n{table(('preset', 'is'), _presets())}")
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
@@ -192,6 +201,9 @@ def _fault(name: str, fault: type[AnyFault]) -> str:
         example, shows = _SHOWS[name]
         read_fault(example)
         told.append(f"`--fault {example}` shows: {shows}.")
+    if fault.options.unheeded:
+        refused = ", ".join(f"`{key}`" for key in fault.options.unheeded)
+        told.append(f"Refuses {refused}: {fault.options.instead}.")
     own = keys(fault.options, without=FaultSpec.__struct_encode_fields__)
     return "\n\n".join([*told, own] if own else told)
 
