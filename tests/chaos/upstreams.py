@@ -26,7 +26,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
         tasks.add(task)
         try:
             await handler(reader, writer)
-        except (asyncio.IncompleteReadError, asyncio.CancelledError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionResetError):
             pass
         finally:
             tasks.discard(task)
