@@ -112,6 +112,7 @@ def test_a_name_may_be_anything() -> None:
         ("PATCH", f"{TOXICS}/loss", {"name": "gain"}, 400, "the name of loss cannot be changed; expected to remove it"),
         ("PATCH", f"{TOXICS}/loss", {"attributes": None}, 400, "the body cannot be read: Expected `object`"),
         ("PATCH", f"{TOXICS}/loss", {"attributes": {"by": 1}}, 400, "fault: unknown key 'by' in drop"),
+        ("PATCH", f"{TOXICS}/cap", {"attributes": {"streams": 2}}, 400, "streams are counted where a raw dialect"),
         ("GET", f"{TOXICS}/nix", None, 404, "no fault is called 'nix'"),
         ("PATCH", f"{TOXICS}/nix", {}, 404, "no fault is called 'nix'"),
         ("DELETE", f"{TOXICS}/nix", None, 404, "no fault is called 'nix'"),
@@ -123,6 +124,8 @@ def test_a_name_may_be_anything() -> None:
         ("PATCH", PROXY, {"listen": "127.0.0.1:1"}, 400, "the listen of a proxy that runs is 127.0.0.1:"),
         ("POST", "/populate", [{"name": "redis"}], 404, "no proxy 'redis'; there is one, wsctl"),
         ("POST", "/populate", [{"toxics": [LOSS, LOSS]}], 400, "2 faults are called 'loss'; expected a name for each"),
+        ("POST", "/populate", [{"toxics": []}, {"toxics": [LOSS]}], 400, "wsctl is told of 2 times; expected once"),
+        ("POST", "/populate", [{"toxics": []}, {"name": "redis"}], 404, "no proxy 'redis'; there is one, wsctl"),
         ("POST", "/populate", [LOSS], 400, "the body cannot be read: Object contains unknown field `type`"),
         ("GET", "/nix", None, 404, "404: Not Found"),
     ],
@@ -131,12 +134,28 @@ def test_what_is_refused(method: str, path: str, body: Any, status: int, error: 
     """With Toxiproxy's code and form, the reason in words; nothing is changed."""
 
     async def test() -> None:
-        async with controlled("drop:name=loss,p=0.5") as api:
+        async with controlled("drop:name=loss,p=0.5", "limit:name=cap,messages=9") as api:
             before = await api("GET", PROXY)
             got, said = await api(method, path, body)
             assert (got, said["status"]) == (status, status)
             assert said["error"].startswith(error)
             assert await api("GET", PROXY) == before
+
+    run(test)
+
+
+def test_what_is_changed_stays_where_it_is() -> None:
+    """Messages meet the faults in the same order; whom it strikes as it begins anew is known, and nobody else."""
+
+    async def test() -> None:
+        async with controlled("noop:name=first", "close:name=end,at=1h", "noop:name=last") as api, joined(api.scene):
+            await api("PATCH", f"{TOXICS}/first", {"attributes": {"nth": 3}})
+            _, now = await api("PATCH", f"{TOXICS}/end", {"attributes": {"at": "0s"}})
+            assert now["applied"] == 1
+            assert [one["name"] for one in (await api("GET", TOXICS))[1]] == ["first", "end", "last"]
+            assert [one["conn"] for one in (await api("GET", f"{TOXICS}/end/struck"))[1]["struck"]] == ["c1"]
+            await api("PATCH", f"{TOXICS}/end", {"attributes": {"at": "1h"}})
+            assert (await api("GET", f"{TOXICS}/end/struck"))[1]["struck"] == []
 
     run(test)
 

@@ -187,12 +187,15 @@ class Control:
             attributes={**before["attributes"], **change.attributes},
         )
         asked_for = _asked(wanted)
-        self._take_away(fault)
-        return _json(shown(self._proxy.add(asked_for)))
+        self._proxy.made([asked_for])  # raises before anything is changed
+        self._struck.forget(fault.name)
+        return _json(shown(self._proxy.replace(fault, asked_for)))
 
     async def _delete(self, request: web.Request) -> web.Response:
         """What it holds goes on."""
-        self._take_away(self._find(request))
+        fault = self._find(request)
+        self._proxy.remove(fault)
+        self._struck.forget(fault.name)
         return web.Response(status=204)
 
     async def _whom(self, request: web.Request) -> web.Response:
@@ -204,11 +207,16 @@ class Control:
 
     async def _populate(self, request: web.Request) -> web.Response:
         """The proxy with these faults and no others, all at once: no message passes between."""
-        for proxy in await _body(request, list[Populated]):
+        proxies = await _body(request, list[Populated])
+        for proxy in proxies:
             if proxy.name != NAME:
                 raise web.HTTPNotFound(text=f"no proxy {proxy.name!r}; there is one, {NAME}")
             self._check(proxy)
+        if len(proxies) > 1:
+            raise UsageError(f"{NAME} is told of {len(proxies)} times; expected once")
+        for proxy in proxies:
             wanted = [_asked(toxic) for toxic in proxy.toxics]
+            self._proxy.made(wanted)  # raises before anything is changed
             self._struck.forget()
             self._proxy.populate(wanted)
             self._enable(proxy)
@@ -231,10 +239,6 @@ class Control:
     def _enable(self, wanted: Wanted) -> None:
         if wanted.enabled is not None:
             self._proxy.enable(enabled=wanted.enabled)
-
-    def _take_away(self, fault: AnyFault) -> None:
-        self._proxy.remove(fault)
-        self._struck.forget(fault.name)
 
     def _find(self, request: web.Request) -> AnyFault:
         name = request.match_info["name"]

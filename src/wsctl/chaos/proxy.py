@@ -132,10 +132,18 @@ class Proxy:
         if any(fault.name == wanted.name for fault in self.faults):
             hint = "give it one with name="
             raise UsageError(f"there is a fault {wanted.name!r} already; expected another name", hint=hint)
-        fault = FAULTS[wanted.type](wanted.name, wanted.spec, self)
+        (fault,) = self.made([wanted])
         self._have([*self.faults, fault])
         fault.start()
         return fault
+
+    def replace(self, fault: AnyFault, wanted: Asked) -> AnyFault:
+        """Another fault in the place of one, whose name it has. Raises UsageError, with nothing changed."""
+        (coming,) = self.made([wanted])
+        fault.stop()
+        self._have([coming if one is fault else one for one in self.faults])
+        coming.start()
+        return coming
 
     def remove(self, fault: AnyFault) -> None:
         """What it holds goes on."""
@@ -143,18 +151,22 @@ class Proxy:
         self._have([one for one in self.faults if one is not fault])
 
     def populate(self, wanted: Sequence[Asked]) -> None:
-        """These faults and no others. Raises UsageError, with nothing changed, for two of one name."""
-        names = Counter(one.name for one in wanted)
-        for name, count in names.items():
-            if count > 1:
-                hint = "give them names with name="
-                raise UsageError(f"{count} faults are called {name!r}; expected a name for each", hint=hint)
-        coming = [FAULTS[one.type](one.name, one.spec, self) for one in wanted]
+        """These faults and no others. Raises UsageError, with nothing changed."""
+        coming = self.made(wanted)
         for fault in tuple(self.faults):
             self.remove(fault)
         self._have(coming)
         for fault in coming:
             fault.start()
+
+    def made(self, wanted: Sequence[Asked]) -> list[AnyFault]:
+        """Faults that are not in force yet. Raises UsageError for two of one name, and for what cannot be done here."""
+        names = Counter(one.name for one in wanted)
+        for name, count in names.items():
+            if count > 1:
+                hint = "give them names with name="
+                raise UsageError(f"{count} faults are called {name!r}; expected a name for each", hint=hint)
+        return [FAULTS[one.type](one.name, one.spec, self) for one in wanted]
 
     def enable(self, *, enabled: bool) -> None:
         """Down, it cuts who is there and resets who comes, as an outage does."""
