@@ -1,13 +1,14 @@
 """Faults that withhold and slow down: heartbeats, a channel, whole streams."""
 
 import asyncio
+import socket
 import time
 
 import pytest
 
 from tests.chaos.proxied import harmed, proxied, seqs, subscribed
 from tests.chaos.upstreams import Reader, Writer, rest_of, serving, take_websocket, websocket_by_hand
-from tests.server.served import BTC, ETH, SYMBOLS, frame, joined, run
+from tests.server.served import BTC, ETH, SYMBOLS, frame, joined, run, until
 
 
 @pytest.mark.parametrize("direction", ["down", "up"])
@@ -60,8 +61,8 @@ def test_stall_is_over_when_its_time_is() -> None:
     async def test() -> None:
         async with harmed() as scene, joined(scene) as peer:
             await subscribed(peer)
-            scene.add("stall:for=150ms,direction=both")
             began = time.monotonic()
+            scene.add("stall:for=150ms,direction=both")
             scene.publish(5)
             await peer.gather(lambda: len(seqs(peer)) == 5)
             assert time.monotonic() - began >= 0.15
@@ -100,27 +101,32 @@ def test_a_thin_line(fault: str) -> None:
 
 
 def test_slow_reader_fills_the_servers_queue() -> None:
-    """It is not read, and the little that the kernel takes is soon full; afterwards all comes."""
-    sent, full = frame(b"z" * (12 << 20), mask=False), asyncio.Event()
+    """It is not read: what it says stays with it, whatever the kernel takes; afterwards all comes."""
+    sent, writers = frame(b"z" * (12 << 20), mask=False), list[Writer]()
 
     async def serve(reader: Reader, writer: Writer) -> None:
         await take_websocket(reader, writer)
-        await reader.read(1)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        await reader.readexactly(1)
+        writers.append(writer)
         writer.write(sent)
-        if writer.transport.get_write_buffer_size() > 1 << 20:
-            full.set()
         writer.write_eof()
         await reader.read()
 
     async def test() -> None:
         async with (
             serving(serve) as url,
-            proxied(url, "slow-reader") as scene,
+            proxied(url, "slow-reader:times=1") as scene,
+            websocket_by_hand(scene.url) as (slow, slow_writer),
             websocket_by_hand(scene.url) as (reader, writer),
         ):
+            slow_writer.write(frame("x"))
+            all_of_it = asyncio.ensure_future(rest_of(slow))
+            await until(lambda: writers)
             writer.write(frame("x"))
-            await asyncio.wait_for(full.wait(), 10)
+            assert await rest_of(reader) == (sent, "fin")  # as long as this takes, the slow one gets nothing
+            assert writers[0].transport.get_write_buffer_size() > 1 << 20
             scene.proxy.remove(scene.fault("slow-reader"))
-            assert await rest_of(reader) == (sent, "fin")
+            assert await all_of_it == (sent, "fin")
 
     run(test)
