@@ -245,8 +245,11 @@ class Client:
         return self._joined_at is not None and self.connection is not None and not self.connection.over
 
     def tell_heard(self) -> None:
-        """Tell the check of evictions when this one's connection was heard last."""
-        if self.user is not None and self._live and self.connection is not None:
+        """Tell the checks that ask for it when this one's connection was heard last."""
+        if not self._live or self.connection is None:
+            return
+        self._home.tally.reconnection.alive(self.name, self.connection.heard_at)
+        if self.user is not None:
             self._home.tally.evictions.heard(self.connection.conn, self.connection.heard_at)
 
     @property
@@ -376,6 +379,7 @@ class Client:
             self._home.tally.evictions.ended(self.connection.conn, time.time())
         if malformed:
             counts.causes.blame(reason)
+        self._home.tally.reconnection.alive(self.name, self.connection.heard_at)
         if time.monotonic() - self._joined_at >= STABLE_AFTER:
             self._waits = delays(self._home.reconnect, self._home.random)
         insists = self._home.reconnect.always

@@ -70,7 +70,7 @@ class Crowd(Home):
         """Clients were cut, by the target's account."""
         cut = [self._by_id[id].name for id in fault.clients if id in self._by_id]
         cut += self._at_ports(fault.ports, fault.at)
-        self.tally.reconnection.fault(fault.at, fault.back_at, cut, fault.within)
+        self.tally.reconnection.fault(fault.at, fault.back_at, cut, fault.within, silent=fault.silent)
 
     def _at_ports(self, ports: Sequence[int], at: float) -> list[str]:
         """The clients whose sockets had these ports then; of those that ever had one, the latest."""

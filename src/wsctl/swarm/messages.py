@@ -21,7 +21,7 @@ class _Message(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Fault(_Message, frozen=True, kw_only=True):
-    """Clients were cut. Times in unix seconds."""
+    """Clients were cut, all in the same instant. Times in unix seconds."""
 
     at: float
     back_at: float
@@ -32,6 +32,8 @@ class Fault(_Message, frozen=True, kw_only=True):
     """the `client` of the handshake auth of each that was cut, by the account of whoever did it"""
     ports: tuple[int, ...] = ()
     """of clients that have no such name: those of their own sockets"""
+    silent: bool = False
+    """their connections were not cut, only silenced until `back_at`"""
 
 
 class Stop(_Message, frozen=True, kw_only=True):

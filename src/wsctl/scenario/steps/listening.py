@@ -85,7 +85,7 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
     async def on_fault(fault: Fault) -> None:
         is_cut = client_id in fault.clients or any(watching.feed.ports.at(fault.ports, fault.at))
         cut = [CLIENT] if is_cut else []
-        measures.reconnection.fault(fault.at, fault.back_at, cut, fault.within)
+        measures.reconnection.fault(fault.at, fault.back_at, cut, fault.within, silent=fault.silent)
 
     context.on_fault = on_fault
     reason = None
