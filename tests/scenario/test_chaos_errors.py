@@ -90,6 +90,12 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
         "8:30: close code 1006 never stands on the wire; the fault cut ends without one",
         None,
     ),
+    "a stall again and again, and how many are back": (
+        during("{at: 1s, stall: {for: 1s, every: 3s}}", "    expect: {reconnect.cut: 0}\n"),
+        "8:40: every beside expectations of reconnect.*: a connection that outlives a stall is told of once; "
+        "expected an action for each stall",
+        None,
+    ),
     "a fault of a feed": (
         during("{at: 1s, drop: {target: feed}}"),
         "8:23: drop takes a proxy (chaos); feed is a mock feed",

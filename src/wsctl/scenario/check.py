@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import structs
 
+from wsctl.chaos.faults.stall import StallSpec
 from wsctl.chaos.presets import PRESETS
 from wsctl.client.target import DEFAULT_URL, Target, normalise_url
 from wsctl.errors import UsageError
@@ -253,6 +254,12 @@ class _Step:
                 (*self._path, "during"), f"during beside {self._command}, which has no duration"
             )
         self._check_doer((*path, name), name, options.target)
+        if isinstance(options, StallSpec) and options.every is not None and self._looks_at("reconnect."):
+            raise self._document.key_error(
+                (*path, name, "every"),
+                "every beside expectations of reconnect.*: a connection that outlives a stall is told of once; "
+                "expected an action for each stall",
+            )
         if isinstance(self._options, LoadStepSpec):
             self._check_beside_load(path, action.at, name, options)
         else:

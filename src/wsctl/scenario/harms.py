@@ -20,6 +20,8 @@ from wsctl.spec.kinds import Duration
 TARGET = "Name of the service; the one that the step aims at, if not given."
 CUTTING = frozenset({"close", "cut", "rolling-restart", "stall"})
 """faults after which clients have to come back; flash has a spec of its own"""
+BOUNDING = frozenset({"limit"})
+"""faults that strike only who goes too far: who met one and did not is well-behaved"""
 
 _STRICT: dict[str, Any] = {"frozen": True, "kw_only": True, "forbid_unknown_fields": True}
 _TARGET_FIELD = ("target", Annotated[str | None, Meta(description=TARGET)], None)
@@ -105,6 +107,11 @@ def outage(options: Struct, upstreams: int) -> float:
         case StallSpec():
             return options.lasts or 0.0
     return float(getattr(options, "outage", 0.0))
+
+
+def silences(options: Struct) -> bool:
+    """Whether it cuts nobody off: connections fall silent, and flow on once its outage is over."""
+    return isinstance(options, StallSpec) and options.lasts is not None
 
 
 def last_strike(options: Struct, upstreams: int) -> float:

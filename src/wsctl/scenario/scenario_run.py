@@ -78,8 +78,8 @@ class ScenarioRun:
         steps = [step.name or "" for _, step in self._spec.every_step() if not step.parallel]
         self._tapes = [step.record.file for _, step in self._spec.every_step() if step.record is not None]
         """that are recorded, which stay"""
-        self._files = dict(zip(steps, (f"{slug}.jsonl" for slug in unique_slugs(steps)), strict=True))
-        """of each step, for its Observations"""
+        self._slugs = dict(zip(steps, unique_slugs(steps), strict=True))
+        """of each step"""
 
     async def run(self) -> ScenarioResult:
         """Run it, and tell of each thing that happens. Raises what is wsctl's own fault, the result told before."""
@@ -189,7 +189,7 @@ class ScenarioRun:
         seen = running.observations
         if not seen:
             return result
-        path = self._folder / self._files[result.name]
+        path = self._folder / f"{self._slugs[result.name]}.jsonl"
         try:
             path.write_bytes(b"".join(observation.encode(one) + b"\n" for one in seen))
         except OSError as error:
@@ -212,6 +212,7 @@ class ScenarioRun:
             target = structs.replace(target, transport=options.transport)
         running = StepRun(
             step,
+            slug=self._slugs[step.name or ""],
             target=target,
             tokens=tokens,
             service=service,
@@ -296,6 +297,7 @@ class ScenarioRun:
     def _remove_files(self) -> None:
         """What a run writes, and nothing else: the folder is the user's, and its name is not ours alone."""
         logs = (f"{name}.log" for name in self._spec.services)
+        observations = (f"{slug}.jsonl" for slug in self._slugs.values())
         repros = (file.name for file in self._folder.glob("wsctl-fuzz-*.json"))
-        for file in (*logs, *repros, *self._files.values()):
+        for file in (*logs, *repros, *observations):
             (self._folder / file).unlink(missing_ok=True)

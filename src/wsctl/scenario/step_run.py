@@ -1,6 +1,7 @@
 """One step, run: its engine, what happens `during` it, and an eye on the server meanwhile."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from wsctl.scenario.harming import Harm
 from wsctl.scenario.harms import HARMS
 from wsctl.scenario.judge import judge
 from wsctl.scenario.services import Service, Usage
-from wsctl.scenario.spec import ActionSpec, StepSpec
+from wsctl.scenario.spec import ActionSpec, ListenSpec, StepSpec
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.kind import Context, Files, Outcome
 from wsctl.swarm.messages import Fault
@@ -31,7 +32,7 @@ LOOK_INTERVAL = 0.25
 
 
 class StepRun:
-    """A step and everything around it.
+    """A step and everything around it. `slug` is its name as part of others.
 
     `service` is the feed that it is about, `aimed` what it connects to: that feed, or a proxy before it. None: a server
     that wsctl did not start.
@@ -41,6 +42,7 @@ class StepRun:
         self,
         step: StepSpec,
         *,
+        slug: str,
         target: Target,
         tokens: dict[str, str],
         service: Service | None,
@@ -57,6 +59,7 @@ class StepRun:
         """the same, in the folder of the run"""
         self._step = step
         self._name = step.name or ""
+        self._slug = slug
         self._service = service
         self._aimed = aimed
         self._upstreams = upstreams
@@ -84,6 +87,8 @@ class StepRun:
         self._sampling = True
         self._acting: asyncio.Task[None] | None = None
         self._left = sorted(step.during, key=lambda action: action.at)
+        self._ends_at = math.inf
+        """unix seconds: when a step that listens ends, once measuring began"""
         self._unfired: str | None = None
 
     async def run(self) -> StepResult:
@@ -106,6 +111,8 @@ class StepRun:
                 f" ({outcome.reason})" if outcome.reason else ""
             )
         self.observations, self.files = outcome.observations, outcome.files
+        if self._context.on_fault is not None:  # somebody is counted
+            outcome.notes += tuple(note for harm in self._harms if (note := harm.left_out()) is not None)
         result = judge(self._step, outcome, duration=self._clock.monotonic() - began, ours=self._service is not None)
         if self._unfired is not None:
             result = structs.replace(result, verdict=Verdict.ERROR, reason=self._unfired)
@@ -160,6 +167,9 @@ class StepRun:
             if self._service is not None:
                 with suppress(psutil.Error):
                     self._usage = Usage(self._service.pid, self._clock.monotonic())
+            _, options = self._step.command
+            if isinstance(options, ListenSpec):
+                self._ends_at = self._clock.now() + options.duration
             self._acting = asyncio.create_task(self._act())
 
     def _end(self) -> None:
@@ -191,7 +201,8 @@ class StepRun:
         async with Control(service.url) as control:
             outcome, fault = await perform(control, action)
         self._tell(ActionDone(self._name, name, outcome))
-        await self._tell_fault(fault)
+        if fault is not None:
+            await self._tell_fault(fault)
 
     def _does(self, name: str) -> Service | None:
         """Who does what an action says, if it does not: prices are the feed's own, faults those of what is aimed at."""
@@ -201,15 +212,21 @@ class StepRun:
         from wsctl.client.toxics import Toxics
 
         toxics = await self._stack.enter_async_context(Toxics(service.control))
-        harm = Harm(toxics, action, len(self._harms) + 1, self._upstreams.get(service.name, 1))
+        harm = Harm(
+            toxics,
+            action,
+            name=f"{self._slug}-{len(self._harms) + 1}-{action.kind[0]}",
+            upstreams=self._upstreams.get(service.name, 1),
+            ends_at=self._ends_at,
+            clock=self._clock,
+            tell=self._tell_fault,
+        )
         self._harms.append(harm)
-        outcome, fault = await harm.begin()
-        self._tell(ActionDone(self._name, action.kind[0], outcome))
-        await self._tell_fault(fault)
+        self._tell(ActionDone(self._name, action.kind[0], await harm.begin()))
 
     async def _look_at(self, harm: Harm) -> None:
         try:
-            await self._tell_fault(await harm.look())
+            await harm.look()
         except NeverFired as error:
             self._unfired = self._unfired or str(error)
 
@@ -221,8 +238,8 @@ class StepRun:
             except NeverFired as error:
                 self._unfired = self._unfired or str(error)
 
-    async def _tell_fault(self, fault: Fault | None) -> None:
-        if fault is not None and self._context.on_fault is not None:
+    async def _tell_fault(self, fault: Fault) -> None:
+        if self._context.on_fault is not None:
             await self._context.on_fault(fault)
 
     def _progress(self, metrics: Metrics) -> None:
