@@ -200,7 +200,7 @@ def test_rolling_restart() -> None:
             scene.firings.clear()
             async with joined(scene):  # the first one's turn again
                 both = scene.proxy.add(asked("rolling-restart", {"down": "50ms", "pause": 0}))
-                await until(lambda: both.applied == 2 and second.is_up)
+                await until(lambda: both.applied == 3 and second.is_up)
             assert scene.actions() == ["taken away", "closed", "taken away", "closed", "closed"]
 
     run(test)
@@ -212,6 +212,7 @@ def test_a_restart_with_no_other_upstream() -> None:
     async def test() -> None:
         async with harmed("rolling-restart:down=1h") as scene:
             await until(lambda: scene.firings)
+            assert scene.fault("rolling-restart").applied == 0  # nobody was there
             with pytest.raises(InvalidStatus) as refused:
                 await websocket(scene).__aenter__()
             assert refused.value.response.status_code == 503

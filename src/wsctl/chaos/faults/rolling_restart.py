@@ -17,7 +17,7 @@ class RollingRestartSpec(FaultSpec, frozen=True, kw_only=True):
     Clients are led to the others meanwhile; where there is no other, they are answered with 503.
     """
 
-    unheeded = ("direction", *OF_MESSAGES, "p", "p_connection", "nth")
+    unheeded = ("direction", *OF_MESSAGES, "p", "p_connection", "nth", "times")
     instead = "upstreams are taken away in turn, each with all its connections; expected down or pause"
 
     code: Annotated[int, Meta(ge=1000, le=4999, description="What connections are closed with.")] = 1012
@@ -31,7 +31,7 @@ class RollingRestartSpec(FaultSpec, frozen=True, kw_only=True):
 
 
 class RollingRestart(Fault[RollingRestartSpec]):
-    """Takes upstreams away, one at a time."""
+    """Takes upstreams away, one at a time. What it strikes are the connections that it closes."""
 
     type_name = "rolling-restart"
     options = RollingRestartSpec
@@ -59,10 +59,11 @@ class RollingRestart(Fault[RollingRestartSpec]):
 
     def _take_away(self, upstream: Upstream) -> None:
         upstream.is_up = False
-        self.fire("taken away", detail=f"{upstream.shown} for {self.spec.down:g} s")
+        self.proxy.tell(self, "taken away", None, None, f"{upstream.shown} for {self.spec.down:g} s")
         for connection in tuple(self.proxy.connections.values()):
             if connection.upstream is upstream:
-                self.proxy.tell(self, "closed", connection, None, f"{self.spec.code} {upstream.shown} restarts")
+                self.matched += 1
+                self.fire("closed", connection, detail=f"{self.spec.code} {upstream.shown} restarts")
                 if self.spec.notice is not None:
                     connection.text(self.spec.notice)
                 connection.close(self.spec.code, "restart")
