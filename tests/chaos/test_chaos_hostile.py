@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.proxied import proxied
 from tests.chaos.upstreams import Reader, Writer, dialled, head_of, rest_of, serving, take_websocket, websocket_by_hand
-from tests.server.served import run, until
+from tests.server.served import frame, run, until
 
 NO_REQUESTS = (
     b"\r\n\r\n",
@@ -98,5 +98,42 @@ def test_an_upstream_that_speaks_no_http(text: bytes) -> None:
                 await rest_of(reader)
             async with websocket_by_hand(scene.url):
                 assert len(scene.said) == 1
+
+    run(test)
+
+
+NO_FRAMES = {
+    "reserved-bits": b"\x74est",
+    "reserved-opcode": b"\x83\x80\0\0\0\0",
+    "continuation-of-nothing": frame("x", opcode=0),
+    "message-within-message": frame('42["begun', fin=False) + frame('42["x"]') + b"\x01",
+    "cut-in-a-packet-with-attachments": frame('451-["x",{"_placeholder":true,"num":0}]') + frame("x", opcode=0),
+}
+
+
+@pytest.mark.parametrize("faults", [(), ("noop",), ("delay:delay=10ms",)], ids=["straight", "noop", "delay"])
+@pytest.mark.parametrize("text", NO_FRAMES.values(), ids=NO_FRAMES)
+def test_a_client_that_speaks_no_websocket(text: bytes, faults: tuple[str, ...]) -> None:
+    """What breaks the protocol goes on as it is, at once and all of it: the server is to judge."""
+    sound = frame('42["before"]')
+    behind = b"whatever comes after"
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_websocket(reader, writer)
+        assert sorted(await reader.readexactly(len(sound + text + behind))) == sorted(sound + text + behind)
+        writer.write(frame("judged", mask=False))
+        await rest_of(reader)
+
+    async def test() -> None:
+        up = [fault + (",direction=up" if ":" in fault else ":direction=up") for fault in faults]
+        async with (
+            serving(serve) as url,
+            proxied(url, *up) as scene,
+            websocket_by_hand(scene.url) as (reader, writer),
+        ):
+            writer.write(sound + text)
+            await until(lambda: len(scene.said) == 1)
+            writer.write(behind)
+            assert await reader.readexactly(8) == frame("judged", mask=False)
 
     run(test)

@@ -11,7 +11,7 @@ from wsctl.errors import WireError
 from wsctl.model.channel import symbol_of
 from wsctl.model.event import HEARTBEAT, SKIPPED, Event
 from wsctl.wire import dialect, socketio
-from wsctl.wire.frames import TEXT, RawFrame, build
+from wsctl.wire.frames import CONTINUATION, TEXT, RawFrame, build
 from wsctl.wire.payload import EventReader
 
 Direction = Literal["down", "up"]
@@ -22,7 +22,9 @@ Kind = Literal["event", "heartbeat", "ack", "join", "transport", "other"]
 leaving; the transport's own (Engine.IO's OPEN, PING, probes …); nobody knows"""
 
 MAX_MESSAGE = 64 * 1024 * 1024
-"""bytes of one that is put together, its attachments included"""
+"""bytes of one that is put together, its attachments and what its frames cost included"""
+_FRAME_COSTS = 128
+"""bytes of memory that a frame takes beside its own"""
 _SAYS_NUMBERS = tuple(b'["%b"' % name.encode() for name in (HEARTBEAT, SKIPPED))
 
 
@@ -102,11 +104,20 @@ class Assembler:
         """Whether the next frame begins a message."""
         return not self._fragments and not self._missing
 
+    def fits(self, frame: RawFrame) -> bool:
+        """Whether it may come now: a continuation of something, or the beginning of something (RFC 6455, 5.4)."""
+        return (frame.opcode == CONTINUATION) is bool(self._fragments)
+
+    @property
+    def begun(self) -> bytes:
+        """What is not complete, as it came."""
+        return b"".join(frame.raw for frame in (*self._frames, *self._attached, *self._fragments))
+
     def add(self, frame: RawFrame) -> Message | None:
         """The message that a frame completes, if it does."""
         if frame.fin and self.is_idle:
             return self._begin([frame], frame.content)
-        self._size += len(frame.raw)
+        self._size += len(frame.raw) + _FRAME_COSTS
         if self._size > MAX_MESSAGE:
             raise WireError(f"a message of more than {MAX_MESSAGE:,} bytes")
         self._fragments.append(frame)
@@ -133,8 +144,9 @@ class Assembler:
         self._missing -= 1
         if self._missing:
             return None
+        first, self._frames = self._frames, []
         attached, self._attached, self._size = self._attached, [], 0
-        return self._reader.read(self._direction, self._frames, self._content, attached)
+        return self._reader.read(self._direction, first, self._content, attached)
 
 
 class Reader:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from wsctl.chaos.message import MAX_MESSAGE, Assembler, Direction, Message, Reader
 from wsctl.chaos.side import HIGH_WATER, Side
-from wsctl.wire.frames import CLOSE, RawFrame, Splitter
+from wsctl.wire.frames import CLOSE, NO_FRAME, RawFrame, Splitter
 
 if TYPE_CHECKING:
     from wsctl.chaos.connection import Connection
@@ -59,6 +59,8 @@ class Stream:
         self._good_bye: bytes | None = None
         """a close frame that waits for what is held"""
         self._stopped = False
+        self._is_broken = False
+        """whether it has ceased to be WebSocket"""
 
     def feed(self, received: bytes) -> None:
         """Take bytes. Raises WireError for frames and messages that are too long to be held."""
@@ -68,6 +70,8 @@ class Stream:
                 if self._stopped:
                     if frame.opcode == CLOSE:
                         self.source.leave(reset=False)
+                elif frame.opcode == NO_FRAME:
+                    self._unread(frame)
                 elif frame.is_control:
                     self._control(frame)
                 else:
@@ -171,6 +175,10 @@ class Stream:
             self._write(frame.raw)
 
     def _data(self, frame: RawFrame) -> None:
+        if not self._assembler.fits(frame):
+            self._splitter.give_up()
+            self._unread(frame)
+            return
         faults = self._proxy.message_faults
         if self._assembler.is_idle:
             self._straight = not faults
@@ -183,6 +191,15 @@ class Stream:
                 self._proxy.passed[self.direction] += 1
         elif message is not None:
             self._go_on(message, faults)
+
+    def _unread(self, frame: RawFrame) -> None:
+        """It is no WebSocket, and none from there on: for the other side to judge, with all that came before it."""
+        if not self._is_broken:
+            self._is_broken = True
+            self._proxy.say(f"{self.connection.name} {self.direction}: no WebSocket any more; it passes unread")
+            if not self._straight:
+                self._write(self._assembler.begun)
+        self._write(frame.raw)
 
     def _go_on(self, message: Message, faults: "Sequence[AnyFault]") -> None:
         if self._stopped:

@@ -11,6 +11,8 @@ from msgspec import Struct
 from wsctl.errors import WireError
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+NO_FRAME = -1
+"""the opcode of bytes that are no frame where none is compressed: reserved bits or a reserved opcode"""
 _NO_MASK = b"\x00\x00\x00\x00"
 """a lawful mask that leaves the bytes as they are"""
 
@@ -39,7 +41,10 @@ class RawFrame(Struct, frozen=True):
 
 
 class Splitter:
-    """Makes frames of bytes. Raises WireError for one that is longer than `most` bytes."""
+    """Makes frames of bytes. Raises WireError for one that is longer than `most` bytes.
+
+    What is no frame, and all behind it, comes as NO_FRAME: where it would end nobody knows.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -47,6 +52,11 @@ class Splitter:
         """of a frame that is not complete"""
         self._need = 0
         """bytes until it can be, so that a long frame that comes in pieces is looked at once"""
+        self._is_lost = False
+
+    def give_up(self) -> None:
+        """From here on nothing is a frame."""
+        self._is_lost = True
 
     def feed(self, received: bytes) -> Iterator[RawFrame]:
         """The frames that are complete now, one by one; take them all."""
@@ -58,8 +68,15 @@ class Splitter:
             self._left.clear()
         self._need = 0
         at, end = 0, len(received)
-        while end - at >= 2:
-            first, second = received[at], received[at + 1]
+        while at < end:
+            first = received[at]
+            if self._is_lost or first & 0x70 or first & 7 > BINARY:
+                self.give_up()
+                yield RawFrame(received[at:], NO_FRAME, True, 0, False)
+                return
+            if end - at < 2:
+                break
+            second = received[at + 1]
             size, start = second & 0x7F, at + 2
             if size >= 126:
                 width = 2 if size == 126 else 8
