@@ -41,8 +41,10 @@ Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `
   feed are skipped.
 - A `chaos` service is a proxy: steps that go through it aim at it (`target`), and its faults are actions of `during`,
   in force until the step ends. One that never struck makes the step an `error`; one that the proxy was given from the
-  start makes the scenario one, once all steps are over. `flash` is the proxy's where the step aims at a proxy, else the
-  mock feed's. `server.cpu`, `server.rss` and users' tokens are those of the first service behind it.
+  start makes the scenario one, once all steps are over. Whole streams (`bandwidth`, `slow-reader`, `stall`) are struck
+  once they are harmed, whether or not anything came on them; for a `limit` it is enough that it counted somebody, since
+  who keeps to it is well-behaved. `flash` is the proxy's where the step aims at a proxy, else the mock feed's.
+  `server.cpu`, `server.rss` and users' tokens are those of the first service behind it.
 - A `fuzz` step fails where a probe or a generated case does any harm, whatever else is expected; the process of a
   service is watched by itself. Against a `--url` that is not on this machine it takes `i_own_this_target: true`.
 - `defaults` go to every step whose command knows the option and was not given it.
