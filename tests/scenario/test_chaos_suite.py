@@ -1,6 +1,6 @@
 """The shipped scenarios of chaos, in small: each passes, and fails where something is broken on purpose.
 
-A copy has its step twice, the second time broken: one start of its services for both.
+A copy has its steps twice, the second time broken: one start of its services for both.
 """
 
 from collections.abc import Callable, Iterator, Set
@@ -17,15 +17,19 @@ Result = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """A scenario made short, how its second step is broken, and what that one misses; `told` is in a note of it."""
+    """A scenario made short, how its steps are broken, and what those miss; `told` is in a note of them."""
 
     name: str
     smaller: tuple[Edit, ...]
     broken: Edit
     missed: Set[str]
     told: str = ""
+    perhaps: Set[str] = frozenset()
+    """what may be missed as well, depending on how busy the machine is"""
 
 
+FORGETFUL = ("reconnect: {", "reconnect: {resubscribe: false, ")
+LOST = {"reconnect.success_rate", "reconnect.time.p99", "connections.receiving"}
 CASES = (
     Case(
         "flash",
@@ -35,31 +39,25 @@ CASES = (
             ("receiving: 1500", "receiving: 60"),
             ('lower: ">= 99.8 %"', 'lower: ">= 95 %"'),  # as much as sixty can prove
             ("delay_max: 5s", "attempts: 100, delay: 100ms, delay_max: 500ms"),
-            ("duration: 45s", "duration: 4s"),
-            ("at: 5s", "at: 500ms"),
-            ("outage: 3s", "outage: 500ms, within: 2s, hold: 1s"),
-            ("< 20 s", "< 2 s"),
+            ("duration: 45s", "duration: 5s"),
+            ("at: 5s", "at: 1s"),
+            ("outage: 3s", "outage: 500ms, within: 2500ms, hold: 1s"),
+            ("< 20 s", "< 3 s"),
         ),
-        ("reconnect: {", "reconnect: {resubscribe: false, "),
-        {
-            "reconnect.success_rate",
-            "reconnect.success_rate_lower",
-            "reconnect.time.p99",
-            "reconnect.stale.p99",
-            "connections.receiving",
-        },
+        FORGETFUL,
+        {*LOST, "reconnect.success_rate_lower", "reconnect.stale.p99"},
         "60 did not subscribe",
     ),
     Case(
         "silent-channel",
         (
-            ("duration: 8s", "duration: 3s"),
-            ("at: 2s", "at: 300ms"),
-            ("for: 4s", "for: 1500ms"),
-            ("> 3500 ms", "> 1200 ms"),
-            ("> 80", "> 25"),
+            ("duration: 8s", "duration: 4500ms"),
+            ("at: 2s", "at: 500ms"),
+            ("for: 4s", "for: 2500ms"),
+            ("> 3500 ms", "> 2200 ms"),
+            ("> 80", "> 20"),
         ),
-        ("for: 1500ms", "for: 300ms"),
+        ("for: 2500ms", "for: 600ms"),
         {"silence.max"},
     ),
     Case(
@@ -69,15 +67,30 @@ CASES = (
             ("cut: 20", "cut: 5"),
             ("receiving: 20", "receiving: 5"),
             ("times: 20", "times: 5"),
-            ("ping_interval: 1s, ping_timeout: 1s", "ping_interval: 300ms, ping_timeout: 500ms"),
-            ("duration: 12s", "duration: 5s"),
-            ("within: 8s, hold: 2s", "within: 3s, hold: 500ms"),
+            ("ping_interval: 1s, ping_timeout: 1s", "ping_interval: 400ms, ping_timeout: 800ms"),
+            ("duration: 12s", "duration: 6s"),
+            ("within: 8s, hold: 2s", "within: 4s, hold: 500ms"),
             ("delay_max: 1s", "delay: 100ms, delay_max: 200ms"),
             ("> 500 ms", "> 100 ms"),
         ),
         ("times: 5, ", ""),  # whoever comes is stalled, too
-        {"reconnect.success_rate", "reconnect.time.p99", "connections.receiving"},
+        LOST,
         "not back in time",
+        perhaps={"reconnect.detect.p99"},
+    ),
+    Case(
+        "rolling-restart",
+        (
+            ("clients: 60", "clients: 12"),
+            ("cut: 90", "cut: 18"),
+            ("receiving: 60", "receiving: 12"),
+            ("duration: 14s", "duration: 6500ms"),
+            ("delay: 500ms, delay_max: 1s", "delay: 100ms, delay_max: 300ms"),
+            ("down: 2s, pause: 3s, within: 5s, hold: 1s", "down: 500ms, pause: 2s, within: 2500ms, hold: 500ms"),
+        ),
+        FORGETFUL,
+        {*LOST, "reconnect.cut", "ordering.resets"},  # who was forgotten by the first restart is not cut by the second
+        "12 did not subscribe",
     ),
     Case(
         "message-loss",
@@ -85,16 +98,33 @@ CASES = (
             ("clients: 30", "clients: 5"),
             ("cut: 30", "cut: 5"),
             ("receiving: 30", "receiving: 5"),
-            ("duration: 12s", "duration: 5s"),
+            ("duration: 12s", "duration: 6s"),
             ("delay_max: 1s", "delay: 100ms, delay_max: 300ms"),
-            ("at: 1s", "at: 200ms"),
-            ("nth: 20, for: 2s", "nth: 5, for: 1s"),
-            ("at: 4s", "at: 1500ms"),
+            ("at: 1s", "at: 300ms"),
+            ("nth: 20, times: 60, for: 3s", "nth: 5, times: 20, for: 2s"),
+            ("gaps: 60", "gaps: 20"),
+            ("missing: 60", "missing: 20"),
+            ("at: 4s", "at: 2500ms"),
             ("within: 5s, hold: 2s", "within: 2500ms, hold: 500ms"),
-            ('["> 90", "< 150"]', '["> 15", "< 70"]'),
         ),
         ("drop: {", "duplicate: {"),
         {"ordering.gaps", "ordering.missing", "ordering.duplicates"},
+    ),
+    Case(
+        "slow-reader",
+        (
+            ("clients: 4", "clients: 2"),
+            ("receiving: 4", "receiving: 2"),
+            ("clients: 8", "clients: 2"),
+            ("receiving: 8", "receiving: 2"),
+            ("duration: 10s", "duration: 4s"),
+            ("at: 1s", "at: 300ms"),
+            ("for: 5s", "for: 3s"),
+            ("< 50 ms", "< 250 ms"),
+        ),
+        ("rate: 20000", "rate: 20000000"),  # wide enough
+        {"ordering.skipped"},
+        perhaps={"latency.p95"},
     ),
     Case(
         "too-many-requests",
@@ -102,9 +132,9 @@ CASES = (
             ("clients: 50", "clients: 10"),
             ("cut: 50", "cut: 10"),
             ("receiving: 50", "receiving: 10"),
-            ("duration: 13s", "duration: 5s"),
-            ("at: 1s", "at: 200ms"),
-            ("at: 1100ms", "at: 300ms"),
+            ("duration: 13s", "duration: 5500ms"),
+            ("at: 1s", "at: 500ms"),
+            ("at: 1100ms", "at: 600ms"),
             ("retry_after: 2, for: 3s", "retry_after: 1, for: 1s"),
             ("within: 8s, hold: 2s", "within: 4s, hold: 500ms"),
         ),
@@ -115,15 +145,14 @@ CASES = (
 
 
 def copied(case: Case) -> str:
-    """The scenario in small, its step twice."""
+    """The scenario in small, its steps twice."""
     text = (SUITE / "chaos" / f"{case.name}.yaml").read_text()
     for old, new in case.smaller:
         assert old in text, f"{case.name}.yaml says {old!r} no more"
         text = text.replace(old, new)
-    head, _, step = text.partition("steps:\n  - name: ")
-    name, _, rest = step.partition("\n")
-    assert case.broken[0] in rest
-    return f"{head}steps:\n  - name: {name}\n{rest}  - name: broken\n{rest.replace(*case.broken)}"
+    steps = text.partition("steps:\n")[2]
+    assert case.broken[0] in steps
+    return text + steps.replace(*case.broken).replace("- name: ", "- name: broken, ")
 
 
 @pytest.fixture(scope="module")
@@ -152,17 +181,18 @@ def _is_case(item: Any) -> bool:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_it_passes_and_can_fail(case: Case, running: Callable[[Case], Result]) -> None:
     """What is broken is named, and nothing else."""
-    sound, broken = running(case)["steps"]
-    assert sound["verdict"] == "pass", sound
-    assert broken["verdict"] == "fail", broken
-    missed = {one["metric"] for one in broken["expectations"] if one["verdict"] != "pass"}
-    assert missed == case.missed, broken
-    assert case.told in "\n".join(broken.get("notes", ())), broken
+    steps = running(case)["steps"]
+    sound, broken = steps[: len(steps) // 2], steps[len(steps) // 2 :]
+    assert {step["verdict"] for step in sound} == {"pass"}, sound
+    assert "fail" in {step["verdict"] for step in broken} <= {"pass", "fail"}, broken
+    missed = {one["metric"] for step in broken for one in step["expectations"] if one["verdict"] != "pass"}
+    assert missed - (case.perhaps - case.missed) == case.missed, broken
+    assert case.told in "\n".join(note for step in broken for note in step.get("notes", ())), broken
 
 
 def test_all_make_sense_and_are_chosen_by_their_tag() -> None:
-    """Those that are not run here are read and checked."""
+    """And each is run here."""
     shipped = {file.stem for file in (SUITE / "chaos").glob("*.yaml")}
     assert {Path(one.file).stem for one in read_scenarios([], {}, ["chaos"])} == shipped
-    assert {case.name for case in CASES} < shipped
+    assert {case.name for case in CASES} == shipped
     assert "chaos" in ASIDE
