@@ -54,22 +54,22 @@ steps:
   - parallel:
       - name: dropped
         ordering-check: {{symbols: BTC/USDT, duration: 1500ms}}
-        during: [{{at: 100ms, drop: {{symbol: BTC/USDT, nth: 10, times: 3}}}}]
+        during: [{{at: 100ms, drop: {{symbol: BTC/USDT, nth: 3, times: 3}}}}]
         expect: {{ordering.gaps: 3, ordering.missing: 3, ordering.duplicates: 0}}
       - name: asked
         emit: {{event: "bot:subscribe", user: alice, wait: 200ms}}
         expect: {{acks.ok: 1}}
       - name: recorded
-        record: {{symbols: [ETH/USDT], duration: 500ms}}
+        record: {{symbols: [ETH/USDT], duration: 1500ms}}
         during: [{{at: 100ms, drop: {{symbol: ETH/USDT, times: 1}}}}]
-        expect: {{messages.received: "> 10"}}
+        expect: {{messages.received: "> 0"}}
       - name: attacked
         fuzz: {{probes: [F1]}}
         expect: {{fuzz.failed: 0, fuzz.passed: 1}}
       - name: spared
-        subscribe: {{symbols: ETH/USDT, duration: 800ms}}
+        subscribe: {{symbols: ETH/USDT, duration: 1500ms}}
         during: [{{at: 100ms, freeze-channel: {{symbol: DOGE/USDT}}}}]
-        expect: {{messages.received: "> 10"}}
+        expect: {{messages.received: "> 0"}}
 """
 RAW = f"""\
 name: A recorded session behind a proxy
@@ -119,12 +119,13 @@ TEXTS: Mapping[str, str] = {"every kind": EVERY_KIND, "raw": RAW, "node": NODE}
 
 
 @contextmanager
-def node_server(folder: Path) -> Iterator[str]:
-    """socket.io's own: its URL."""
+def node_server(folder: Path, *, rate: float = 50, symbols: str = "BTC/USDT") -> Iterator[str]:
+    """socket.io's own: its URL. `rate` is updates a second of a symbol."""
     node = shutil.which("node")
     assert node is not None, "node is needed"
     ready = folder / "node.json"
-    with subprocess.Popen([node, str(NODE_SERVER), "--rate", "50", "--ready-file", str(ready)]) as server:
+    argv = [node, str(NODE_SERVER), "--rate", f"{rate:g}", "--symbols", symbols, "--ready-file", str(ready)]
+    with subprocess.Popen(argv) as server:
         try:
             deadline = time.monotonic() + PATIENCE
             while not ready.exists():
