@@ -12,6 +12,7 @@ from wsctl.chaos import body, heads
 from wsctl.chaos.body import Body
 from wsctl.chaos.door import Reject, Reset, Slow
 from wsctl.chaos.heads import Head
+from wsctl.chaos.names import Names
 from wsctl.chaos.side import Side
 from wsctl.chaos.upstream import Upstream
 from wsctl.errors import WireError
@@ -48,6 +49,8 @@ class Exchange:
         self._connection = connection
         self._proxy = connection.proxy
         self._lower = connection.lower
+        here = connection.lower.transport.get_extra_info("sockname") or ("", 0)
+        self._names = Names(connection.proxy.host, *here[:2])
 
     async def becomes_websocket(self) -> bool:
         """Serve one request after another; whether the last was answered with 101, or it is all over."""
@@ -175,14 +178,15 @@ class Exchange:
         return side
 
     def _rewritten(self, head: Head) -> Head:
-        """For the upstream: its own name, and no compression, which would not bear what faults do to messages.
+        """For the upstream: its own name for the proxy's, and no compression.
 
-        Nor may an answer be compressed whose session is to be known.
+        That would not bear what faults do to messages. Nor may an answer be compressed whose session is to be known.
         """
         upstream = self._connection.upstream
         assert upstream is not None, "it is connected"
         readable = ("accept-encoding",) if head.sid == "" and len(self._proxy.upstreams) > 1 else ()
-        return upstream.addressed(head).changed(without=("sec-websocket-extensions", *readable))
+        addressed = upstream.addressed(head, self._names, self._connection.address)
+        return addressed.changed(without=("sec-websocket-extensions", *readable))
 
     def _send_on(self, upper: Side, rest: Body, sid: str | None) -> None:
         """The request's body goes to the upstream as it comes, whatever the upstream says meanwhile.

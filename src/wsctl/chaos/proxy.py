@@ -45,6 +45,8 @@ class Proxy:
         self.upstreams = upstreams
         self.clock = clock
         self.seed = seed
+        self.host = host
+        """that it was told to listen on"""
         self.say = say
         self.enabled = True
         self.faults: list[AnyFault] = []

@@ -5,6 +5,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from wsctl.chaos.heads import Head
+from wsctl.chaos.names import Names
 from wsctl.chaos.side import Side
 from wsctl.client.route import tls_context
 from wsctl.client.target import Target
@@ -37,10 +38,19 @@ class Upstream:
             )
         return side
 
-    def addressed(self, head: Head) -> Head:
-        """A request as if the client had come to it: a page of the proxy's own address is a page of its own."""
-        ours = head.get("origin") in (f"http://{head.get('host')}", f"https://{head.get('host')}")
-        return head.changed(host=self._netloc, **({"origin": self._origin} if ours else {}))
+    def addressed(self, head: Head, names: Names, client: str) -> Head:
+        """A request as if the client had come to it: where it names the proxy, it is given this server's name.
+
+        Who asked is said (X-Forwarded-For): a server must not take all the world for its own machine.
+        """
+        given = {}
+        if names.has(head.get("host")):
+            given["host"] = self._netloc
+        if names.served(head.get("origin")):
+            given["origin"] = self._origin
+        forwarded = ", ".join(filter(None, (head.get("x-forwarded-for"), client)))
+        changed = head.changed(without=("x-forwarded-for",), **given)
+        return Head(changed.line, (*changed.fields, f"X-Forwarded-For: {forwarded}"))
 
 
 async def open_upstream(target: Target) -> Upstream:
