@@ -64,7 +64,8 @@ when; faults with a time (`at`, `every`) strike whatever passes then, and `times
 
 `--log FILE`, or `-` for stdout: JSON Lines, a line for each message or connection that was struck. It is the truth of
 what went wrong on purpose: behind the proxy, `ordering-check` finds exactly what it says, and reconnection is counted
-by who it says was cut. Fields that say nothing are left out.
+by who it says was cut. Fields that say nothing are left out. Told, and not counted as a strike: `held behind` (by
+`delay`, after one of its channel), and `not overtaken` (by `reorder`, where none came in time).
 
 {firing}
 
