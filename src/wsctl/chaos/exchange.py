@@ -12,7 +12,6 @@ from wsctl.chaos import body, heads
 from wsctl.chaos.body import Body
 from wsctl.chaos.door import Reject, Reset, Slow
 from wsctl.chaos.heads import Head
-from wsctl.chaos.names import Names
 from wsctl.chaos.side import Side
 from wsctl.chaos.upstream import Upstream
 from wsctl.errors import WireError
@@ -49,8 +48,6 @@ class Exchange:
         self._connection = connection
         self._proxy = connection.proxy
         self._lower = connection.lower
-        here = connection.lower.transport.get_extra_info("sockname") or ("", 0)
-        self._names = Names(connection.proxy.host, *here[:2])
 
     async def becomes_websocket(self) -> bool:
         """Serve one request after another; whether the last was answered with 101, or it is all over."""
@@ -185,7 +182,7 @@ class Exchange:
         upstream = self._connection.upstream
         assert upstream is not None, "it is connected"
         readable = ("accept-encoding",) if head.sid == "" and len(self._proxy.upstreams) > 1 else ()
-        addressed = upstream.addressed(head, self._names, self._connection.address)
+        addressed = upstream.addressed(head, self._connection.address, self._proxy.host)
         return addressed.changed(without=("sec-websocket-extensions", *readable))
 
     def _send_on(self, upper: Side, rest: Body, sid: str | None) -> None:

@@ -1,6 +1,6 @@
 """Names: what those who come to a proxy may call it, for their requests to be addressed to the server behind it.
 
-A page of another site may have its own name point to this machine (DNS rebinding). It comes with that name, and is
+A page of another site may have its name point to this machine (DNS rebinding). It comes with that name, and is
 handed on with it, so that the server may refuse it as it would without a proxy. A number, nobody can make point
 elsewhere.
 """
@@ -8,38 +8,16 @@ elsewhere.
 import re
 from ipaddress import ip_address
 
-from msgspec import Struct
-
-from wsctl.server.loopback import is_loopback_host
-
-_NETLOC = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(?::(\d{1,5}))?", re.ASCII)
-_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(?::\d{1,5})?", re.ASCII)
 
 
-class Names(Struct, frozen=True):
-    """Of a proxy, for a client that reached it at an address and port."""
+def is_own(host: str, listening: str | None) -> bool:
+    """Whether a Host header names a proxy that was told to listen on a host; None: on loopback.
 
-    host: str | None
-    """that it was told to listen on"""
-    address: str
-    port: int
-
-    def has(self, host: str) -> bool:
-        """Whether a Host header calls it so; by which port it was reached may have been another's decision."""
-        found = _NETLOC.fullmatch(host)
-        return found is not None and (_is_number(found[1]) or self._is_called(found[1]))
-
-    def served(self, origin: str) -> bool:
-        """Whether an Origin header tells of a page that came through it."""
-        scheme, _, netloc = origin.partition("://")
-        found = _NETLOC.fullmatch(netloc)
-        if found is None or scheme not in _PORTS:
-            return False
-        return int(found[2] or _PORTS[scheme]) == self.port and self._is_called(found[1])
-
-    def _is_called(self, name: str) -> bool:
-        name = name.lower()
-        return is_loopback_host(name) or name.strip("[]") in ((self.host or "").lower(), self.address)
+    Its port does not count: which one a client reached may have been the decision of a tunnel or a container.
+    """
+    found = _HOST.fullmatch(host.lower())
+    return found is not None and (found[1] in ("localhost", (listening or "").lower()) or _is_number(found[1]))
 
 
 def _is_number(name: str) -> bool:

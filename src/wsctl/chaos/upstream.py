@@ -5,7 +5,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from wsctl.chaos.heads import Head
-from wsctl.chaos.names import Names
+from wsctl.chaos.names import is_own
 from wsctl.chaos.side import Side
 from wsctl.client.route import tls_context
 from wsctl.client.target import Target
@@ -38,16 +38,17 @@ class Upstream:
             )
         return side
 
-    def addressed(self, head: Head, names: Names, client: str) -> Head:
-        """A request as if the client had come to it: where it names the proxy, it is given this server's name.
+    def addressed(self, head: Head, client: str, listening: str | None) -> Head:
+        """A request of a client to a proxy that listens there, as if the client had come to this server.
 
-        Who asked is said (X-Forwarded-For): a server must not take all the world for its own machine.
+        Where it names the proxy it is given the server's name: also as where a page is from that came through the
+        proxy. Who asked is said (X-Forwarded-For): a server must not take all the world for its own machine.
         """
-        given = {}
-        if names.has(head.get("host")):
+        given, host = {}, head.get("host")
+        if is_own(host, listening):
             given["host"] = self._netloc
-        if names.served(head.get("origin")):
-            given["origin"] = self._origin
+            if head.get("origin") in (f"http://{host}", f"https://{host}"):
+                given["origin"] = self._origin
         forwarded = ", ".join(filter(None, (head.get("x-forwarded-for"), client)))
         changed = head.changed(without=("x-forwarded-for",), **given)
         return Head(changed.line, (*changed.fields, f"X-Forwarded-For: {forwarded}"))
