@@ -5,6 +5,7 @@ import pytest
 from tests.chaos.proxied import proxied
 from tests.chaos.upstreams import Reader, Writer, dialled, head_of, rest_of, serving, take_websocket, websocket_by_hand
 from tests.server.served import frame, run, until
+from wsctl.wire.frames import Splitter
 
 NO_REQUESTS = (
     b"\r\n\r\n",
@@ -135,5 +136,27 @@ def test_a_client_that_speaks_no_websocket(text: bytes, faults: tuple[str, ...])
             await until(lambda: len(scene.said) == 1)
             writer.write(behind)
             assert await reader.readexactly(8) == frame("judged", mask=False)
+
+    run(test)
+
+
+def test_a_frame_that_is_too_long() -> None:
+    """Nobody could hold it: both sides are told so."""
+    closed = (1009).to_bytes(2)
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_websocket(reader, writer)
+        got.append((await rest_of(reader))[0])
+
+    got: list[bytes] = []
+
+    async def test() -> None:
+        async with serving(serve) as url, proxied(url) as scene, websocket_by_hand(scene.url) as (reader, writer):
+            writer.write(b"\x82\xff" + (1 << 40).to_bytes(8))
+            assert await reader.readexactly(4) == frame(closed, opcode=8, mask=False)
+            writer.close()
+            await until(lambda: got)
+        [answer] = Splitter(100).feed(got[0])
+        assert (answer.opcode, answer.content) == (8, closed)
 
     run(test)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LAST_WORDS = 2.0
 """seconds for what is still to be said, once both sides are left"""
+TOO_LONG = 1009
+"""to be held (RFC 6455, 7.4.1)"""
 
 
 class Connection:
@@ -129,7 +131,10 @@ class Connection:
                 function(*given)
             except WireError as error:
                 self.proxy.say(f"{self.name}: {error}")
-                self.cut(reset=False)
+                if self.streams:
+                    self.close(TOO_LONG, "")
+                else:
+                    self.cut(reset=False)
             except Exception as error:
                 self.cut(reset=True)
                 self.proxy.fail(error)

@@ -159,8 +159,8 @@ class Reader:
         """Binary messages that belong to this one: `451-[…` has one."""
         if text[:2] not in (b"45", b"46"):
             return 0
-        count = text[2:].partition(b"-")[0]
-        return int(count) if count.isdigit() and len(count) < 5 else 0
+        count, dash, _ = text[2:8].partition(b"-")
+        return int(count) if dash and count.isdigit() else 0
 
     def read(
         self, direction: Direction, frames: Sequence[RawFrame], content: bytes, attached: Sequence[RawFrame] = ()
