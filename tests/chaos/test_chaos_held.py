@@ -53,6 +53,25 @@ def test_one_that_is_let_go_ends_the_connection(holder: str, ender: str, lets_go
     run(test)
 
 
+def test_one_that_is_let_go_ends_what_is_held_the_other_way() -> None:
+    """A holder of both directions finds the second one gone."""
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_websocket(reader, writer)
+        writer.write(b"".join(frame(one, mask=False) for one in CHANNELS))
+        await rest_of(reader)
+
+    async def test() -> None:
+        async with serving(serve) as url, proxied(url, "reorder:flush=1h,direction=both", "cut:nth=2") as scene:
+            async with websocket_by_hand(scene.url) as (_, writer):
+                writer.write(b"".join(frame(one) for one in CHANNELS))
+                await until(lambda: scene.fault("reorder").applied == 2 * COUNT)
+                scene.proxy.remove(scene.fault("reorder"))
+            assert scene.fault("cut").applied == 1
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     "silencer",
     [

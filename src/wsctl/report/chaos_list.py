@@ -28,6 +28,8 @@ class FaultList:
         for name, fault in self._faults.items():
             grid.add_row(Text(name, style="bold"), Text(_meaning(fault)))
             _add_options(grid, own_options(fault))
+            if fault.options.unheeded:
+                _add_option(grid, "without", f"{', '.join(fault.options.unheeded)}: {fault.options.instead}.")
         grid.add_row(Text("\nevery fault", style="bold"), Text("\nWhom it means, how often, and when."))
         _add_option(grid, "name", "What it is called; its type, if not given.")
         _add_options(grid, _options(FaultSpec))

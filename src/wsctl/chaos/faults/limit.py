@@ -66,7 +66,8 @@ class Limit(Fault[LimitSpec]):
 
     def at_door(self, connection: Connection) -> Door | None:
         """Count, and refuse; attempts that are refused count as well."""
-        if not self.means_connection(connection):
+        spec = self.spec
+        if spec.attempts is spec.connections is None or not self.means_connection(connection):
             return None
         self.matched += 1
         now, address = self.proxy.clock.monotonic(), connection.address

@@ -66,8 +66,8 @@ class Reorder(Fault[ReorderSpec]):
 
     def end(self) -> None:
         """Those held go on."""
-        for stream, channels in tuple(self._waiting.items()):
-            stream.release([self._give_up(stream, channel) for channel in tuple(channels)])
+        for stream in tuple(self._waiting):  # one that is let go may end its connection, and so the other stream
+            stream.release([self._give_up(stream, channel) for channel in tuple(self._waiting.get(stream, ()))])
 
     def left(self, connection: Connection) -> None:
         """Forget its streams."""
