@@ -90,8 +90,11 @@ curl localhost:8474/metrics
 ```
 
 An error is `{{"error", "status"}}`, and perhaps a `hint`: 400 for what makes no sense, 404 for a name that nobody has,
-409 for one that somebody has. What was changed begins anew, with its counts at zero. Browsers may look, and not change
-anything. `wsctl chaos ctl` does the same in words: `list`, `add`, `update`, `remove`, `populate`, `reset`, `toggle`,
+409 for one that somebody has; what was refused has changed nothing. What was changed begins anew in its place, with its
+counts at zero. No content type is needed. Control answers as `localhost`, `127.0.0.1` and `[::1]` only: pages of this
+machine may look, and not change anything; those of other sites may do neither (403).
+
+`wsctl chaos ctl` does the same in words: `list`, `add`, `update`, `remove`, `populate`, `reset`, `toggle`,
 `connections`; `--control` or `$WSCTL_CHAOS` say where, if not on port 8474.
 
 ## What it does not do
@@ -102,6 +105,11 @@ anything. `wsctl chaos ctl` does the same in words: `list`, `add`, `update`, `re
   acknowledgements takes netem, and root.
 - **A delay meets messages**: not pings and pongs of WebSocket, nor handshakes (`slow-open`) and what polls carry. A
   close frame waits for what is held.
+- **Requests are addressed to the upstream.** Where `Host` is a number, `localhost` or the name given as `--host`, it
+  becomes the upstream's, and so does the `Origin` of a page that came from there. Any other name stays as it is: a page
+  of another site that has its name point here meets the upstream's own checks. Who reaches the proxy by a name of a
+  network, and an upstream that minds, needs that name as `--host`. `X-Forwarded-For` gains the client's address, so
+  that nobody passes for this machine: `serve --control` does not answer through a proxy.
 - **Compression is left out** of what clients offer (`permessage-deflate`), since a compressed message cannot be taken
   away without breaking those after it. A client that insists on it is not for this proxy.
 - A message is put together before it is judged, up to 64 MiB. Faults hold up to 4 MiB of a direction; past that its
@@ -143,7 +151,8 @@ _API = (
     ("`GET`, `PATCH`, `DELETE /proxies/wsctl/toxics/NAME`", "show one, change it, take it away"),
     (
         "`GET /proxies/wsctl/toxics/NAME/struck?from=N`",
-        "whom it struck, without the first N: `conn`, `client`, `port`, `at`",
+        "whom it struck, without the first N: `conn`, `client`, `port`, `at`; `left_out` of them are forgotten, but "
+        "not the latest 65,536",
     ),
     ("`POST /populate`", "a list with the proxy and its `toxics`: these and no others, at once"),
     ("`POST /reset`", "no fault, and up"),

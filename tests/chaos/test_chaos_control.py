@@ -69,7 +69,7 @@ def test_the_life_of_a_toxic() -> None:
                 "toxics": [],
             }
             assert f"http://{known['listen']}" == known["url"] == api.scene.url
-            assert await api("POST", TOXICS, LOSS) == (200, {**SHOWN, "struck": []})
+            assert await api("POST", TOXICS, LOSS) == (200, {**SHOWN, "struck": [], "left_out": 0})
             assert await api("GET", TOXICS) == (200, [SHOWN])
             assert await api("GET", f"{TOXICS}/loss") == (200, SHOWN)
             for method in ("POST", "PATCH"):  # POST is how old clients change
@@ -113,6 +113,8 @@ def test_a_name_may_be_anything() -> None:
         ("PATCH", f"{TOXICS}/loss", {"attributes": None}, 400, "the body cannot be read: Expected `object`"),
         ("PATCH", f"{TOXICS}/loss", {"attributes": {"by": 1}}, 400, "fault: unknown key 'by' in drop"),
         ("PATCH", f"{TOXICS}/cap", {"attributes": {"streams": 2}}, 400, "streams are counted where a raw dialect"),
+        ("GET", f"{TOXICS}/loss/struck?from=-1", None, 400, "from is '-1'; expected how many are known already"),
+        ("GET", f"{TOXICS}/loss/struck?from={'9' * 5000}", None, 400, "from is '9999"),
         ("GET", f"{TOXICS}/nix", None, 404, "no fault is called 'nix'"),
         ("PATCH", f"{TOXICS}/nix", {}, 404, "no fault is called 'nix'"),
         ("DELETE", f"{TOXICS}/nix", None, 404, "no fault is called 'nix'"),
@@ -268,7 +270,7 @@ def test_curl_says_no_content_type() -> None:
         async with controlled() as api:
             body = b'{"type": "drop", "name": "loss", "attributes": {"p": 0.5}}'
             async with aiohttp.ClientSession() as http, http.post(api.url + TOXICS, data=body, headers=FORM) as answer:
-                assert (answer.status, await answer.json()) == (200, {**SHOWN, "struck": []})
+                assert (answer.status, await answer.json()) == (200, {**SHOWN, "struck": [], "left_out": 0})
 
     run(test)
 

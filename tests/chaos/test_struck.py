@@ -1,8 +1,12 @@
 """Whom a fault struck: each connection once, in their order, and no more than can be remembered."""
 
+import pytest
+
 from wsctl.chaos import struck
 from wsctl.chaos.firing import Firing
 from wsctl.chaos.struck import Struck
+
+NOBODY = {"struck": [], "left_out": 0}
 
 
 def firing(fault: str, conn: str | None, at: float = 1.0) -> Firing:
@@ -19,19 +23,31 @@ def test_each_connection_once() -> None:
         firing("a", "c2"),
     ):
         known(one)
-    first, second = known.by("a")
+    first, second = known.by("a")["struck"]
     assert first == {"conn": "c1", "client": "me", "port": 7, "at": 1.0}
-    assert known.by("a", 1) == [second]
-    assert (known.by("a", 2), known.by("nobody")) == ([], [])
+    assert known.by("a", 1) == {"struck": [second], "left_out": 0}
+    assert known.by("a", 2) == known.by("a", 3) == known.by("nobody") == NOBODY
     known.forget("a")
-    assert (known.by("a"), len(known.by("b"))) == ([], 1)
+    assert (known.by("a"), len(known.by("b")["struck"])) == (NOBODY, 1)
     known.forget()
-    assert known.by("b") == []
+    assert known.by("b") == NOBODY
 
 
-def test_no_more_than_can_be_remembered() -> None:
-    known = Struck()
-    for number in range(struck.MOST + 10):
+def test_the_latest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for news now and then learns of everybody; who asks for those of long ago, how many they were."""
+    monkeypatch.setattr(struck, "MOST", 5)
+    known, seen = Struck(), []
+    for number in range(13):
         known(firing("a", f"c{number}"))
-    assert len(known.by("a")) == struck.MOST
-    assert known.by("a", struck.MOST - 1)[0]["conn"] == f"c{struck.MOST - 1}"
+        if number % 3 == 0:
+            news = known.by("a", len(seen))
+            assert news["left_out"] == 0
+            seen += [one["conn"] for one in news["struck"]]
+    assert seen == [f"c{number}" for number in range(13)]
+    assert known.by("a")["left_out"] == 8
+    assert [one["conn"] for one in known.by("a")["struck"]] == seen[8:]
+    assert known.by("a", 8) == known.by("a", 2) | {"left_out": 0}
+    assert known.by("a", 2)["left_out"] == 6
+    known.forget("a")
+    known(firing("a", "c99"))
+    assert known.by("a") == {"struck": [{"conn": "c99", "client": "me", "port": 7, "at": 1.0}], "left_out": 0}

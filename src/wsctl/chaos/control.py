@@ -38,6 +38,9 @@ _STREAMS = {direction: stream for stream, direction in _DIRECTIONS.items()}
 _APART = ("direction", "p_connection")
 """options that are not among a toxic's attributes"""
 
+_DIGITS = 18
+"""of a number: islice takes no more, and int() no thousands"""
+
 T = TypeVar("T")
 
 
@@ -167,7 +170,7 @@ class Control:
         if any(fault.name == wanted.name for fault in self._proxy.faults):
             raise web.HTTPConflict(text=f"a fault is called {wanted.name!r} already; expected another name")
         fault = self._proxy.add(wanted)
-        return _json({**shown(fault), "struck": self._struck.by(fault.name)})
+        return _json({**shown(fault), **self._struck.by(fault.name)})
 
     async def _toxic(self, request: web.Request) -> web.Response:
         return _json(shown(self._find(request)))
@@ -201,9 +204,9 @@ class Control:
     async def _whom(self, request: web.Request) -> web.Response:
         """Those that a fault struck, in their order; `?from=N` leaves out the first N, for who asks again and again."""
         start = request.query.get("from", "0")
-        if not start.isdecimal():
+        if not start.isdecimal() or len(start) > _DIGITS:
             raise UsageError(f"from is {start!r}; expected how many are known already")
-        return _json({"struck": self._struck.by(self._find(request).name, int(start))})
+        return _json(self._struck.by(self._find(request).name, int(start)))
 
     async def _populate(self, request: web.Request) -> web.Response:
         """The proxy with these faults and no others, all at once: no message passes between."""

@@ -58,6 +58,8 @@ class Toxics:
     async def struck(self, name: str, start: int = 0) -> list[dict[str, Any]]:
         """`{"conn", "client", "port", "at"}` of each connection that a fault struck; without the first `start`."""
         found = await self._ask("GET", f"{_TOXICS}/{quote(name, safe='')}/struck?from={start}")
+        if found["left_out"]:
+            raise TargetError(f"the proxy has forgotten {found['left_out']:,} of the connections that {name} struck")
         whom: list[dict[str, Any]] = found["struck"]
         return whom
 
