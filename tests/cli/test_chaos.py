@@ -186,6 +186,12 @@ def test_stdin_as_a_lifeline(feed: Server) -> None:
     assert process.returncode == 0
 
 
+def test_a_lifeline_that_nobody_holds() -> None:
+    """`</dev/null`, and any file: it ends at once, as with a pipe that was closed."""
+    result = wsctl(*UPSTREAM, "--port", "0", "--control-port", "0", "--until-stdin-ends", stdin=b"a file")
+    assert (result.code, result.err.splitlines()[-1]) == (0, "passed on 0 messages down, 0 up")
+
+
 @pytest.mark.parametrize("upset", ["reader leaves", "disk full"])
 def test_a_log_that_cannot_be_written(feed: Server, tmp_path: Path, upset: str) -> None:
     """`| head` ends 0 and silent; a full disk ends with 4: what struck could not be told."""
