@@ -62,7 +62,7 @@ ROWS = (
     Row("corrupt:mode=flip", {"corrupted": EVENTS}, "p=0.5"),
     Row("cut:how=fin", {"cut": ALL}, "p_connection=0.5"),
     Row("cut:how=fin,symbol=BTC/USDT", {"cut": ALL}, "p=0.05"),
-    Row("delay:delay=5ms,kind=event", {"held": EVENTS}, "jitter=5ms,p=0.5"),
+    Row("delay:delay=5ms,kind=event", {"held": EVENTS}, "p=0.5"),
     Row("drop", {"dropped": EVENTS}, "direction=both,p=0.5"),
     Row("duplicate", {"duplicated": EVENTS}, "p=0.5"),
     Row("epoch-reset", {"reset": 2 * CLIENTS}, "p=0.3"),
