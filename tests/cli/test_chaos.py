@@ -61,6 +61,11 @@ def proxy(feed: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
             "https://stream.example is not on this machine; chaos may harm who uses it",
             "--allow-remote says that you may do that to it",
         ),
+        (
+            ("chaos", "--upstream", "localhost:3001"),
+            "http://localhost:3001 is where the proxy itself is to listen; expected a server behind it",
+            "--port 0 picks a free one",
+        ),
         ((*UPSTREAM, "--fault", "drop:p=3"), "fault drop:p=3: drop.p is 3; expected at most 1", None),
         ((*UPSTREAM, "--fault", "drop:p"), "fault drop:p: 'p' is no option; expected KEY=VALUE", None),
         (
@@ -227,7 +232,10 @@ def test_ctl(proxy: Proxy, feed: Server, tmp_path: Path) -> None:
     """Faults are added, changed, listed, replaced and taken away; the proxy goes down and up."""
     assert proxy.ctl("list") == (0, f"{proxy.url} before {feed.url}, seed 7\nno fault: everything passes\n", "")
     assert proxy.ctl("add", "drop:p=0.5,name=loss,p_connection=0.5").out == "loss is in force\n"
-    assert proxy.ctl("update", "loss", "p=1", "nth=2", "direction=both").out == "loss: p=1.0, nth=2, p_connection=0.5\n"
+    assert (
+        proxy.ctl("update", "loss", "p=1", "nth=2", "direction=both").out
+        == "loss, both: p=1.0, nth=2, p_connection=0.5\n"
+    )
     assert re.search(r"\nloss +drop +both +0 +0 +p=1.0, nth=2, p_connection=0.5 *\n", proxy.ctl("list").out)
     file = tmp_path / "faults.yaml"
     file.write_text("- noop: {name: seen}\n- delay: {delay: 1ms, direction: up}\n")

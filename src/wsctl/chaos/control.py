@@ -321,7 +321,9 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
         told = {"error": error.message, "hint": error.hint, "status": 400}
         return _json({key: value for key, value in told.items() if value is not None}, status=400)
     except web.HTTPException as error:
-        return _json({"error": error.text or error.reason, "status": error.status}, status=error.status)
+        is_ours = error.text != f"{error.status}: {error.reason}"
+        text = error.text if is_ours else f"there is no {request.method} {request.path}"
+        return _json({"error": text, "status": error.status}, status=error.status)
     return response
 
 

@@ -44,7 +44,8 @@ async def _add(toxics: Toxics, spec: str) -> str:
 
 
 async def _update(toxics: Toxics, name: str, *options: str) -> str:
-    return f"{name}: {_options(await toxics.update(name, attributes=read_options(options, of=name)))}"
+    toxic = await toxics.update(name, attributes=read_options(options, of=name))
+    return f"{name}, {toxic['stream']}: {_options(toxic) or 'no options'}"
 
 
 async def _populate(toxics: Toxics, file: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from random import SystemRandom
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -28,6 +29,7 @@ from wsctl.clock import SystemClock
 from wsctl.errors import ExitCode, UsageError
 from wsctl.report.chaos_list import FaultList
 from wsctl.report.words import counted
+from wsctl.server.sockets import is_loopback as is_local
 from wsctl.spec.nearest import nearest
 from wsctl.swarm.clocks import is_loopback
 from wsctl.swarm.process import raise_descriptor_limit
@@ -136,6 +138,11 @@ def _target(url: str, options: ChaosOptions) -> Target:
         raise UsageError(
             f"{target.shown} is not on this machine; chaos may harm who uses it",
             hint="--allow-remote says that you may do that to it",
+        )
+    if is_loopback(target) and urlsplit(target.url).port == options.port and is_local(options.host):
+        raise UsageError(
+            f"{target.shown} is where the proxy itself is to listen; expected a server behind it",
+            hint="--port 0 picks a free one",
         )
     return target
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from wsctl.client.target import normalise_url, without_secrets
 from wsctl.errors import TargetError, UsageError
 
 _TIMEOUT = 10.0
@@ -24,7 +25,8 @@ class Toxics:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        """Raises UsageError for what is no URL."""
+        self._url = without_secrets(normalise_url(url)).rstrip("/")
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT))
 
     async def __aenter__(self) -> Self:
@@ -105,8 +107,6 @@ class Toxics:
 
 def _cause(error: Exception) -> str:
     match error:
-        case aiohttp.InvalidURL():
-            return "that is no URL; expected one such as http://127.0.0.1:8474"
         case aiohttp.ClientConnectorError() if error.os_error.errno:
             return os.strerror(error.os_error.errno).lower()
         case TimeoutError():
