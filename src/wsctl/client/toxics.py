@@ -107,6 +107,8 @@ class Toxics:
 
 def _cause(error: Exception) -> str:
     match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "host name not found"
         case aiohttp.ClientConnectorError() if error.os_error.errno:
             return os.strerror(error.os_error.errno).lower()
         case TimeoutError():
