@@ -125,7 +125,7 @@ class Stream:
     def hold(
         self, message: Message, fault: "AnyFault", due: float, lapsed: Callable[[], object] = lambda: None
     ) -> Held:
-        """Keep a message back: at that time of `proxy.clock` (`lapsed`), or with `release`, it goes on to later faults."""
+        """Keep a message: at that time of `proxy.clock` (`lapsed`), or with `release`, it goes on to later faults."""
 
         def lapse() -> None:
             lapsed()
