@@ -144,7 +144,7 @@ def _target(url: str, options: ChaosOptions) -> Target:
             f"{target.shown} is where the proxy itself is to listen; expected a server behind it",
             hint="--port 0 picks a free one",
         )
-    if urlsplit(url).path not in ("", "/"):
+    if urlsplit(target.url).path not in ("", "/"):
         say(f"the path of {target.shown} is not added to what clients ask for: theirs pass as they are")
     return target
 
