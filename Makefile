@@ -9,7 +9,7 @@ NODE_MODULES := tests/node/node_modules/.installed
 LOAD_PEERS := bench/peers/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve suite test autobahn vulnerable check format docs bench soak clean
+.PHONY: help setup demo serve suite chaos test autobahn vulnerable check format docs bench soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,10 @@ serve: $(STAMP) ## run the mock feed on port 3000
 
 suite: $(STAMP) ## the shipped scenarios, ROUNDS=10 times in a row (two to three minutes each)
 	$(BIN)/wsctl run --repeat $(ROUNDS) --out suite-results
+
+chaos: $(STAMP) $(NODE_MODULES) ## the scenarios behind a chaos proxy; their flash before Node's server, and by broken clients (four minutes)
+	$(BIN)/wsctl run --tag chaos --out build/chaos
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m tests.flash_at_size
 
 test: $(STAMP) $(NODE_MODULES) ## run the tests
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m pytest -n 4 --dist loadfile
@@ -76,10 +80,11 @@ bench: $(STAMP) $(NODE_MODULES) $(LOAD_PEERS) ## measure against peers in one ru
 	$(BIN)/python -m bench.forms
 	$(BIN)/python -m bench.ordering
 	$(BIN)/python -m bench.tapes
+	$(BIN)/python -m bench.chaos
 	$(BIN)/python -m bench.startup
 
 soak: $(STAMP) ## a feed under a load that comes and goes for MINUTES=10: does memory grow?
 	$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 clean: ## remove everything the other targets made
-	rm -rf $(VENV) build/vulnerable suite-results tests/node/node_modules bench/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build/chaos build/vulnerable suite-results tests/node/node_modules bench/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ["COLUMNS"] = "100"  # the help's width, whatever terminal this runs in
 os.environ.pop("WSCTL_JWT_SECRET", None)
 
+from chaos_reference import chaos_reference
 from dialect_reference import dialect_reference
 from example_tape import example_tape
 from fuzz_reference import with_catalogue
@@ -45,6 +46,7 @@ def main() -> None:
         HERE / "cli.md": command_reference().encode(),
         HERE / "scenarios.md": scenario_reference(EXAMPLE.read_text()).encode(),
         HERE / "load.md": load_reference().encode(),
+        HERE / "chaos.md": chaos_reference().encode(),
         HERE / "dialects.md": dialect_reference().encode(),
         HERE / "fuzz.md": with_catalogue((HERE / "fuzz.md").read_text()).encode(),
         SCENARIOS / "tapes" / "binance.jsonl": example_tape(),

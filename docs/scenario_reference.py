@@ -1,6 +1,7 @@
 """docs/scenarios.md, out of the spec models: every key, unit and metric."""
 
 from collections.abc import Collection, Iterable
+from inspect import cleandoc
 from typing import Any
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from wsctl.model.expectation import UNITS
 from wsctl.model.finding import Verdict
 from wsctl.model.metrics import METRICS, Unit
 from wsctl.scenario import spec
+from wsctl.scenario.harms import CUTTING
 from wsctl.server.options import ServeOptions
 from wsctl.spec.kinds import DurationType, admitted, alternatives, notes
 from wsctl.spec.units import write_duration
@@ -37,6 +39,12 @@ Written by `make docs` from the program's own spec. `wsctl run FILE` runs one, `
   `--out`, and a later `replay` step finds it by its name.
 - A service that replays is heard as its tape speaks; a step's own `dialect` wins. With `--url`, steps about a recorded
   feed are skipped.
+- A `chaos` service is a proxy: steps that go through it aim at it (`target`), and its faults are actions of `during`,
+  in force until the step ends. One that never struck makes the step an `error`; one that the proxy was given from the
+  start makes the scenario one, once all steps are over. Whole streams (`bandwidth`, `slow-reader`, `stall`) are struck
+  once they are harmed, whether or not anything came on them; for a `limit` it is enough that it counted somebody, since
+  who keeps to it is well-behaved. `flash` is the proxy's where the step aims at a proxy, else the mock feed's.
+  `server.cpu`, `server.rss` and users' tokens are those of the first service behind it.
 - A `fuzz` step fails where a probe or a generated case does any harm, whatever else is expected; the process of a
   service is watched by itself. Against a `--url` that is not on this machine it takes `i_own_this_target: true`.
 - `defaults` go to every step whose command knows the option and was not given it.
@@ -47,6 +55,7 @@ _SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("A service", spec.ServiceSpec),
     ("serve", ServeOptions),
     ("replay as a service", spec.ReplayServiceSpec),
+    ("chaos as a service", spec.ChaosServiceSpec),
     ("A step", spec.StepSpec),
     ("subscribe", spec.SubscribeSpec),
     ("ordering-check", spec.OrderingCheckSpec),
@@ -82,7 +91,8 @@ def scenario_reference(example: str) -> str:
     """The page; `example` is the YAML of a scenario."""
     parts = [_HEAD.format(example=example)]
     for title, kind in _SECTIONS:
-        parts.append(f"## {title}\n\n{kind.__doc__}\n\n{keys(kind)}")
+        parts.append(f"## {title}\n\n{cleandoc(kind.__doc__ or '')}\n\n{keys(kind)}")
+    parts.append(f"## Faults of a proxy\n\n{_faults()}")
     parts.append(f"## Bounds\n\n{_units()}")
     parts.append(f"## Metrics\n\n{metrics(METRICS)}")
     parts.append(
@@ -91,16 +101,27 @@ def scenario_reference(example: str) -> str:
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def keys(kind: type[Struct]) -> str:
-    """A table of a struct's keys."""
+def keys(kind: type[Struct], without: Collection[str] = ()) -> str:
+    """A table of a struct's keys, nothing where there are none."""
     described = mi.type_info(kind)
     assert isinstance(described, mi.StructType)
     rows = [
         (f"`{field.encode_name}`", _kind(field.type), _default(field), notes(field.type).get("description", ""))
         for field in described.fields
-        if field.encode_name not in _LEFT_OUT
+        if field.encode_name not in _LEFT_OUT and field.encode_name not in without
     ]
-    return table(("key", "is", "default", "means"), rows)
+    return table(("key", "is", "default", "means"), rows) if rows else ""
+
+
+def _faults() -> str:
+    """Which of them clients come back from."""
+    *most, last = (f"`{name}`" for name in sorted((*CUTTING, "flash")))
+    return (
+        "Their options are those of [wsctl chaos](chaos.md), as actions of `during` and in `faults` of a service.\n"
+        f"After {', '.join(most)} and {last} clients have to come back: as actions\n"
+        "they take `within` and `hold` too, as `flash` does, and `reconnect.*` is measured\n"
+        "([how](reconnection.md))."
+    )
 
 
 def _kind(kind: mi.Type) -> str:

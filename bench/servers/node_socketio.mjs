@@ -94,8 +94,9 @@ const server = createServer((request, response) => {
 const io = new Server(server);
 
 io.on("connection", (socket) => {
-  socket.on("price:subscribe", (wanted) => {
+  socket.on("price:subscribe", (wanted, answer) => {
     socket.join(wanted.map(channelOf));
+    answer?.({ ok: true });
     for (const symbol of wanted) {
       const price = latest.get(symbol);
       if (price) socket.emit("price:update", { ...price, timestamp: round(now(), 3), snapshot: true });

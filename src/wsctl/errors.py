@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 
 
 EXIT_MEANINGS = {
-    ExitCode.PASSED: "passed (SIGTERM of serve, replay and record --listen included)",
+    ExitCode.PASSED: "passed (SIGTERM of serve, replay, chaos and record --listen included)",
     ExitCode.FINDINGS: "findings, a missed expectation, or nothing could be verified",
     ExitCode.USAGE: "usage: a bad option, file or symbol",
     ExitCode.TARGET: "target unreachable, or gone for good",
@@ -75,12 +75,16 @@ class TargetError(WsctlError):
 class Unreachable(TargetError):
     """Nothing answers at the URL, or nothing that speaks the dialect.
 
-    `answered` tells the two apart: something did answer, so another transport may do better.
+    `answered` tells the two apart: something did answer, so another transport may do better. `retry_after` are the
+    seconds that it asked to be left alone for.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None, answered: bool = False) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, answered: bool = False, retry_after: float = 0.0
+    ) -> None:
         super().__init__(message, hint=hint)
         self.answered = answered
+        self.retry_after = retry_after
 
 
 class Refused(TargetError):

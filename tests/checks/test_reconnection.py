@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wsctl.checks.crossing import Crossed
 from wsctl.checks.proportion import lower_bound
 from wsctl.checks.reconnection import HERD_BINS, LOSSES_REMEMBERED, WITHIN, Funnel, ReconnectionCheck
 from wsctl.model.lifecycle import Lifecycle, Stage
@@ -75,9 +76,14 @@ def story(script: Script, check: ReconnectionCheck | None = None) -> Reconnectio
 
 
 def fault(
-    check: ReconnectionCheck, *cut: str, at: float = CUT_AT, back_at: float = BACK_AT, within: float = WITHIN
+    check: ReconnectionCheck,
+    *cut: str,
+    at: float = CUT_AT,
+    back_at: float = BACK_AT,
+    within: float = WITHIN,
+    silent: bool = False,
 ) -> None:
-    check.fault(T0 + at, T0 + back_at, cut or ("c1",), within)
+    check.fault(T0 + at, T0 + back_at, cut or ("c1",), within, silent=silent)
 
 
 def after_fault(script: Script) -> ReconnectionCheck:
@@ -111,8 +117,12 @@ def test_a_client_that_comes_back() -> None:
         "reconnect.success_rate": 1.0,
         "reconnect.success_rate_lower": pytest.approx(0.05),
         "reconnect.attempts": 1.0,
+        "reconnect.time.p50": pytest.approx(4.3),
         "reconnect.time.p95": pytest.approx(4.3),
         "reconnect.time.p99": pytest.approx(4.3),
+        "reconnect.detect.p99": pytest.approx(0.1),
+        "reconnect.stale.p99": pytest.approx(4.3),
+        "reconnect.herd_peak": 1,
         "reconnect.herd_factor": pytest.approx(41.0),
     }
     funnel = check.funnel(T0 + END)
@@ -712,6 +722,117 @@ def test_each_fault_has_its_own_time_to_be_back_in() -> None:
     fault(check, at=25, back_at=28, within=0.2)
     measured = check.metrics(T0 + END)
     assert (measured["reconnect.cut"], measured["reconnect.recovered"]) == (2, 1)
+
+
+# Silenced for a while, and not cut: from CUT_AT to BACK_AT
+
+
+def hears_again(client: Client) -> None:
+    client.hears(13.1)
+
+
+def hears_again_and_is_cut_later(client: Client) -> None:
+    client.hears(13.1)
+    client.notices(18.1)
+
+
+def hears_again_of_one_who_tells_only_the_latest(client: Client) -> None:
+    client.check.alive("c1", T0 + 17)
+
+
+@pytest.mark.parametrize(
+    "script", [hears_again, hears_again_and_is_cut_later, hears_again_of_one_who_tells_only_the_latest]
+)
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_who_outlived_a_silence_was_not_cut(script: Script, is_told_first: bool) -> None:
+    def told(client: Client) -> None:
+        if is_told_first:
+            fault(client.check, silent=True)
+        script(client)
+
+    check = story(told)
+    if not is_told_first:
+        fault(check, silent=True)
+    assert check.metrics(T0 + END)["reconnect.cut"] == 0
+    assert check.notes(T0 + END) == ("1 silenced client is not counted as cut: the connection outlived the silence",)
+
+
+def hears_nothing_any_more(client: Client) -> None:
+    """Nor does it end."""
+
+
+def hears_the_last_of_what_was_under_way(client: Client) -> None:
+    client.hears(10.01)
+
+
+def ends_while_it_is_silent(client: Client) -> None:
+    client.notices(12)
+
+
+def hears_the_rest_and_ends(client: Client) -> None:
+    client.hears(13.1)
+    client.notices(13.2)
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (hears_nothing_any_more, "1 never noticed"),
+        (hears_the_last_of_what_was_under_way, "1 never noticed"),
+        (ends_while_it_is_silent, "1 did not connect"),
+        (hears_the_rest_and_ends, "1 did not connect"),
+    ],
+)
+def test_who_did_not_outlive_a_silence_was_cut(script: Script, why: str) -> None:
+    check = story(script)
+    fault(check, silent=True)
+    assert check.metrics(T0 + END)["reconnect.cut"] == 1
+    assert check.notes(T0 + END) == (f"1 of 1 client was not back in time: {why}",)
+
+
+def test_data_after_a_fault_that_cuts_does_not_excuse_who_never_noticed() -> None:
+    check = story(hears_again)
+    fault(check)
+    assert check.notes(T0 + END) == ("1 of 1 client was not back in time: 1 never noticed",)
+
+
+def test_who_outlived_a_silence_is_there_to_be_cut_by_the_next_fault() -> None:
+    def script(client: Client) -> None:
+        fault(client.check, silent=True)
+        client.hears(13.1)
+        fault(client.check, at=20, back_at=20)
+        client.notices(20.1)
+        client.comes_up(21)
+
+    check = story(script)
+    measured = check.metrics(T0 + END)
+    assert (measured["reconnect.cut"], measured["reconnect.recovered"]) == (1, 1)
+
+
+def test_messages_across_the_cut_are_those_of_the_way_back() -> None:
+    """Over all connections until it is back for good, and of who was cut; what nothing could show is absent."""
+
+    def script(client: Client) -> None:
+        client.check.across("c1", Crossed(100, 100, 100))  # on the connection that is lost: of an earlier cut
+        client.notices()
+        client.comes_up(14)
+        client.check.across("c1", Crossed(3, None, 1))
+        client.notices(15)
+        client.comes_up(16)
+        client.check.across("c1", Crossed(2, None, None))
+        client.notices(30)
+        client.comes_up(31)
+        client.check.across("c1", Crossed(50, None, 50))
+
+    check = after_fault(script)
+    measured = check.metrics(T0 + END)
+    assert {name: measured.get(f"reconnect.{name}") for name in ("lost", "replayed", "duplicated")} == {
+        "lost": 5,
+        "replayed": None,
+        "duplicated": 1,
+    }
+    assert "messages across the cut: 5 lost, 1 received twice" in check.notes(T0 + END)
+    check.across("nobody", Crossed(1, 1, 1))
 
 
 def test_the_funnel_in_words() -> None:

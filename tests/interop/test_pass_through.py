@@ -53,7 +53,7 @@ def test_node_begins_with_polling_and_upgrades(node: str, passing: Passing) -> N
         assert client.wait_told("connect") == [["polling"]]
         assert client.wait_told("ack")[0] == [{"ok": True, "subscribed": ["BTC/USDT"]}]
         told = client.wait_told("price:update", 20)
-    seqs = [seq for _, seq in told]
+    seqs = [seq for _, seq, _ in told]
     assert seqs[1:] == list(range(seqs[1], seqs[1] + len(seqs) - 1))
     wait_until(lambda: any(frame.direction == "close" for frame in passing.tape))
     result = passing.signal(signal.SIGTERM)

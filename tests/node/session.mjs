@@ -15,7 +15,7 @@ socket.on('connect', () => {
 socket.on('connect_error', (error) => tell('connect_error', error.message))
 socket.on('disconnect', (reason, details) => tell('disconnect', reason, details?.context?.code))
 socket.on('connection:closing', (word) => tell('connection:closing', word))
-socket.on('price:update', (price) => tell('price:update', price.epoch, price.seq))
+socket.on('price:update', (price) => tell('price:update', price.epoch, price.seq, price.timestamp))
 socket.io.on('reconnect', () => tell('reconnect'))
 
 createInterface({ input: process.stdin }).on('line', (line) => {

@@ -151,13 +151,14 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     # during
     "action without anything": (
         during("{at: 1s}"),
-        "7:14: the action has nothing to do; expected one of flash, disconnect, price, announce, notify, pause, resume",
+        "7:14: the action has nothing to do; "
+        "expected one of flash, disconnect, price, announce, notify, pause, resume, or a fault of a proxy",
         None,
     ),
     "two actions at a time": (
         during("{at: 1s, pause: {}, resume: {}}"),
         "7:14: the action has both pause and resume; "
-        "expected one of flash, disconnect, price, announce, notify, pause, resume",
+        "expected one of flash, disconnect, price, announce, notify, pause, resume, or a fault of a proxy",
         None,
     ),
     "action without a time": (
@@ -229,7 +230,7 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     "reconnection without a cut": (
         expect("{reconnect.cut: 1}"),
         "7:14: reconnect.cut is not measured by this subscribe step",
-        "it takes a flash or a disconnect in during",
+        "it takes a flash, a disconnect or another fault that cuts, in during",
     ),
     "limits without a user": (
         expect("{limit.evictions_rate: 0}", "symbols: A, duration: 10s, clients: 2"),

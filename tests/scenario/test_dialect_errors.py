@@ -27,12 +27,12 @@ def one(kind: str, options: str, more: str = "") -> str:
 TABLE: dict[str, tuple[str, str, str | None]] = {
     "a service of nothing": (
         "name: N\nservices:\n  feed: {}\n" + STEP,
-        "3:9: the service has nothing to run; expected one of serve, replay",
+        "3:9: the service has nothing to run; expected one of serve, replay, chaos",
         None,
     ),
     "a service of two things": (
         "name: N\nservices:\n  feed: {serve: {}, replay: {tape: t.jsonl}}\n" + STEP,
-        "3:9: the service has both serve and replay; expected one of serve, replay",
+        "3:9: the service has both serve and replay; expected one of serve, replay, chaos",
         None,
     ),
     "a tape that is not there": (

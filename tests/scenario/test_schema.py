@@ -53,7 +53,7 @@ def test_the_suite_is_accepted(validator: jsonschema.Draft202012Validator, file:
 def test_there_is_a_suite() -> None:
     """The test above tests something."""
     assert len(SUITE) >= 12
-    assert {file.parent.name for file in SUITE} == {"scenarios", "load", "fuzz"}
+    assert {file.parent.name for file in SUITE} == {"scenarios", "chaos", "fuzz", "load"}
 
 
 def test_the_example_is_accepted_and_makes_sense(validator: jsonschema.Draft202012Validator, tmp_path: Path) -> None:

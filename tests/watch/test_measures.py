@@ -293,7 +293,8 @@ def test_a_cut_and_what_became_of_it() -> None:
     found = measures.metrics()
     assert (found["reconnect.cut"], found["reconnect.recovered"], found["reconnect.success_rate"]) == (1, 1, 1.0)
     assert found["reconnect.time.p99"] == pytest.approx(0.8)
-    (funnel,) = measures.notes()
+    funnel, across = measures.notes()
+    assert across.startswith("messages across the cut: 0 lost, ")
     assert funnel.startswith("of 1 cut: noticed 1, open 1, subscribed 1, fresh 1, consistent 1, held 1; back after")
 
 

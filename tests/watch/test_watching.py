@@ -44,6 +44,7 @@ class Connection:
     """One that sends some events to whoever subscribes, and ends."""
 
     transport = "websocket"
+    port = None
 
     def __init__(self, events: list[Event], on_event: OnEvent, on_close: OnClose) -> None:
         self._events = events

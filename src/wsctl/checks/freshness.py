@@ -8,6 +8,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from wsctl.checks.channel_report import Missing
 from wsctl.checks.lane import Lane
 from wsctl.checks.sequence import same_payload
 from wsctl.model.observation import Observation
@@ -21,11 +22,14 @@ class Had(Struct, frozen=True):
     """its position; None where nothing was numbered"""
     messages: tuple[Observation, ...]
     """the latest, as many as a lane remembers"""
+    counted: bool = False
+    """whether numbers count messages: one more for each"""
 
     @classmethod
     def of(cls, lane: Lane) -> Self:
         """As a lane has it before the first message of a further connection."""
-        return cls(lane.epoch, lane.last if lane.started else None, tuple(lane.recent))
+        counted = lane.proves_loss and lane.missing is Missing.MESSAGES
+        return cls(lane.epoch, lane.last if lane.started else None, tuple(lane.recent), counted)
 
     def is_passed_by(self, seen: Observation) -> bool:
         """Whether a message goes beyond it.

@@ -9,11 +9,16 @@ numbers cannot show a gap none is ever unresolved: that the client is whole agai
 giving up, and coming back too late are failures alike. Times run from t0; a client that is not back counts as
 infinite, so that it cannot flatter them.
 
+Who a fault silenced for a while, and did not cut, is one of those only if its connection ends before it proved to be
+well again: heard from once the silence was over, and open for another H. Who never ended it and never heard from it
+again is one of them: it never noticed.
+
 Several faults may come in one run: each is counted by itself and the counts are summed. The members of such a sum
 are not independent of each other, since the same clients take part, so the lower bound says more than it proves.
 """
 
 import math
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +26,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from wsctl.checks.crossing import Crossed
 from wsctl.checks.proportion import lower_bound
 from wsctl.model.lifecycle import Lifecycle, Stage
 
@@ -85,6 +91,9 @@ class _Connection:
     """when the last missing channel was heard"""
     gap_at: float = _NEVER
     ended_at: float = _NEVER
+    last_heard_at: float = -_NEVER
+    """whatever came, news or not"""
+    crossed: Crossed = field(default_factory=Crossed)
 
     @property
     def ready_at(self) -> float:
@@ -116,6 +125,7 @@ class _Return(Struct, frozen=True):
     consistent_at: float = _NEVER
     held_at: float = _NEVER
     """since when it is back for good; nothing that follows changes anything"""
+    crossed: Crossed = Crossed()
 
     def by(self, connection: _Connection, now: float, hold: float) -> "_Return":
         """With one more connection, as it stands now or ended."""
@@ -132,6 +142,7 @@ class _Return(Struct, frozen=True):
             fresh_at=min(self.fresh_at, fresh_at),
             consistent_at=min(self.consistent_at, fresh_at) if fresh_at < gap_at else self.consistent_at,
             held_at=fresh_at if held else _NEVER,
+            crossed=self.crossed + connection.crossed,
         )
 
 
@@ -142,6 +153,14 @@ class _Loss:
     client: "_Client"
     connection: _Connection
     way: _Return = field(default_factory=_Return)
+    silent_until: float = _NEVER
+    """when what was silenced flows on; never, where the connection was cut"""
+
+    def is_outlived(self, now: float, hold: float) -> bool:
+        """Whether it proved to be no loss: after the silence something came, and it stayed open for the hold."""
+        connection = self.connection
+        was_open_until = min(now, connection.ended_at)
+        return connection.last_heard_at >= self.silent_until and was_open_until >= self.silent_until + hold
 
     def way_by(self, now: float, hold: float) -> _Return:
         current = self.client.connection
@@ -175,6 +194,7 @@ class _Client:
             return
         ended.ended_at = at
         self.known |= ended.heard
+        self.claimed = [loss for loss in self.claimed if not loss.is_outlived(at, hold)]
         claimed = False
         for loss in (*self.unclaimed, *self.claimed):
             if loss.connection is not ended:
@@ -187,11 +207,11 @@ class _Client:
         if not claimed and ended.was_ever_live:
             self.unclaimed.append(_Loss(self, ended, _Return(noticed_at=at if noticed else _NEVER)))
 
-    def claim(self, at: float) -> _Loss | None:
+    def claim(self, at: float, silent_until: float, hold: float) -> _Loss | None:
         """The connection that a fault at that time cut; None when none was live, or it was claimed before."""
         current = self.connection
         if current is not None and current.was_live(at):
-            if any(loss.connection is current for loss in self.claimed):
+            if any(loss.connection is current and not loss.is_outlived(at, hold) for loss in self.claimed):
                 return None
             loss = _Loss(self, current)
         else:
@@ -200,6 +220,7 @@ class _Client:
                 return None
             loss = lost[0]
             self.unclaimed.remove(loss)
+        loss.silent_until = silent_until
         self.claimed.append(loss)
         return loss
 
@@ -273,12 +294,15 @@ class ReconnectionCheck:
     def heard(self, client: str, channel: str, at: float, fresh: bool) -> None:
         """A message came. `fresh`: beyond what the client had before its reconnection, or a snapshot.
 
-        One look-up when it tells nothing new. The first fresh message of each channel on each connection is
-        enough; on a client's first connection everything is fresh.
+        Next to nothing to do when it tells nothing new. The first fresh message of each channel on each connection
+        is enough, with `alive` for the latest; on a client's first connection everything is fresh.
         """
         known = self._clients.get(client)
         connection = None if known is None else known.connection
-        if connection is None or channel in connection.heard or not fresh:
+        if connection is None:
+            return
+        connection.last_heard_at = at
+        if channel in connection.heard or not fresh:
             return
         connection.heard.add(channel)
         connection.heard_at = min(connection.heard_at, at)
@@ -287,6 +311,18 @@ class ReconnectionCheck:
             if connection.missing == 0:
                 connection.complete_at = at
 
+    def alive(self, client: str, at: float) -> None:
+        """The latest message came at `at`; for who does not tell of each with `heard`."""
+        known = self._clients.get(client)
+        if known is not None and known.connection is not None:
+            known.connection.last_heard_at = at
+
+    def across(self, client: str, crossed: Crossed) -> None:
+        """Messages of a channel were lost, replayed or duplicated on a client's way to its current connection."""
+        known = self._clients.get(client)
+        if known is not None and known.connection is not None:
+            known.connection.crossed += crossed
+
     def lost(self, client: str, at: float) -> None:
         """A gap that nothing filled: `at` is when it opened. It spoils the connection that it opened on."""
         known = self._clients.get(client)
@@ -294,16 +330,19 @@ class ReconnectionCheck:
         if connection is not None and at >= connection.began_at:
             connection.gap_at = min(connection.gap_at, at)
 
-    def fault(self, at: float, back_at: float, cut: Iterable[str], within: float = WITHIN) -> None:
+    def fault(
+        self, at: float, back_at: float, cut: Iterable[str], within: float = WITHIN, *, silent: bool = False
+    ) -> None:
         """A fault cut these clients at `at`; the service was, or will be, back at `back_at`, and they `within` W of it.
 
-        `at` must not be later than the first cut. May be told after the clients told of it, as long as none lost
-        more than LOSSES_REMEMBERED connections meanwhile.
+        `silent`: their connections were only silenced, and flow on from `back_at`. `at` must not be later than the
+        first cut. May be told after the clients told of it, as long as none lost more than LOSSES_REMEMBERED
+        connections meanwhile.
         """
         losses = []
         for name in cut:
             client = self._clients.get(name)
-            loss = None if client is None else client.claim(at)
+            loss = None if client is None else client.claim(at, back_at if silent else _NEVER, self._hold)
             if loss is None:
                 self._left_out += 1
             else:
@@ -321,14 +360,15 @@ class ReconnectionCheck:
             times = sorted(member.when(member.way.held_at) for member in members)
             measured["reconnect.success_rate"] = len(back) / len(members)
             measured["reconnect.success_rate_lower"] = lower_bound(len(back), len(members))
-            measured["reconnect.time.p95"] = _percentile(times, 95)
-            measured["reconnect.time.p99"] = _percentile(times, 99)
+            for percent in (50, 95, 99):
+                measured[f"reconnect.time.p{percent}"] = _percentile(times, percent)
+            for name, stage in (("detect", "noticed_at"), ("stale", "fresh_at")):
+                reached = sorted(member.when(getattr(member.way, stage)) for member in members)
+                measured[f"reconnect.{name}.p99"] = _percentile(reached, 99)
+            measured |= {f"reconnect.{name}": count for name, count in _crossed(members).items()}
         if back:
             measured["reconnect.attempts"] = sum(member.way.attempts for member in back) / len(back)
-        herd = self._herd_factor()
-        if herd is not None:
-            measured["reconnect.herd_factor"] = herd
-        return measured
+        return measured | self._herd()
 
     def funnel(self, now: float) -> Funnel | None:
         """Where the clients that were cut got to; None when no fault was told of, or it cut nobody that counts."""
@@ -354,6 +394,7 @@ class ReconnectionCheck:
         """Who did not come back and why, and who was left out; to be read at the end."""
         notes = []
         members = list(self._members(now))
+        outlived = sum(loss.is_outlived(now, self._hold) for fault in self._faults for loss in fault.losses)
         failures: dict[str, int] = {}
         for member in members:
             if not member.recovered:
@@ -366,6 +407,15 @@ class ReconnectionCheck:
                 f"{failed:,} of {len(members):,} client{'s' * (len(members) != 1)} "
                 f"{'was' if failed == 1 else 'were'} not back in time: {reasons}"
             )
+        if crossed := _crossed(members):
+            words = {"lost": "lost", "replayed": "replayed", "duplicated": "received twice"}
+            told = ", ".join(f"{count:,} {words[name]}" for name, count in crossed.items())
+            notes.append(f"messages across the cut: {told}")
+        if outlived:
+            notes.append(
+                f"{outlived:,} silenced client{'s are' if outlived > 1 else ' is'} not counted as cut: "
+                f"the connection outlived the silence"
+            )
         if self._left_out:
             notes.append(
                 f"{self._left_out:,} cut client{'s are' if self._left_out > 1 else ' is'} not counted: "
@@ -376,6 +426,8 @@ class ReconnectionCheck:
     def _members(self, now: float) -> Iterator[_Member]:
         for fault in self._faults:
             for loss in fault.losses:
+                if loss.is_outlived(now, self._hold):
+                    continue
                 yield _Member(loss.way_by(now, self._hold), fault.at, fault.deadline, loss.client.gave_up)
 
     def _why(self, member: _Member) -> str:
@@ -402,19 +454,28 @@ class ReconnectionCheck:
         if len(self._attempts) > HERD_BINS:
             del self._attempts[next(iter(self._attempts))]
 
-    def _herd_factor(self) -> float | None:
-        """Attempts in the busiest bin over those in an average one, from a fault to the last before the next.
+    def _herd(self) -> dict[str, float]:
+        """Attempts in the busiest bin, and over those in an average one, from a fault to the last before the next.
 
-        The worst of all faults; None when nobody tried.
+        The worst of all faults; nothing when nobody tried.
         """
-        starts = sorted(int(fault.at / HERD_BIN) for fault in self._faults)
-        factors = []
-        for start, end in zip(starts, (*starts[1:], _NEVER), strict=True):
-            bins = {number: count for number, count in self._attempts.items() if start <= number < end}
-            if bins:
-                length = max(bins) - start + 1
-                factors.append(max(bins.values()) * length / sum(bins.values()))
-        return max(factors, default=None)
+        starts = sorted({int(fault.at / HERD_BIN) for fault in self._faults})
+        after: dict[int, dict[int, int]] = {}
+        for number, count in self._attempts.items():
+            if (index := bisect_right(starts, number)) > 0:
+                after.setdefault(starts[index - 1], {})[number] = count
+        peaks = [max(bins.values()) for bins in after.values()]
+        factors = [
+            peak * (max(bins) - start + 1) / sum(bins.values())
+            for peak, (start, bins) in zip(peaks, after.items(), strict=True)
+        ]
+        return {"reconnect.herd_peak": max(peaks), "reconnect.herd_factor": max(factors)} if peaks else {}
+
+
+def _crossed(members: Iterable[_Member]) -> dict[str, int]:
+    """Of all of them together; absent is what nothing could show."""
+    total = sum((member.way.crossed for member in members), start=Crossed())
+    return {name: count for name, count in structs.asdict(total).items() if count is not None}
 
 
 def _percentile(ordered: list[float], percent: float) -> float:

@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from wsctl import __version__
-from wsctl.cli import doctor, emit, fuzz, load, ordering_check, record, replay, run, schema, serve, subscribe, token
+from wsctl.cli import (
+    chaos,
+    doctor,
+    emit,
+    fuzz,
+    load,
+    ordering_check,
+    record,
+    replay,
+    run,
+    schema,
+    serve,
+    subscribe,
+    token,
+)
 from wsctl.errors import EXIT_MEANINGS
 
 app = typer.Typer(
@@ -25,6 +39,7 @@ app.command("record")(record.record)
 app.command("replay")(replay.replay)
 app.command("load")(load.load)
 app.command("fuzz")(fuzz.fuzz)
+app.add_typer(chaos.app, name="chaos")
 app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)

@@ -45,7 +45,8 @@ async def until_terminated(work: Coroutine[Any, Any, Any], *, or_stdin_ends: boo
     """Run `work` until it ends or SIGTERM comes; SIGTERM is the ordinary way to end a service.
 
     Further ones change nothing: what follows is the end already, and it is bounded. `or_stdin_ends`: stdin, a pipe,
-    is a lifeline; it ends when whoever holds the other end does, however that ended.
+    is a lifeline; it ends when whoever holds the other end does, however that ended. Where it is a file, such as
+    /dev/null, nobody does.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
@@ -59,7 +60,10 @@ async def until_terminated(work: Coroutine[Any, Any, Any], *, or_stdin_ends: boo
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on the loop
         loop.add_signal_handler(signal.SIGTERM, terminate)
     if or_stdin_ends:
-        loop.add_reader(STDIN, _on_end_of_stdin, terminate)
+        try:
+            loop.add_reader(STDIN, _on_end_of_stdin, terminate)
+        except PermissionError:  # epoll's word for a file
+            terminate()
     try:
         await task
     except asyncio.CancelledError:

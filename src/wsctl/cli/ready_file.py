@@ -10,8 +10,8 @@ from wsctl.errors import UsageError
 
 
 @contextmanager
-def announced(path: Path | None, url: str) -> Iterator[None]:
-    """`{"url", "pid"}` in a file while something listens. It appears whole or not at all; no path, no file.
+def announced(path: Path | None, url: str, **more: str) -> Iterator[None]:
+    """`{"url", "pid", …}` in a file while something listens. It appears whole or not at all; no path, no file.
 
     Raises UsageError when it cannot be written.
     """
@@ -20,7 +20,7 @@ def announced(path: Path | None, url: str) -> Iterator[None]:
         return
     unfinished = path.with_name(path.name + ".tmp")
     try:
-        unfinished.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        unfinished.write_text(json.dumps({"url": url, "pid": os.getpid(), **more}))
         unfinished.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write the ready file {path}: {(error.strerror or str(error)).lower()}") from error

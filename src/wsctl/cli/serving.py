@@ -14,6 +14,7 @@ from wsctl.server import defaults
 from wsctl.server.app import MockFeed
 from wsctl.server.endpoint import ConnectionLog
 from wsctl.server.options import ServeOptions
+from wsctl.swarm.process import raise_descriptor_limit
 
 
 async def serve_until_stopped(
@@ -25,6 +26,7 @@ async def serve_until_stopped(
     until_stdin_ends: bool = False,
 ) -> ExitCode:
     """Serve until SIGTERM or the end of stdin (exit 0), or Ctrl-C (KeyboardInterrupt from the runner, exit 130)."""
+    raise_descriptor_limit(0)
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         samples = stack.enter_context(closing(Samples(metrics_file, say_them=metrics)))

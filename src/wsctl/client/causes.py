@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 import aiohttp
 
+from wsctl.client.retry_after import retry_after
 from wsctl.client.speech import SOCKETIO, TOKEN_HINT, Speech
 from wsctl.client.target import Target
 from wsctl.errors import Refused, TargetError, Unreachable
@@ -127,7 +128,8 @@ def _bad_answer(
         return Unreachable(f"{target.shown} refused the handshake: {said} ({status})", answered=True)
     if response.status == 429 or response.status >= 500:
         hint = "the server behind it may be down or overloaded"
-        return Unreachable(f"{target.shown} answers {status}", hint=hint, answered=True)
+        told = retry_after(response.headers.get("Retry-After"))
+        return Unreachable(f"{target.shown} answers {status}", hint=hint, answered=True, retry_after=told)
     kind = response.headers.get("Content-Type", "").partition(";")[0]
     what = f"{status} ({kind})" if kind else status
     where = "" if speech.raw else f" at {target.path}"

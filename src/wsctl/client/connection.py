@@ -30,6 +30,10 @@ class Connection(Protocol):
     def transport(self) -> str:
         """`websocket` or `polling`."""
 
+    @property
+    def port(self) -> int | None:
+        """Of its own socket, by which others may know it that has no name; None: it has one, or no socket yet."""
+
     async def open(self, timeout: float, handshake: float | None = None) -> None:  # noqa: ASYNC109
         """Connect and join within `timeout` seconds; nothing is left behind when it raises, cancelled or not.
 

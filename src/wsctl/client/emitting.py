@@ -11,6 +11,9 @@ from wsctl.clock import Clock
 class Emitting(ABC):
     """The part of a Connection that is the same over every Socket.IO transport."""
 
+    port: None = None
+    """it goes by the `client` of its handshake auth; see Connection.port"""
+
     @abstractmethod
     async def emit(self, event: str, *args: Any, timeout: float) -> list[Any]:  # noqa: ASYNC109
         """Send an event and wait for its acknowledgement's arguments. Raises AckTimeout or Lost."""

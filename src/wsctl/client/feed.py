@@ -11,11 +11,12 @@ from typing import Any, Protocol, Self
 
 from msgspec import structs
 
-from wsctl.client.backoff import STABLE_AFTER, delays
+from wsctl.client.backoff import STABLE_AFTER, delays, heeded
 from wsctl.client.clock_offset import ClockOffset, latency_ms
 from wsctl.client.closing import Closing, read_closing
 from wsctl.client.connection import OPEN_TIMEOUT, Connect, Connection
 from wsctl.client.dial import Dialler
+from wsctl.client.ports import Ports
 from wsctl.client.subscription import Subscription, refused_codes, settle, subscribe
 from wsctl.client.tap import Tap
 from wsctl.client.target import Reconnect, Target
@@ -109,6 +110,8 @@ class Feed:
         """latencies left out because the clocks cannot be compared"""
         self.clock_offset: ClockOffset | None = None
         """server clock minus ours, once known; it corrects the latencies from then on"""
+        self.ports = Ports()
+        """of connections that have no name"""
         self._subscriptions = tuple(subscriptions)
         self._reconnect = reconnect or Reconnect()
         self._reader = reader or _reader(target.dialect)
@@ -168,17 +171,19 @@ class Feed:
         failures = 0  # attempts in a row that did not get as far as a subscription
         while True:
             line = _Line(self, self._next_conn())
+            told = 0.0
             try:
                 live = await self._attempt(line)
             except (Unreachable, Refused) as error:
                 stage, reason, failures = Stage.FAILED, error.message, failures + 1
+                told = heeded(error, self._reconnect)
                 self._check_first(line, error)
             else:
                 stage, reason, failures = Stage.CUT, line.end, 0 if live else failures + 1
                 if self._clock.monotonic() - line.joined_at >= STABLE_AFTER:
                     waits = delays(self._reconnect, self._random)
             self._check_end(line, stage, reason, failures)
-            delay = next(waits) + (line.closing.after if line.closing else 0.0)
+            delay = next(waits) + (line.closing.after if line.closing else 0.0) + told
             self._tell(line.conn, stage, reason=reason, delay=delay)
             await asyncio.sleep(delay)
 
@@ -191,6 +196,8 @@ class Feed:
             self._joined += 1
             self.reconnects = self._joined - 1
             self.transport = connection.transport
+            if connection.port is not None:
+                self.ports.opened(connection.port, self._clock.now())
             self._tell(line.conn, Stage.JOINED, reason=note)
             live = await self._subscribe(line, connection)
             await line.ended

@@ -60,6 +60,12 @@ class RawConnection(WebSocketConnection):
         """loop time of the latest frame that we sent"""
 
     @property
+    def port(self) -> int | None:
+        """See Connection.port."""
+        name = None if self._socket is None else self._socket.get_extra_info("sockname")
+        return None if name is None else int(name[1])
+
+    @property
     def _url(self) -> str:
         return self._target.websocket_url
 

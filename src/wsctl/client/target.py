@@ -93,13 +93,18 @@ class Target(Struct, frozen=True, kw_only=True):
             yield name, value
 
 
+Policy = Literal["full-jitter", "fixed", "socket.io-client", "python-socketio", "websockets"]
+
+
 class Reconnect(Struct, frozen=True, kw_only=True):
     """What a Feed does after a loss. Delays in seconds."""
 
     attempts: int = 10
     """failed attempts in a row before it gives up; 0 never reconnects"""
+    policy: Policy = "full-jitter"
+    """how delays follow from the next two (`wsctl.client.backoff`)"""
     delay: float = 1.0
-    """the first delay is anything up to this, and the limit doubles with each further one"""
+    """the first delay; of full-jitter the first is anything up to this, and the limit doubles with each further one"""
     delay_max: float = 30.0
     always: bool = False
     """reconnect even where the server says not to; for testing how it copes"""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from wsctl.client.target import Reconnect, Target, without_secrets
+from wsctl.client.target import Target, without_secrets
 from wsctl.errors import UsageError
 from wsctl.load.course import Course, Leg
 from wsctl.load.plan import Journey, LoadPlan, Work
@@ -88,7 +88,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         work = Work(
             target=self.target,
             journeys=self._journeys(),
-            reconnect=Reconnect(**structs.asdict(spec.reconnect)),
+            reconnect=spec.reconnect.options(),
             symbols=spec.symbols,
             tokens=self.tokens,
             format=spec.format,

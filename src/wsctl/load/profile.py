@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from wsctl.client.backoff import USUAL
+from wsctl.client.target import Policy, Reconnect
 from wsctl.errors import UsageError
 from wsctl.server.options import ServeOptions
 from wsctl.spec.typed import Duration, Names
@@ -135,9 +137,33 @@ class BackoffSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     attempts: Annotated[
         int, Meta(ge=0, description="Failed attempts in a row before a client gives up; 0: a loss ends it.")
     ] = 10
-    delay: Annotated[Duration, Meta(gt=0, description="First limit of the back-off, which has full jitter.")] = 1.0
-    delay_max: Annotated[Duration, Meta(gt=0, description="Last limit of the back-off.")] = 30.0
+    policy: Annotated[
+        Policy,
+        Meta(
+            description="How long they wait: full-jitter anything up to a limit that doubles, and longer where a "
+            "server says so (Retry-After); fixed always `delay`; the others as the client of that name does."
+        ),
+    ] = "full-jitter"
+    delay: Annotated[
+        Annotated[Duration, Meta(gt=0)] | None,
+        Meta(description="The first delay, of full-jitter its limit; if not given as the policy has it, mostly 1s."),
+    ] = None
+    delay_max: Annotated[
+        Annotated[Duration, Meta(gt=0)] | None,
+        Meta(description="The longest; if not given as the policy has it, 30s of full-jitter. fixed has none."),
+    ] = None
     always: Annotated[bool, Meta(description="Come back even where the server says not to: the naive client.")] = False
+
+    def options(self) -> Reconnect:
+        """What clients are told."""
+        delay, delay_max = USUAL[self.policy]
+        return Reconnect(
+            attempts=self.attempts,
+            policy=self.policy,
+            delay=delay if self.delay is None else self.delay,
+            delay_max=delay_max if self.delay_max is None else self.delay_max,
+            always=self.always,
+        )
 
 
 class AbortSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):

@@ -7,18 +7,21 @@ from typing import Any
 
 from msgspec import structs
 
-from wsctl.client.target import DEFAULT_URL, Target
+from wsctl.chaos.faults.stall import StallSpec
+from wsctl.chaos.presets import PRESETS
+from wsctl.client.target import DEFAULT_URL, Target, normalise_url
 from wsctl.errors import UsageError
 from wsctl.load.options import LoadOptions
 from wsctl.model.expectation import Expectation, expect
-from wsctl.scenario.check_speech import check_file, check_recording, check_replay, check_speech
+from wsctl.scenario.check_speech import check_dialect, check_file, check_recording, check_replay, check_speech
+from wsctl.scenario.harms import HARMS, faults_of, last_strike, outage
+from wsctl.scenario.skipping import users_of
 from wsctl.scenario.spec import (
-    ACTIONS,
     COMMANDS,
+    OF_FEEDS,
     ActionSpec,
+    ChaosServiceSpec,
     CommandSpec,
-    DisconnectSpec,
-    FlashSpec,
     FuzzSpec,
     ListenSpec,
     LoadStepSpec,
@@ -27,7 +30,10 @@ from wsctl.scenario.spec import (
     StepSpec,
     SubscribeSpec,
     WatchSpec,
+    is_url,
+    returns,
 )
+from wsctl.scenario.speech import beside
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.listening import MEASURED_BY_ONE
 from wsctl.scenario.steps.load import measured_for
@@ -36,11 +42,13 @@ from wsctl.spec.document import Document, Path
 from wsctl.spec.kinds import either
 from wsctl.spec.nearest import nearest
 from wsctl.spec.units import write_duration
+from wsctl.swarm.clocks import is_loopback
 
 _SERVICE = re.compile(r"\w[\w.-]*")
 """its log is a file of that name"""
 _MANY = ("users", "connect_rate", "warmup", "spread", "slow", "slow_for")
 """options of subscribe that need `clients`"""
+_ACTIONS = f"one of {', '.join(OF_FEEDS)}, or a fault of a proxy"
 _ONE = ("notifications", "events", "max_silence", "seq_path", "time_path", "channel_path")
 """options that one client has and many have not"""
 
@@ -52,6 +60,8 @@ def check(document: Document, spec: ScenarioSpec, folder: File) -> None:
             raise document.key_error(
                 ("services", name), f"bad name of a service: {name!r}; expected letters, digits and . _ -"
             )
+        if service.chaos is not None:
+            _check_proxy(document, ("services", name, "chaos"), service.chaos, tuple(spec.services), folder)
         if service.replay is not None:
             check_recording(document, ("services", name, "replay"), service.replay, folder)
     names: dict[str, Path] = {}
@@ -65,6 +75,40 @@ def check(document: Document, spec: ScenarioSpec, folder: File) -> None:
             raise document.value_error((*path, "name"), f"step {step.name!r} is there twice; first in {first}")
         names[step.name] = (*path, "name")
         _Step(document, path, step, spec, folder).check()
+
+
+def _check_proxy(
+    document: Document, path: Path, options: ChaosServiceSpec, names: tuple[str, ...], folder: File
+) -> None:
+    """What it stands before starts before it."""
+    name = path[1]
+    earlier = names[: names.index(str(name))]
+    for upstream in options.upstream:
+        if is_url(upstream):
+            _check_upstream(document, (*path, "upstream"), upstream)
+        elif upstream not in earlier:
+            why = f"there is no service {upstream!r}" if upstream not in names else f"{upstream} comes after {name}"
+            raise document.value_error((*path, "upstream"), f"{why}; expected a service before it, or a URL")
+    if options.dialect is not None:
+        check_dialect(document, (*path, "dialect"), beside(folder, options.dialect))
+    if options.preset is not None and options.preset not in PRESETS:
+        close = _did_you_mean(options.preset, PRESETS) or f"known: {', '.join(PRESETS)}"
+        raise document.value_error((*path, "preset"), f"there is no preset {options.preset!r}", hint=close)
+    for index, fault in enumerate(options.faults):
+        if len(given := list(faults_of(fault))) != 1:
+            what = f"both {given[0]} and {given[1]}" if given else "no type"
+            raise document.value_error((*path, "faults", index), f"the fault has {what}; expected one")
+
+
+def _check_upstream(document: Document, path: Path, url: str) -> None:
+    """Nothing harms another machine: `wsctl chaos --allow-remote` does, for `wsctl run --url`."""
+    try:
+        target = Target(url=normalise_url(url))
+    except UsageError as error:
+        raise document.value_error(path, error.message, hint=error.hint) from error
+    if not is_loopback(target):
+        hint = "wsctl chaos --allow-remote stands before it, and wsctl run --url aims at that"
+        raise document.value_error(path, f"{target.shown} is not on this machine", hint=hint)
 
 
 def _check_shape(document: Document, path: Path, step: StepSpec) -> None:
@@ -139,6 +183,10 @@ class _Step:
             raise self._document.key_error(
                 (*self._at, given[1]), f"both {given[0]} and {given[1]}; expected one of them"
             )
+        if is_url(origin := self._spec.origin_of(self._spec.service_of(options.target)) or ""):
+            for user in users_of(self._step):
+                if not self._spec.tokens.get(user):
+                    raise self._document.value_error(self._at, f"no token for {user} at {origin}; expected in tokens")
 
     def _check_listening(self, options: ListenSpec) -> None:
         names = ("symbols", "channels", "events", "bots", "notifications")
@@ -197,7 +245,7 @@ class _Step:
         given = list(action.kinds)
         if len(given) != 1:
             what = f"both {given[0]} and {given[1]}" if given else "nothing to do"
-            raise self._document.value_error(path, f"the action has {what}; expected one of {', '.join(ACTIONS)}")
+            raise self._document.value_error(path, f"the action has {what}; expected {_ACTIONS}")
         name, options = action.kind
         target = options.target or self._options.target
         self._check_service((*path, name), "target", target)
@@ -205,18 +253,42 @@ class _Step:
             raise self._document.key_error(
                 (*self._path, "during"), f"during beside {self._command}, which has no duration"
             )
-        service = self._spec.service_of(target)
-        if service is not None and self._spec.services[service].serve is None:
-            raise self._document.key_error((*path, name), f"{name} takes a mock feed (serve); {service} is a recording")
+        self._check_doer((*path, name), name, options.target)
+        if isinstance(options, StallSpec) and options.every is not None and self._looks_at("reconnect."):
+            raise self._document.key_error(
+                (*path, name, "every"),
+                "every beside expectations of reconnect.*: a connection that outlives a stall is told of once; "
+                "expected an action for each stall",
+            )
         if isinstance(self._options, LoadStepSpec):
             self._check_beside_load(path, action.at, name, options)
         else:
             self._check_length(path, action.at, name, options)
 
+    def _check_doer(self, path: Path, name: str, target: str | None) -> None:
+        """Prices are a mock feed's to move; faults a proxy's; both can cut all off."""
+        aimed = self._spec.service_of(target or self._options.target)
+        doer = aimed if target is not None or name in HARMS or name == "flash" else self._spec.origin_of(aimed)
+        service = self._spec.services.get(doer or "")
+        if service is None:
+            if doer is not None and is_url(doer):
+                raise self._document.key_error(path, f"{name} takes a mock feed (serve); {doer} is another's")
+            return
+        able = {"serve": name in OF_FEEDS, "chaos": name in HARMS or name == "flash"}
+        kind = next(kind for kind in ("serve", "chaos", "replay") if getattr(service, kind) is not None)
+        if not able.get(kind, False):
+            needed = "a proxy (chaos)" if name in HARMS else "a mock feed (serve)"
+            what = {"serve": "a mock feed", "chaos": "a proxy", "replay": "a recording"}[kind]
+            raise self._document.key_error(path, f"{name} takes {needed}; {doer} is {what}")
+
+    def _proxy_of(self, target: str | None) -> ChaosServiceSpec | None:
+        service = self._spec.services.get(self._spec.service_of(target or self._options.target) or "")
+        return None if service is None else service.chaos
+
     def _check_beside_load(self, path: Path, at: float, name: str, options: Any) -> None:
         """A load says whom it lost at its peak and at its end, not who was back within what time."""
         assert isinstance(self._options, LoadStepSpec)
-        if isinstance(options, FlashSpec | DisconnectSpec):
+        if "within" in options.__struct_fields__:
             unasked = {field.name: field.default for field in structs.fields(type(options))}
             for key in ("within", "hold"):
                 if getattr(options, key) != unasked[key]:
@@ -236,10 +308,14 @@ class _Step:
         assert isinstance(self._options, ListenSpec)
         duration = self._options.duration
         needed, why = at, ""
-        if isinstance(options, FlashSpec | DisconnectSpec) and self._looks_at("reconnect."):
-            outage = options.outage if isinstance(options, FlashSpec) else 0.0
-            needed = round(at + outage + options.within + options.hold, 9)  # 0.1 + 0.2 is 0.3
-            why = f" with {name} at {write_duration(at)}" + (f", outage {write_duration(outage)}" if outage else "")
+        if "within" in options.__struct_fields__ and self._looks_at("reconnect."):
+            chaos = self._proxy_of(options.target)
+            upstreams = 1 if chaos is None else len(chaos.upstream)
+            away = outage(options, upstreams)
+            last = at + last_strike(options, upstreams)
+            needed = round(last + away + options.within + options.hold, 9)  # 0.1 + 0.2 is 0.3
+            why = f" with {name} at {write_duration(round(last, 9))}"
+            why += f", outage {write_duration(away)}" if away else ""
             why += f", within {write_duration(options.within)} and hold {write_duration(options.hold)}"
         if needed > duration or (not why and needed == duration):
             time = write_duration(needed)
@@ -255,7 +331,7 @@ class _Step:
             (index, name): write_duration(options.hold)
             for index, action in enumerate(self._step.during)
             for name, options in (action.kind,)
-            if isinstance(options, FlashSpec | DisconnectSpec)
+            if returns(action)
         }
         first = next(iter(holds.values()), None)
         for (index, name), hold in holds.items():
@@ -291,7 +367,7 @@ class _Step:
         family = metric.partition(".")[0]
         alike = [name for name in measured if name.partition(".")[0] == family]
         if family == "reconnect" and isinstance(options, WatchSpec):
-            hint = "it takes a flash or a disconnect in during"
+            hint = "it takes a flash, a disconnect or another fault that cuts, in during"
         elif family == "limit" and isinstance(options, SubscribeSpec):
             hint = "it takes clients, and a user or users"
         elif isinstance(options, SubscribeSpec) and options.clients is None and metric in MEASURED_BY_MANY:

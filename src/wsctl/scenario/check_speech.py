@@ -29,6 +29,11 @@ def check_recording(document: Document, path: Path, options: PlaySpec, folder: F
     _placed(document, (*path, key), lambda: spoken(dialect_of(options, folder)))
 
 
+def check_dialect(document: Document, path: Path, name: str) -> None:
+    """Raise UsageError, located, for a dialect that there is not."""
+    _placed(document, path, lambda: spoken(name))
+
+
 def check_replay(document: Document, path: Path, step: StepSpec, spec: ScenarioSpec, folder: File) -> None:
     """The same of a step; what an earlier step records cannot be looked at yet."""
     assert step.replay is not None
@@ -65,7 +70,7 @@ def check_speech(
     own = own_dialect(options, folder)
     at = (*path, command)
     if own is not None:
-        _placed(document, (*at, "dialect"), lambda: spoken(own))
+        check_dialect(document, (*at, "dialect"), own)
     name = own or aimed or dialect_for(options, spec, folder)
     dialect = spoken(name)
     if dialect is None:

@@ -6,7 +6,10 @@ from typing import Any
 
 import msgspec
 
-from wsctl.scenario.spec import ReplayServiceSpec
+from wsctl.chaos.asked import as_attributes
+from wsctl.chaos.fault import FaultSpec
+from wsctl.scenario.harms import named
+from wsctl.scenario.spec import ChaosServiceSpec, ReplayServiceSpec
 from wsctl.scenario.speech import beside, tapes_of
 from wsctl.spec.units import write_duration
 
@@ -24,6 +27,28 @@ def serve(options: dict[str, Any]) -> Program:
         return ("serve", "--config", str(config), *port, "--control")
 
     return command
+
+
+def chaos(options: ChaosServiceSpec, upstreams: Sequence[str], dialect: str | None) -> Program:
+    """A proxy before services that run already."""
+    given = named(options.faults, options.preset)
+
+    def command(scratch: Path) -> Sequence[str]:
+        faults = scratch / "faults.json"
+        faults.write_bytes(msgspec.json.encode([_fault(name, *one) for name, one in given.items()]))
+        found = ["chaos", "--port", "0", "--control-port", "0", "--faults", str(faults)]
+        for url in upstreams:
+            found += ["--upstream", url]
+        for option, value in (("--preset", options.preset), ("--seed", options.seed), ("--dialect", dialect)):
+            if value is not None:
+                found += [option, str(value)]
+        return found
+
+    return command
+
+
+def _fault(name: str, kind: str, spec: FaultSpec) -> dict[str, Any]:
+    return {kind: {"name": name, **as_attributes(spec)}}
 
 
 def replay(options: ReplayServiceSpec, folder: Path) -> Program:

@@ -16,7 +16,7 @@ from wsctl.spec.nearest import nearest
 from wsctl.spec.typed import build
 
 SUFFIXES = (".yaml", ".yml")
-ASIDE = ("load", "fuzz")
+ASIDE = ("chaos", "fuzz", "load")
 """folders of the shipped suite that are run by their tags only"""
 
 
@@ -43,8 +43,8 @@ def read_documents(paths: Sequence[Path], tags: Sequence[str] = ()) -> list[Docu
     """The files and those of the folders, in the order given; of a folder, by name. No path: the shipped suite.
 
     With tags, those that have one of them: nothing else of the others is looked at. Only so the suite has those that
-    fill a machine (scenarios/load) or attack their server (scenarios/fuzz). Raises UsageError for what is no file, is
-    empty or not YAML, and for a tag that none has.
+    stand ASIDE: they fill a machine, attack their server, or take long. Raises UsageError for what is no file, is empty
+    or not YAML, and for a tag that none has.
     """
     return [document for document, _ in _read_all(paths, tags)]
 

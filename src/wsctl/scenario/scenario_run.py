@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from wsctl.client.target import Target
 from wsctl.clock import Clock
-from wsctl.errors import WsctlError
+from wsctl.errors import TargetError, WsctlError
 from wsctl.model import observation
 from wsctl.model.finding import Verdict
 from wsctl.model.run import (
@@ -26,13 +27,14 @@ from wsctl.model.run import (
     overall,
 )
 from wsctl.scenario import programs
+from wsctl.scenario.harming import idle_fault
 from wsctl.scenario.options import RunOptions
 from wsctl.scenario.read import Scenario
 from wsctl.scenario.services import Service
 from wsctl.scenario.skipping import skip_reason, users_of
 from wsctl.scenario.slugs import unique_slugs
-from wsctl.scenario.spec import CommandSpec, ReplaySpec, StepSpec
-from wsctl.scenario.speech import dialect_for, own_dialect
+from wsctl.scenario.spec import CommandSpec, ReplaySpec, StepSpec, is_url
+from wsctl.scenario.speech import dialect_for, own_dialect, service_dialect
 from wsctl.scenario.step_run import StepRun
 from wsctl.scenario.steps import kind_of
 from wsctl.scenario.steps.kind import Files
@@ -76,8 +78,8 @@ class ScenarioRun:
         steps = [step.name or "" for _, step in self._spec.every_step() if not step.parallel]
         self._tapes = [step.record.file for _, step in self._spec.every_step() if step.record is not None]
         """that are recorded, which stay"""
-        self._files = dict(zip(steps, (f"{slug}.jsonl" for slug in unique_slugs(steps)), strict=True))
-        """of each step, for its Observations"""
+        self._slugs = dict(zip(steps, unique_slugs(steps), strict=True))
+        """of each step"""
 
     async def run(self) -> ScenarioResult:
         """Run it, and tell of each thing that happens. Raises what is wsctl's own fault, the result told before."""
@@ -113,7 +115,7 @@ class ScenarioRun:
                     return error.message
                 for step in self._spec.steps:
                     await self._at_once(step.parallel or (step,))
-            return None
+                return await self._idle_fault()
         finally:
             self._keep_evidence()
 
@@ -123,11 +125,32 @@ class ScenarioRun:
             await stack.enter_async_context(service)
             self._tell(ServiceStarted(name, service.url))
 
+    async def _idle_fault(self) -> str | None:
+        """A fault that a proxy was given from the start and that never struck, in words."""
+        for name, service in self._services.items():
+            options = self._spec.services[name].chaos
+            if options is not None and (options.faults or options.preset is not None):
+                from wsctl.client.toxics import Toxics  # its HTTP library: a tenth of a second
+
+                try:
+                    async with Toxics(service.control) as toxics:
+                        idle = await idle_fault(toxics, options)
+                except TargetError as error:
+                    return error.message
+                if idle is not None:
+                    return f"service {name}: {idle}"
+        return None
+
     def _program(self, name: str) -> programs.Program:
         service = self._spec.services[name]
         if service.replay is not None:
             return programs.replay(service.replay, self._scenario.folder)
-        assert service.serve is not None, "a service is either"
+        if service.chaos is not None:
+            upstreams = [
+                upstream if is_url(upstream) else self._services[upstream].url for upstream in service.chaos.upstream
+            ]
+            return programs.chaos(service.chaos, upstreams, service_dialect(name, self._spec, self._scenario.folder))
+        assert service.serve is not None, "a service is one of them"
         given = self._scenario.document.data["services"][name]["serve"] or {}
         return programs.serve(written(service.serve, given))
 
@@ -166,7 +189,7 @@ class ScenarioRun:
         seen = running.observations
         if not seen:
             return result
-        path = self._folder / self._files[result.name]
+        path = self._folder / f"{self._slugs[result.name]}.jsonl"
         try:
             path.write_bytes(b"".join(observation.encode(one) + b"\n" for one in seen))
         except OSError as error:
@@ -178,9 +201,10 @@ class ScenarioRun:
         if self._options.target is not None and (reason := skip_reason(step, self._spec)) is not None:
             return StepResult(name=step.name or "", verdict=Verdict.SKIPPED, duration=0.0, reason=reason), None
         _, options = step.command
-        service = self._services.get(self._spec.service_of(options.target) or "")
+        name = self._spec.service_of(options.target)
+        aimed, service = (self._services.get(one or "") for one in (name, self._spec.origin_of(name)))
         tokens = {user: self._token(user, options.target) for user in users_of(step)}
-        target = self._target(service, options)
+        target = self._target(aimed, options)
         token = options.token if options.token is not None else tokens.get(options.user or "")
         if token is not None:
             target = structs.replace(target, token=token or None)  # an empty one is nobody's
@@ -188,10 +212,13 @@ class ScenarioRun:
             target = structs.replace(target, transport=options.transport)
         running = StepRun(
             step,
+            slug=self._slugs[step.name or ""],
             target=target,
             tokens=tokens,
             service=service,
+            aimed=aimed,
             services=self._services,
+            upstreams={name: len(one.chaos.upstream) for name, one in self._spec.services.items() if one.chaos},
             files=Files(self._scenario.folder, self._folder),
             clock=self._clock,
             tell=self._tell,
@@ -206,16 +233,19 @@ class ScenarioRun:
             target = self._options.target
             dialect = own_dialect(options, self._scenario.folder)
         else:
-            target = Target(url=service.url, direct=True, insecure=True)
+            origin = self._spec.origin_of(service.name) or ""
+            place = urlsplit(origin)._replace(scheme="", netloc="").geturl() if is_url(origin) else ""
+            target = Target(url=service.url + place, direct=True, insecure=True)
             dialect = dialect_for(options, self._spec, self._scenario.folder)
         return target if dialect is None else structs.replace(target, dialect=dialect)
 
     def _token(self, user: str, target: str | None) -> str:
-        if self._options.target is not None:
+        origin = self._spec.origin_of(self._spec.service_of(target)) or ""
+        if self._options.target is not None or is_url(origin):
             return self._spec.tokens[user]
         from wsctl.server.auth import mint  # its library takes a while to import
 
-        serve = self._spec.services[self._spec.service_of(target) or ""].serve
+        serve = self._spec.services[origin].serve
         return mint(user, (serve and serve.jwt_secret) or JWT_SECRET)
 
     def _result(self, reason: str | None) -> ScenarioResult:
@@ -267,6 +297,7 @@ class ScenarioRun:
     def _remove_files(self) -> None:
         """What a run writes, and nothing else: the folder is the user's, and its name is not ours alone."""
         logs = (f"{name}.log" for name in self._spec.services)
+        observations = (f"{slug}.jsonl" for slug in self._slugs.values())
         repros = (file.name for file in self._folder.glob("wsctl-fuzz-*.json"))
-        for file in (*logs, *repros, *self._files.values()):
+        for file in (*logs, *repros, *observations):
             (self._folder / file).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import psutil
@@ -37,6 +37,8 @@ class Service:
     def __init__(self, name: str, program: Program, folder: Path) -> None:
         self.name = name
         self.url = ""
+        self.control = ""
+        """where it is told what to do, if not below its URL"""
         self.log = folder / f"{name}.log"
         self._program = program
         self._process: asyncio.subprocess.Process | None = None
@@ -46,7 +48,7 @@ class Service:
             ready = Path(scratch, "ready")
             self._process = await self._start(self._program(Path(scratch)), ready)
             try:
-                self.url = await self._wait_until_ready(self._process, ready)
+                await self._wait_until_ready(self._process, ready)
             except BaseException:
                 await self._stop()
                 raise
@@ -96,7 +98,7 @@ class Service:
             with suppress(ProcessLookupError):
                 self._process.kill()
 
-    async def _wait_until_ready(self, process: asyncio.subprocess.Process, ready: Path) -> str:
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process, ready: Path) -> None:
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 while not ready.exists():  # noqa: ASYNC240 (a look at a local folder)
@@ -107,8 +109,8 @@ class Service:
         except TimeoutError as error:
             message = f"service {self.name} did not listen within {START_TIMEOUT:g} s{self._last_words()}"
             raise WsctlError(message) from error
-        url: str = msgspec.json.decode(ready.read_bytes())["url"]  # noqa: ASYNC240 (a line)
-        return url
+        told = msgspec.json.decode(ready.read_bytes(), type=dict[str, Any])  # noqa: ASYNC240 (a line)
+        self.url, self.control = told["url"], told.get("control", told["url"])
 
     async def _stop(self) -> None:
         process = self._process

@@ -20,6 +20,8 @@ def skip_reason(step: StepSpec, spec: ScenarioSpec) -> str | None:
     if isinstance(options, SubscribeSpec) and options.slow:
         return "whether a reader that stops falls behind depends on the server's rate"
     service = spec.services.get(spec.service_of(options.target) or "")
+    if service is not None and service.chaos is not None:
+        return "it is about a feed behind a proxy that harms it"
     if service is not None and service.serve is None:
         return "it is about a recorded feed"
     if service is not None and service.serve is not None and (asked := _asked(service.serve)):

@@ -9,11 +9,17 @@ from wsctl.errors import UsageError
 from wsctl.fuzz import options as fuzz
 from wsctl.fuzz.probe import Group
 from wsctl.load.profile import BackoffSpec, Bounds, LoadSpec
+from wsctl.scenario.harms import HARMS, TARGET, FaultChoice, Harms
 from wsctl.server.options import ServeOptions
 from wsctl.spec.document import Path
 from wsctl.spec.typed import Duration, Names
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
+
+
+def is_url(name: str) -> bool:
+    """Whether what a scenario names is a URL, and no service."""
+    return "://" in name
 
 
 class ReconnectSpec(BackoffSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,7 +182,7 @@ class ReplaySpec(PlaySpec, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def url(self) -> str | None:
         """Where to, if that is no service."""
-        return self.to if self.to is not None and "://" in self.to else None
+        return self.to if self.to is not None and is_url(self.to) else None
 
 
 class LoadStepSpec(LoadSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -242,13 +248,10 @@ class FuzzSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 CommandSpec = ClientSpec | ReplaySpec | LoadStepSpec | FuzzSpec
 
 
-_TARGET = "Name of the service; the one that the step aims at, if not given."
-
-
 class FlashSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cut connections as a network failure would, and refuse new ones for a while."""
 
-    target: Annotated[str | None, Meta(description=_TARGET)] = None
+    target: Annotated[str | None, Meta(description=TARGET)] = None
     percent: Annotated[Percent, Meta(description="Share of the connections.")] = 100.0
     outage: Annotated[Duration, Meta(ge=0, description="For how long new connections are accepted and reset.")] = 0.0
     within: Annotated[
@@ -260,7 +263,7 @@ class FlashSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class DisconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Close connections in good order; clients are told that they may come back."""
 
-    target: Annotated[str | None, Meta(description=_TARGET)] = None
+    target: Annotated[str | None, Meta(description=TARGET)] = None
     percent: Annotated[Percent, Meta(description="Share of the connections.")] = 100.0
     user: Annotated[str | None, Meta(description="Those of this user only.")] = None
     within: Annotated[Duration, Meta(gt=0, description="W, as in flash.")] = 30.0
@@ -270,7 +273,7 @@ class DisconnectSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class PriceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Move a market."""
 
-    target: Annotated[str | None, Meta(description=_TARGET)] = None
+    target: Annotated[str | None, Meta(description=TARGET)] = None
     symbol: Annotated[str, Meta(description="Which.")]
     price: Annotated[float, Meta(gt=0, description="Where to.")]
 
@@ -278,7 +281,7 @@ class PriceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class AnnounceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tell everybody who listens to `announcement`."""
 
-    target: Annotated[str | None, Meta(description=_TARGET)] = None
+    target: Annotated[str | None, Meta(description=TARGET)] = None
     title: Annotated[str, Meta(description="What to say.")]
     body: Annotated[str, Meta(description="And at length.")] = ""
 
@@ -286,7 +289,7 @@ class AnnounceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class NotifySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tell one user."""
 
-    target: Annotated[str | None, Meta(description=_TARGET)] = None
+    target: Annotated[str | None, Meta(description=TARGET)] = None
     user: Annotated[str, Meta(description="Whom.")]
     title: Annotated[str, Meta(description="What to say.")]
     body: Annotated[str, Meta(description="And at length.")] = ""
@@ -296,10 +299,10 @@ class NotifySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class TargetSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which service."""
 
-    target: Annotated[str | None, Meta(description=_TARGET)] = None
+    target: Annotated[str | None, Meta(description=TARGET)] = None
 
 
-class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ActionSpec(Harms, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """Something that happens while a step runs: a time, and one of the others."""
 
     at: Annotated[
@@ -320,7 +323,8 @@ class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def kinds(self) -> dict[str, Any]:
         """What happens, by name; a sound action has one."""
-        return {name: options for name in ACTIONS if (options := getattr(self, name)) is not None}
+        given = {name: getattr(self, name.replace("-", "_")) for name in ACTIONS}
+        return {name: options for name, options in given.items() if options is not None}
 
     @property
     def kind(self) -> tuple[str, Any]:
@@ -328,8 +332,15 @@ class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return next(iter(self.kinds.items()))
 
 
-ACTIONS = ("flash", "disconnect", "price", "announce", "notify", "pause", "resume")
+OF_FEEDS = ("flash", "disconnect", "price", "announce", "notify", "pause", "resume")
+"""what a mock feed does"""
+ACTIONS = (*OF_FEEDS, *HARMS)
 """the keys that say what happens"""
+
+
+def returns(action: ActionSpec) -> bool:
+    """Whether clients have to come back from it, so that it says within what time."""
+    return "within" in action.kind[1].__struct_fields__
 
 
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -362,6 +373,34 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
         return next(iter(self.commands.items()))
 
 
+class ChaosServiceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A proxy before a feed, as `wsctl chaos` is one: it harms what passes, from the start or `during` a step.
+
+    Steps that are to go through it aim at it. Each of `faults` has to strike somebody before the scenario is over, and
+    something of a preset, else its verdict is `error`.
+    """
+
+    upstream: Annotated[
+        Names,
+        Meta(
+            min_length=1,
+            description="What is behind it: services, which come first, or URLs on this machine; several are taken in "
+            "turn.",
+        ),
+    ]
+    faults: Annotated[
+        tuple[FaultChoice, ...], Meta(description="In force before anybody comes, such as `drop: {p: 0.01}`.")
+    ] = ()
+    preset: Annotated[str | None, Meta(description="Faults that go together, as `wsctl chaos --list` shows them.")] = (
+        None
+    )
+    seed: Annotated[int | None, Meta(description="Of everything that chance decides; else one is picked.")] = None
+    dialect: Annotated[
+        str | None,
+        Meta(description="How a feed at a URL speaks: socketio, binance, … or a file beside the scenario."),
+    ] = None
+
+
 class ServiceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that runs as long as the scenario."""
 
@@ -369,11 +408,13 @@ class ServiceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ServeOptions | None, Meta(description="A mock feed; the options of `wsctl serve`, underscored.")
     ] = None
     replay: Annotated[ReplayServiceSpec | None, Meta(description="A recorded feed, as `wsctl replay` plays it.")] = None
+    chaos: Annotated[ChaosServiceSpec | None, Meta(description="A proxy that harms what passes.")] = None
 
     def __post_init__(self) -> None:
-        if (self.serve is None) == (self.replay is None):
-            what = "nothing to run" if self.serve is None else "both serve and replay"
-            raise UsageError(f"the service has {what}; expected one of serve, replay")
+        given = [name for name in ("serve", "replay", "chaos") if getattr(self, name) is not None]
+        if len(given) != 1:
+            what = f"both {given[0]} and {given[1]}" if given else "nothing to run"
+            raise UsageError(f"the service has {what}; expected one of serve, replay, chaos")
 
 
 class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -400,6 +441,12 @@ class ScenarioSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def service_of(self, target: str | None) -> str | None:
         """The service that a step or an action aims at: the one it names, or the only one; None where there is none."""
         return target if target is not None else next(iter(self.services), None)
+
+    def origin_of(self, service: str | None) -> str | None:
+        """The feed that is heard at a service: behind a proxy, the first of its upstreams, perhaps a URL."""
+        while service in self.services and (chaos := self.services[service].chaos) is not None:
+            service = chaos.upstream[0]
+        return service
 
     def every_step(self) -> Iterator[tuple[Path, StepSpec]]:
         """Each step with its place, those of `parallel` after the one that holds them."""

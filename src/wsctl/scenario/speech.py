@@ -17,10 +17,18 @@ def dialect_for(options: CommandSpec, spec: ScenarioSpec, folder: Path) -> str |
     """
     if (own := own_dialect(options, folder)) is not None:
         return own
-    name = spec.service_of(options.target)
-    service = None if name is None else spec.services.get(name)
+    return service_dialect(spec.service_of(options.target), spec, folder)
+
+
+def service_dialect(name: str | None, spec: ScenarioSpec, folder: Path) -> str | None:
+    """What is spoken at a service; None where there is none. Raises UsageError for a recording that cannot be read."""
+    service = spec.services.get(name or "")
     if service is None:
         return None
+    if service.chaos is not None:
+        if service.chaos.dialect is not None:
+            return beside(folder, service.chaos.dialect)
+        return service_dialect(service.chaos.upstream[0], spec, folder)
     return SOCKETIO if service.replay is None else dialect_of(service.replay, folder)
 
 

@@ -14,6 +14,7 @@ from wsctl.errors import UsageError
 from wsctl.model.channel import is_name
 from wsctl.server.body import read_body
 from wsctl.server.client import Client, Closing
+from wsctl.server.loopback import is_loopback_host
 from wsctl.server.platform import Platform
 from wsctl.server.services.notifications import Level
 from wsctl.server.services.prices import PriceService
@@ -203,7 +204,7 @@ def _guarded(platform: Platform, handler: Handler) -> Handler:
             return _json({"ok": False, "message": "/control does not answer through a proxy"}, 403)
         if not platform.allows_origin(request.headers.get("origin")):
             return _json({"ok": False, "message": "/control answers pages of this machine only"}, 403)
-        if not platform.allows_host(request.headers.get("host")):
+        if not is_loopback_host(request.headers.get("host")):
             return _json({"ok": False, "message": "/control answers as localhost, 127.0.0.1 and [::1] only"}, 403)
         if request.method == "POST" and not request.headers.get("content-type", "").startswith("application/json"):
             return _json({"ok": False, "message": "expected content-type application/json"}, 415)

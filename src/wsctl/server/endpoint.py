@@ -5,7 +5,6 @@ The mock platform is one; a tape that is played is another.
 
 import asyncio
 import contextlib
-import re
 import secrets
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from wsctl.server.admission import Admission
 from wsctl.server.client import Client, Closing
 from wsctl.server.connection import Application, Connection, Handler
 from wsctl.server.hub import Hub
+from wsctl.server.loopback import is_loopback_origin
 from wsctl.server.metrics import Counters
 from wsctl.server.options import ServeOptions
 from wsctl.server.polling import PollingCarrier
@@ -30,8 +30,6 @@ FAREWELL = 2.0
 
 LOGGED = 100
 """characters of a user or a reason that are logged: a client may have made them as long as a message"""
-
-LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
 
 
 class Departing(Struct, frozen=True):
@@ -97,15 +95,9 @@ class Endpoint:
         """Whether new TCP connections are reset (an outage asked for through /control)."""
         return self.clock.monotonic() < self.outage_until
 
-    def allows_host(self, host: str | None) -> bool:
-        """Whether a client addressed this machine as such: a page of another site may have its own name point here."""
-        return host is not None and LOOPBACK_ORIGIN.fullmatch(f"http://{host}") is not None
-
     def allows_origin(self, origin: str | None) -> bool:
         """Browsers say where a page came from; loopback pages and configured ones may connect."""
-        if origin is None or origin in self.options.cors_origin:
-            return True
-        return LOOPBACK_ORIGIN.fullmatch(origin) is not None
+        return origin is None or origin in self.options.cors_origin or is_loopback_origin(origin)
 
     def new_sid(self) -> str:
         """An id that cannot be guessed."""

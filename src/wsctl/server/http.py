@@ -14,9 +14,10 @@ from starlette.types import Receive, Scope, Send
 from wsctl.errors import WireError
 from wsctl.server.body import read_body
 from wsctl.server.connection import Connection
-from wsctl.server.endpoint import LOOPBACK_ORIGIN, Endpoint
+from wsctl.server.endpoint import Endpoint
 from wsctl.server.front_door import TRANSPORT
 from wsctl.server.handshake import Refusal, read_query
+from wsctl.server.loopback import LOOPBACK_ORIGIN
 from wsctl.server.polling import PollingCarrier
 from wsctl.server.prometheus import metrics_route
 from wsctl.server.sockets import linger

@@ -26,7 +26,10 @@ class Mark(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """Plain data (dict, list, str, int, float, bool, None) and the place of every key and value in it."""
+    """Plain data (dict, list, str, int, float, bool, None) and the place of every key and value in it.
+
+    Without any place it is no file but was said, and `file` is what it is called.
+    """
 
     file: str
     data: Any
@@ -53,6 +56,8 @@ class Document(Struct, frozen=True):
         return UsageError(f"{self.where(path)}: {message}", hint=hint)
 
     def _place(self, path: Path, marks: Mapping[Path, Mark]) -> str:
+        if not self.values:
+            return self.file
         while path and path not in marks:
             path = path[:-1]
         mark = marks.get(path) or Mark(1, 1)

@@ -103,7 +103,7 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self._file = file
         self._keys: dict[Path, Mark] = {}
-        self._values: dict[Path, Mark] = {}
+        self._values: dict[Path, Mark] = {(): Mark(1, 1)}
         self._open: set[int] = set()
 
     def document(self, root: yaml.Node | None) -> Document:

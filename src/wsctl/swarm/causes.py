@@ -9,6 +9,7 @@ from typing import Any
 from picows import WSHandshakeError
 from python_socks import ProxyError
 
+from wsctl.client.retry_after import retry_after
 from wsctl.client.speech import SOCKETIO, Speech
 from wsctl.client.target import Target
 from wsctl.errors import Refused, TargetError, Unreachable
@@ -59,7 +60,8 @@ def _bad_answer(where: str, error: WSHandshakeError, speech: Speech) -> TargetEr
         return Refused(shown)  # the server's own words, as those of a namespace that refuses
     if status == 429 or status >= 500:
         hint = "the server behind it may be down or overloaded"
-        return Unreachable(f"{where} answers {shown}", hint=hint, answered=True)
+        told = retry_after(error.response.headers.get("Retry-After")) if error.response is not None else 0.0
+        return Unreachable(f"{where} answers {shown}", hint=hint, answered=True, retry_after=told)
     if status == 101:
         return Unreachable(f"{where} answers the WebSocket handshake wrongly: {error}", answered=True)
     return Unreachable(f"{where} answers, but not as a WebSocket: {shown}", hint=speech.place_hint, answered=True)

@@ -10,10 +10,11 @@ from msgspec import structs
 from picows import ws_connect
 
 from wsctl.checks.lane import Lane
-from wsctl.client.backoff import STABLE_AFTER, delays
+from wsctl.client.backoff import STABLE_AFTER, delays, heeded
 from wsctl.client.closing import Closing, read_closing
 from wsctl.client.connection import OPEN_TIMEOUT
 from wsctl.client.losses import AckTimeout, Lost
+from wsctl.client.ports import Ports
 from wsctl.client.subscription import ACK_TIMEOUT, Answer, Subscription
 from wsctl.errors import Refused, TargetError
 from wsctl.model.channel import ticker
@@ -81,6 +82,7 @@ class Client:
         "error",
         "id",
         "name",
+        "ports",
         "settled",
         "user",
     )
@@ -101,6 +103,8 @@ class Client:
         self.id = uuid.UUID(int=home.random.getrandbits(128), version=4).hex
         """the `client` of the handshake auth, the same on every connection"""
         self.user = user
+        self.ports: Ports | None = Ports() if home.is_raw else None
+        """of a client that has no name where it is connected to"""
         self.connection: Connection | None = None
         """the current one, or the one that is being tried"""
         self.error: TargetError | None = None
@@ -241,8 +245,11 @@ class Client:
         return self._joined_at is not None and self.connection is not None and not self.connection.over
 
     def tell_heard(self) -> None:
-        """Tell the check of evictions when this one's connection was heard last."""
-        if self.user is not None and self._live and self.connection is not None:
+        """Tell the checks that ask for it when this one's connection was heard last."""
+        if not self._live or self.connection is None:
+            return
+        self._home.tally.reconnection.alive(self.name, self.connection.heard_at)
+        if self.user is not None:
             self._home.tally.evictions.heard(self.connection.conn, self.connection.heard_at)
 
     @property
@@ -292,6 +299,8 @@ class Client:
         self._joined += 1
         self._joined_at = time.monotonic()
         self._deadline = None
+        if self.ports is not None and (port := self.connection.port) is not None:
+            self.ports.opened(port, time.time())
         self._home.tally.times[CONNECT].record(self._joined_at - self._dialled_at)
         self._home.tally.counts.joined(first=self._joined == 1)
         self._tell(Stage.JOINED)
@@ -370,6 +379,7 @@ class Client:
             self._home.tally.evictions.ended(self.connection.conn, time.time())
         if malformed:
             counts.causes.blame(reason)
+        self._home.tally.reconnection.alive(self.name, self.connection.heard_at)
         if time.monotonic() - self._joined_at >= STABLE_AFTER:
             self._waits = delays(self._home.reconnect, self._home.random)
         insists = self._home.reconnect.always
@@ -513,9 +523,14 @@ class Client:
             self._settle()
             self._home.given_up(self, reason)
             return
-        delay = next(self._waits) + (self._closing.after if self._closing else 0.0)
+        delay = next(self._waits) + (self._closing.after if self._closing else 0.0) + self._told_to_wait(stage)
         self._tell(stage, reason=reason, delay=delay)
         self._retry = asyncio.get_running_loop().call_later(delay, self.connect)
+
+    def _told_to_wait(self, stage: Stage) -> float:
+        """Seconds, by the answer to the attempt that just failed."""
+        error = self.error if stage is Stage.FAILED else None
+        return heeded(error, self._home.reconnect)
 
     def _arrive(self) -> None:
         """The first attempt came to an end, good or bad."""

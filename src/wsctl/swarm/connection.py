@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
+from wsctl.checks.crossing import Crossing
 from wsctl.checks.freshness import Had
 from wsctl.checks.lane import Lane
 from wsctl.client.subscription import Subscription
@@ -70,15 +71,16 @@ class Connection(WSListener, ABC):
 
     __slots__ = (
         "_audience",
+        "_crossing",
         "_known",
         "_lanes",
         "_left",
         "_owner",
         "_parts",
-        "_stale",
         "_tally",
         "_text",
         "alive_at",
+        "began_at",
         "client",
         "conn",
         "former",
@@ -98,6 +100,8 @@ class Connection(WSListener, ABC):
         self.client = conn.partition(".")[0]
         self.transport: WSTransport | None = None
         self.over = False
+        self.began_at = 0.0
+        """unix seconds: when its WebSocket was up"""
         self.heard_at = 0.0
         """unix seconds of the latest message; 0: none yet"""
         self.frames = 0
@@ -119,8 +123,8 @@ class Connection(WSListener, ABC):
         """finds the record of a frame; knows nothing while frames may mean something else"""
         self._lanes: dict[str, Lane] = {}
         """those of them whose next message may take the common path"""
-        self._stale: dict[str, Had] = {}
-        """channels that brought nothing yet which the client did not have before"""
+        self._crossing: dict[str, Crossing] = {}
+        """channels that brought nothing yet which was sent to this connection, and not to the one before"""
         self._audience: set[str] = set()
         """channels on which the messages that are to reach us can be counted"""
         self._left: set[str] = set()
@@ -130,11 +134,18 @@ class Connection(WSListener, ABC):
         self._text = True
         """whether that message is text"""
 
+    @property
+    def port(self) -> int | None:
+        """Of its own socket; None once that is gone."""
+        name = None if self.transport is None else self.transport.underlying_transport.get_extra_info("sockname")
+        return None if name is None else int(name[1])
+
     # What picows calls
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade is done."""
         self.transport = transport
+        self.began_at = time()
         if self.over:
             transport.disconnect(False)
             return
@@ -194,7 +205,7 @@ class Connection(WSListener, ABC):
         for name in channels:
             self._left.add(name)
             self._lanes.pop(name, None)
-            self._stale.pop(name, None)
+            self._crossing.pop(name, None)
             lane = self.lanes.pop(name, None)
             if lane is None:
                 continue
@@ -309,7 +320,7 @@ class Connection(WSListener, ABC):
         lane = self.lanes.get(channel)
         if lane is None and (former := self.former.get(channel)) is not None:
             lane = former
-            self._stale[channel] = Had.of(former)
+            self._crossing[channel] = Crossing(Had.of(former), self.began_at)
         before = None if lane is None else (lane.epoch, lane.last)
         lane = self._tally.judge(self.conn, record, now)
         if lane is None:
@@ -323,10 +334,16 @@ class Connection(WSListener, ABC):
 
     def _refresh(self, record: Record, now: float) -> None:
         """Tell of what the client did not have before."""
-        had = self._stale.get(record.channel)
-        if had is None or record.is_state or had.is_passed_by(record.seen):
-            self._stale.pop(record.channel, None)
-            self._tally.reconnection.heard(self.client, record.channel, now, True)
+        reconnection, crossing = self._tally.reconnection, self._crossing.get(record.channel)
+        if crossing is None:
+            reconnection.heard(self.client, record.channel, now, True)
+            return
+        sent_at = self._tally.sent_by_our_clock(record.seen)
+        reconnection.across(self.client, crossing.add(record.seen, sent_at, is_state=record.is_state))
+        if crossing.is_fresh:
+            reconnection.heard(self.client, record.channel, now, True)
+        if crossing.is_over:
+            del self._crossing[record.channel]
 
     def _follow(self, record: Record, seq: int, lane: Lane, before: tuple[str | None, int] | None, now: float) -> None:
         """What a message says about who is reached by what, where numbers show whom one misses."""
@@ -342,9 +359,9 @@ class Connection(WSListener, ABC):
             record.spread = fanout.received(channel, lane.epoch, seq, now)
 
     def _settle(self, channel: str, lane: Lane) -> None:
-        """See how the next message may come: by the common path not before something fresh did, and never where
+        """See how the next message may come: by the common path not before what is sent to us does, and never where
         latencies are not to be measured."""
-        if lane.settled and channel in self.lanes and channel not in self._stale and not self.slow:
+        if lane.settled and channel in self.lanes and channel not in self._crossing and not self.slow:
             self._lanes[channel] = lane
         else:
             self._lanes.pop(channel, None)

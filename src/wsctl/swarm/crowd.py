@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
@@ -69,7 +69,16 @@ class Crowd(Home):
     def fault(self, fault: Fault) -> None:
         """Clients were cut, by the target's account."""
         cut = [self._by_id[id].name for id in fault.clients if id in self._by_id]
-        self.tally.reconnection.fault(fault.at, fault.back_at, cut, fault.within)
+        cut += self._at_ports(fault.ports, fault.at)
+        self.tally.reconnection.fault(fault.at, fault.back_at, cut, fault.within, silent=fault.silent)
+
+    def _at_ports(self, ports: Sequence[int], at: float) -> list[str]:
+        """The clients whose sockets had these ports then; of those that ever had one, the latest."""
+        holders: dict[int, tuple[float, str]] = {}
+        for client in self._clients if ports else ():
+            for port, since in () if client.ports is None else client.ports.at(ports, at):
+                holders[port] = max(holders.get(port, (since, client.name)), (since, client.name))
+        return [name for _, name in holders.values()]
 
     # What clients tell
 

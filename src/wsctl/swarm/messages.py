@@ -21,7 +21,7 @@ class _Message(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Fault(_Message, frozen=True, kw_only=True):
-    """Clients were cut. Times in unix seconds."""
+    """Clients were cut, all in the same instant. Times in unix seconds."""
 
     at: float
     back_at: float
@@ -29,7 +29,11 @@ class Fault(_Message, frozen=True, kw_only=True):
     within: float
     """seconds after that in which a client must be back"""
     clients: tuple[str, ...]
-    """the `client` of the handshake auth of each that was cut, by the target's own account"""
+    """the `client` of the handshake auth of each that was cut, by the account of whoever did it"""
+    ports: tuple[int, ...] = ()
+    """of clients that have no such name: those of their own sockets"""
+    silent: bool = False
+    """their connections were not cut, only silenced until `back_at`"""
 
 
 class Stop(_Message, frozen=True, kw_only=True):

@@ -174,6 +174,12 @@ class Tally:
         if timely and record.is_update:
             self._measure(record, (at,))
 
+    def sent_by_our_clock(self, seen: Observation) -> float | None:
+        """When a message was sent, in unix seconds; None where that, or what the time is there, is not known."""
+        if seen.sent_at is None or self.clock_offset is None:
+            return None
+        return seen.sent_at - self.clock_offset.correction
+
     def leave(self, conn: str, channel: str) -> None:
         """A connection no longer listens to a channel, by our own doing."""
         for finding in self.ordering.leave(conn, channel):

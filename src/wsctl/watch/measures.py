@@ -1,6 +1,7 @@
 """Measures: everything that one watched client says about its feed, as metrics of the vocabulary."""
 
 from wsctl.checks.channel_report import FINDINGS_KEPT
+from wsctl.checks.crossing import Crossing
 from wsctl.checks.freshness import Had
 from wsctl.checks.latency import Histogram, LatencyCheck
 from wsctl.checks.reconnection import HOLD, ReconnectionCheck
@@ -60,8 +61,10 @@ class Measures:
         """a message came since the latest subscription"""
         self._heard_on: dict[str, str] = {}
         """by channel: the connection that it spoke on last"""
-        self._had: dict[str, Had] = {}
-        """by channel: what it said before the connection was lost, until it goes beyond that"""
+        self._crossing: dict[str, Crossing] = {}
+        """by channel, until it brings what was sent to the current connection, and not to the one before"""
+        self._joined_at = 0.0
+        """unix seconds: the latest"""
         self._objections: dict[str, None] = {}
         """what the server said of subscriptions that are not as asked for"""
 
@@ -131,7 +134,7 @@ class Measures:
         match stage.stage:
             case Stage.JOINED:
                 self._counts["opened"] += 1
-                self._connected, self._transport = True, stage.transport
+                self._connected, self._transport, self._joined_at = True, stage.transport, stage.at
             case Stage.SUBSCRIBED:
                 self._counts["subscribed"] += not stage.refused
                 self._add_refusals(stage.refused)
@@ -174,15 +177,20 @@ class Measures:
         self._heard_on[name] = seen.conn
         lane = None if former is None else self.ordering.lane(former, name)
         if lane is not None:
-            self._had[name] = Had.of(lane)
+            self._crossing[name] = Crossing(Had.of(lane), self._joined_at)
 
     def _is_news(self, seen: Observation) -> bool:
         """Whether it goes beyond what the client had when it lost a connection."""
-        had = self._had.get(name_of(seen))
-        if had is None or seen.kind is Kind.SNAPSHOT or had.is_passed_by(seen):
-            self._had.pop(name_of(seen), None)
+        name = name_of(seen)
+        crossing = self._crossing.get(name)
+        if crossing is None:
             return True
-        return False
+        # a latency is there where clocks can be compared
+        sent_at = None if seen.latency_ms is None else seen.received_at - seen.latency_ms / 1000
+        self.reconnection.across(CLIENT, crossing.add(seen, sent_at, is_state=seen.kind is Kind.SNAPSHOT))
+        if crossing.is_over:
+            del self._crossing[name]
+        return crossing.is_fresh
 
     def _add_source_latency(self, seen: Observation) -> None:
         """Received − sourceTime, by the clocks' difference that the latency was corrected by."""

@@ -14,7 +14,7 @@ from wsctl.errors import Gone, Refused, Unserved
 from wsctl.model.finding import Verdict
 from wsctl.model.lifecycle import Lifecycle, Stage
 from wsctl.model.observation import Observation
-from wsctl.scenario.spec import ReconnectSpec, StepSpec, SubscribeSpec, WatchSpec
+from wsctl.scenario.spec import ReconnectSpec, StepSpec, SubscribeSpec, WatchSpec, returns
 from wsctl.scenario.steps.kind import Context, Outcome
 from wsctl.spec.units import write_duration
 from wsctl.swarm.messages import Fault
@@ -55,7 +55,7 @@ def watch_options(spec: WatchSpec, target: Target) -> WatchOptions:
 
 def reconnect_of(spec: ReconnectSpec) -> Reconnect:
     """The client's own options."""
-    return Reconnect(attempts=spec.attempts, delay=spec.delay, delay_max=spec.delay_max, always=spec.always)
+    return spec.options()
 
 
 def measured_by_one(step: StepSpec) -> frozenset[str]:
@@ -70,7 +70,7 @@ def without(measured: Iterable[str], *families: str) -> frozenset[str]:
 
 def is_cut(step: StepSpec) -> bool:
     """Whether something of `during` ends connections."""
-    return any(action.flash is not None or action.disconnect is not None for action in step.during)
+    return any(returns(action) for action in step.during)
 
 
 async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tuple[Measures, Outcome]:
@@ -83,8 +83,9 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
     kept: deque[Observation] = deque(maxlen=OBSERVATIONS_KEPT)
 
     async def on_fault(fault: Fault) -> None:
-        cut = [CLIENT] if client_id in fault.clients else []
-        measures.reconnection.fault(fault.at, fault.back_at, cut, fault.within)
+        is_cut = client_id in fault.clients or any(watching.feed.ports.at(fault.ports, fault.at))
+        cut = [CLIENT] if is_cut else []
+        measures.reconnection.fault(fault.at, fault.back_at, cut, fault.within, silent=fault.silent)
 
     context.on_fault = on_fault
     reason = None
@@ -126,8 +127,7 @@ async def listen(options: WatchOptions, step: StepSpec, context: Context) -> tup
 
 def recovery_of(step: StepSpec) -> dict[str, Any]:
     """H of the step's faults, which share it."""
-    faults = (fault for action in step.during for fault in (action.flash, action.disconnect) if fault is not None)
-    first = next(faults, None)
+    first = next((action.kind[1] for action in step.during if returns(action)), None)
     return {} if first is None else {"recovery_hold": first.hold}
 
 

@@ -1,0 +1,1 @@
+"""A proxy that harms a stream on purpose, message by message."""
