@@ -135,8 +135,9 @@ class _Family:
 
 
 def _held(process: psutil.Process) -> Held | None:
-    """None: it is dead. Raises psutil.Error."""
+    """None: it is dead, or dying: its memory goes first, then its sockets. Raises psutil.Error."""
     with process.oneshot():
-        if process.status() == psutil.STATUS_ZOMBIE:
+        rss = process.memory_info().rss
+        if not rss or process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return Held(rss=process.memory_info().rss, descriptors=process.num_fds(), threads=process.num_threads())
+        return Held(rss=rss, descriptors=process.num_fds(), threads=process.num_threads())
