@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.proxied import harmed, proxied
 from tests.chaos.upstreams import Reader, Writer, rest_of, serving, take_websocket, websocket_by_hand
-from tests.server.served import frame, run, until
+from tests.server.served import frame, joined, run, until
 from wsctl.chaos.faults.noop import Noop
 
 UP = frame('42["up",{"channel":"symbol:BTC/USDT:ticker","seq":1}]')
@@ -95,6 +95,31 @@ def test_an_epoch_is_reset_in_the_direction_that_is_meant() -> None:
                 writer.write(UP)
                 await rest_of(reader)
             assert bytes(heard) == UP
+
+    run(test)
+
+
+def test_a_flash_that_is_spent_keeps_nobody_out() -> None:
+    """Its later rounds do nothing: neither a cut nor an outage."""
+
+    async def test() -> None:
+        async with harmed() as scene, joined(scene):
+            fault = scene.add("flash:times=1,outage=50ms")
+            await until(lambda: not scene.proxy.is_shut)
+            fault.begin()
+            assert not scene.proxy.is_shut
+            assert scene.actions() == ["cut"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("rate", ["3000000000", "1e18"])
+def test_a_reader_may_be_as_slow_as_it_likes(rate: str) -> None:
+    """Its window is no more than the system takes."""
+
+    async def test() -> None:
+        async with harmed(f"slow-reader:rate={rate}") as scene, joined(scene):
+            assert scene.actions() == ["slowed"]
 
     run(test)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wsctl.chaos.asked import read_fault
+from wsctl.chaos.asked import asked, read_fault
 from wsctl.chaos.fault import FaultSpec
 from wsctl.chaos.faults import FAULTS
 from wsctl.errors import UsageError
@@ -39,6 +39,13 @@ def test_what_a_fault_does_not_heed(fault: str, error: str) -> None:
     with pytest.raises(UsageError) as raised:
         read_fault(fault)
     assert raised.value.message.startswith(f"fault {fault}: {error}")
+
+
+@pytest.mark.parametrize("location", ["/ä€", "/a\r\nSet-Cookie: b", "/\x7f"])
+def test_a_location_that_no_header_holds(location: str) -> None:
+    with pytest.raises(UsageError, match="expected printable ASCII, as in a header"):
+        asked("reject", {"status": 302, "location": location})
+    assert asked("reject", {"status": 302, "location": "https://feed.example/a?b=%C3%A4"}).type == "reject"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ class Flash(Fault[FlashSpec]):
         self._out_until = 0.0
 
     def begin(self) -> None:
-        """Cut. Resets go out before anything else runs."""
+        """Cut. Resets go out before anything else runs. One that is spent does nothing more, not even an outage."""
+        if not self.is_on:
+            return
         self._out_until = self.proxy.clock.monotonic() + self.spec.outage
         there = sorted(self.proxy.connections.values(), key=lambda one: one.number)
         share = round(len(there) * self.spec.percent / 100)

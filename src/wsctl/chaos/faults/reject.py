@@ -7,6 +7,7 @@ from msgspec import Meta
 from wsctl.chaos.connection import Connection
 from wsctl.chaos.door import Door, Reject
 from wsctl.chaos.fault import OF_MESSAGES, Fault, FaultSpec
+from wsctl.errors import UsageError
 
 _NOBODYS = (
     ("Upgrade", "websocket"),
@@ -29,6 +30,12 @@ class RejectSpec(FaultSpec, frozen=True, kw_only=True):
     retry_after: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Seconds, as a header.")] = None
     location: Annotated[str | None, Meta(description="Of a redirection.")] = None
     body: Annotated[str, Meta(description="In words.")] = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.location is not None and not (self.location.isascii() and self.location.isprintable()):
+            hint = "percent-encode the rest"
+            raise UsageError(f"location is {self.location!r}; expected printable ASCII, as in a header", hint=hint)
 
 
 class RejectHandshake(Fault[RejectSpec]):

@@ -8,6 +8,9 @@ from wsctl.chaos.side import SMALL_WINDOW
 from wsctl.chaos.stream import Stream
 from wsctl.chaos.stream_fault import StreamFault, StreamFaultSpec
 
+_LARGE_WINDOW = 2**30
+"""bytes; setsockopt takes a C int, and the kernel grants less anyway"""
+
 
 class SlowReaderSpec(StreamFaultSpec, frozen=True, kw_only=True):
     """The side that a direction comes from is read slowly, and may send little ahead, so that its queue fills."""
@@ -24,7 +27,7 @@ class SlowReader(StreamFault[SlowReaderSpec]):
 
     def put_on(self, stream: Stream) -> None:
         """The kernel is to take little of it, too: a second's worth at most."""
-        stream.source.throttle(self, self.spec.rate, window=max(SMALL_WINDOW, int(self.spec.rate)))
+        stream.source.throttle(self, self.spec.rate, window=int(min(max(SMALL_WINDOW, self.spec.rate), _LARGE_WINDOW)))
 
     def take_off(self, stream: Stream) -> None:
         """As fast as it comes."""
