@@ -1,5 +1,6 @@
 """The control API over HTTP: what it answers, in Toxiproxy's shape; and the client that `chaos ctl` uses."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,8 +10,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.chaos.proxied import Scene, harmed
+from tests.chaos.upstreams import dialled, rest_of
 from tests.server.served import POLLING, joined, polling, run
 from wsctl.chaos.control import served
+from wsctl.chaos.fault import AnyFault
+from wsctl.chaos.faults.drop import Drop
+from wsctl.chaos.faults.noop import Noop
 from wsctl.client.toxics import Toxics
 from wsctl.errors import TargetError, UsageError
 
@@ -142,6 +147,50 @@ def test_what_is_refused(method: str, path: str, body: Any, status: int, error: 
             assert (got, said["status"]) == (status, status)
             assert said["error"].startswith(error)
             assert await api("GET", PROXY) == before
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", TOXICS, {"type": "noop"}),
+        ("PATCH", f"{TOXICS}/loss", {}),
+        ("POST", "/populate", [{"toxics": [LOSS, {"type": "noop"}]}]),
+    ],
+)
+def test_a_fault_that_fails_as_it_comes_in(method: str, path: str, body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not stay; who asked is told, and the proxy ends with it."""
+
+    def fail(self: AnyFault) -> None:
+        raise ArithmeticError("a mistake")
+
+    async def test() -> None:
+        async with controlled("drop:name=loss") as api:
+            monkeypatch.setattr(Noop if "noop" in str(body) else Drop, "begin", fail)
+            error = {"error": "ArithmeticError: the proxy fails with it", "status": 500}
+            assert await api(method, path, body) == (500, error)
+            assert [fault.name for fault in api.scene.proxy.faults] == (["loss"] if path == TOXICS else [])
+            await asyncio.Event().wait()
+
+    with pytest.raises(ArithmeticError, match="a mistake"):
+        run(test, seconds=10)
+
+
+def test_a_body_that_does_not_come() -> None:
+    """Or that nobody can read: it is the client's mistake, and not the end of the proxy."""
+
+    async def test() -> None:
+        async with controlled() as api:
+            async with dialled(api.url) as (reader, writer):
+                writer.write(b"POST /populate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n[")
+                writer.write_eof()
+                await rest_of(reader)
+            async with aiohttp.ClientSession() as http:
+                deep = b'[{"toxics": [{"type": "noop", "attributes": {"a": ' + b"[" * 100_000
+                async with http.post(f"{api.url}/populate", data=deep) as answer:
+                    assert answer.status == 400
+            assert await api("POST", "/reset") == (204, None)
 
     run(test)
 

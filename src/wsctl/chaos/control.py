@@ -90,7 +90,7 @@ class Control:
 
     def app(self) -> web.Application:
         """To be served, on loopback."""
-        app = web.Application(middlewares=[_errors, _this_machine_only])
+        app = web.Application(middlewares=[self._errors, _this_machine_only])
         app.add_routes(
             [
                 web.get("/version", self._version),
@@ -115,6 +115,23 @@ class Control:
             ]
         )
         return app
+
+    @web.middleware
+    async def _errors(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Errors as Toxiproxy tells them: `{"error": …, "status": …}`, and perhaps a `hint`."""
+        try:
+            response: web.StreamResponse = await handler(request)
+        except UsageError as error:
+            told = {"error": error.message, "hint": error.hint, "status": 400}
+            return _json({key: value for key, value in told.items() if value is not None}, status=400)
+        except web.HTTPException as error:
+            is_ours = error.text != f"{error.status}: {error.reason}"
+            text = error.text if is_ours else f"there is no {request.method} {request.path}"
+            return _json({"error": text, "status": error.status}, status=error.status)
+        except Exception as error:
+            self._proxy.fail(error)
+            return _json({"error": f"{type(error).__name__}: the proxy fails with it", "status": 500}, status=500)
+        return response
 
     # The proxy
 
@@ -289,6 +306,10 @@ async def _body(request: web.Request, kind: type[T]) -> T:
         return msgspec.json.decode(await request.read(), type=kind)
     except msgspec.DecodeError as error:
         raise UsageError(f"the body cannot be read: {error}") from error
+    except RecursionError as error:
+        raise UsageError("the body cannot be read: it is nested too deeply") from error
+    except (OSError, web.RequestPayloadError) as error:
+        raise UsageError("the body did not come as a whole") from error
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
@@ -309,21 +330,6 @@ async def _this_machine_only(request: web.Request, handler: Any) -> web.StreamRe
     if request.method != "GET" and request.headers.get("User-Agent", "").startswith("Mozilla/"):
         raise web.HTTPForbidden(text="browsers may only look")
     response: web.StreamResponse = await handler(request)
-    return response
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Errors as Toxiproxy tells them: `{"error": …, "status": …}`, and perhaps a `hint`."""
-    try:
-        response: web.StreamResponse = await handler(request)
-    except UsageError as error:
-        told = {"error": error.message, "hint": error.hint, "status": 400}
-        return _json({key: value for key, value in told.items() if value is not None}, status=400)
-    except web.HTTPException as error:
-        is_ours = error.text != f"{error.status}: {error.reason}"
-        text = error.text if is_ours else f"there is no {request.method} {request.path}"
-        return _json({"error": text, "status": error.status}, status=error.status)
     return response
 
 

@@ -77,7 +77,7 @@ class Proxy:
         loop = asyncio.get_running_loop()
         try:
             self.populate(self._initial)  # before anybody can come
-        except UsageError:
+        except Exception:
             for sock in self._sockets:
                 sock.close()
             raise
@@ -136,7 +136,7 @@ class Proxy:
             raise UsageError(f"there is a fault {wanted.name!r} already; expected another name", hint=hint)
         (fault,) = self.made([wanted])
         self._have([*self.faults, fault])
-        fault.start()
+        self._start([fault])
         return fault
 
     def replace(self, fault: AnyFault, wanted: Asked) -> AnyFault:
@@ -144,7 +144,7 @@ class Proxy:
         (coming,) = self.made([wanted])
         fault.stop()
         self._have([coming if one is fault else one for one in self.faults])
-        coming.start()
+        self._start([coming])
         return coming
 
     def remove(self, fault: AnyFault) -> None:
@@ -158,8 +158,7 @@ class Proxy:
         for fault in tuple(self.faults):
             self.remove(fault)
         self._have(coming)
-        for fault in coming:
-            fault.start()
+        self._start(coming)
 
     def made(self, wanted: Sequence[Asked]) -> list[AnyFault]:
         """Faults that are not in force yet. Raises UsageError for two of one name, and for what cannot be done here."""
@@ -209,6 +208,16 @@ class Proxy:
         )
         for listener in self._listeners:
             listener(firing)
+
+    def _start(self, coming: Sequence[AnyFault]) -> None:
+        """Those that have come in. If one fails, none of them stays."""
+        try:
+            for fault in coming:
+                fault.start()
+        except Exception:
+            for fault in coming:
+                self.remove(fault)
+            raise
 
     def _have(self, faults: list[AnyFault]) -> None:
         """New lists: who goes through one of them is not disturbed."""
