@@ -112,7 +112,7 @@ machine may look, and not change anything; those of other sites may do neither (
   that nobody passes for this machine: `serve --control` does not answer through a proxy.
 - **Compression is left out** of what clients offer (`permessage-deflate`), since a compressed message cannot be taken
   away without breaking those after it. A client that insists on it is not for this proxy.
-- A message is put together before it is judged, up to 64 MiB. Faults hold up to 4 MiB of a direction; past that its
+- A message is put together before it is judged, up to 64 MiB. Faults hold up to 16 MiB of a direction; past that its
   source is read no further until some went on.
 - HTTP/2 and WebSockets over it are not spoken.
 - It costs something itself: `make bench` measures how much beside going straight ([figures](../bench/README.md)).

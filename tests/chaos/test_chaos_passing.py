@@ -234,6 +234,31 @@ def test_an_upstream_with_tls() -> None:
     run(test)
 
 
+def test_a_request_that_ends_before_a_server_with_tls() -> None:
+    """TLS knows no half of an end: its answer comes all the same."""
+    authority = trustme.CA()
+    theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+    authority.configure_trust(ours)
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await head_of(reader)
+        await asyncio.sleep(0.05)  # the end of the request is long there
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nanswer")
+
+    async def test() -> None:
+        async with (
+            serving(serve, theirs) as url,
+            proxied([upstream(url, ours)]) as scene,
+            dialled(scene.url) as (reader, writer),
+        ):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write_eof()
+            assert (await rest_of(reader))[0].endswith(b"answer")
+
+    run(test)
+
+
 # Engine.IO
 
 

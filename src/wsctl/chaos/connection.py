@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from wsctl.chaos.proxy import Proxy
 
 LAST_WORDS = 2.0
-"""seconds for what is still to be said, once both sides are left"""
+"""seconds for a side to go, once it was left and has taken all"""
+PATIENCE = 60.0
+"""seconds for which a side that was left may take nothing of what waits for it"""
 TOO_LONG = 1009
 """to be held (RFC 6455, 7.4.1)"""
 
@@ -104,8 +106,8 @@ class Connection:
             self.lower.finish()
 
     def text(self, content: str) -> None:
-        """Tell the client something in a text message, as if the server had."""
-        if self.down is not None:
+        """Tell the client something in a text message, as if the server had; not within another message."""
+        if self.down is not None and self.down.is_between_messages:
             self.down.flush()
             self.lower.write(build(TEXT, content.encode(), mask=False).raw)
 
@@ -191,13 +193,17 @@ class Connection:
             await self._until_lost()
         finally:
             for side in self.sides:
-                side.abort(reset=False)
+                side.abort(reset=side.waiting > 0)
                 await side.lost.wait()
                 side.forget()
             self.down = self.up = None
 
     async def _until_lost(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS):
-                for side in self.sides:
-                    await side.lost.wait()
+        """Both are gone, or take no more."""
+        before = -1
+        while (waiting := sum(side.waiting for side in self.sides)) != before:
+            before = waiting
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE if waiting else LAST_WORDS):
+                    for side in self.sides:
+                        await side.lost.wait()

@@ -17,8 +17,4 @@ class Slow(Struct, frozen=True):
     seconds: float
 
 
-class Reset(Struct, frozen=True):
-    """The connection is reset."""
-
-
-Door = Reject | Slow | Reset
+Door = Reject | Slow

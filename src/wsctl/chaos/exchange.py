@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wsctl.chaos import body, heads
 from wsctl.chaos.body import Body
-from wsctl.chaos.door import Reject, Reset, Slow
+from wsctl.chaos.door import Reject, Slow
 from wsctl.chaos.heads import Head
 from wsctl.chaos.side import Side
 from wsctl.chaos.upstream import Upstream
@@ -114,9 +114,6 @@ class Exchange:
             match fault.at_door(connection):
                 case Reject() as reject:
                     raise Refused(reject)
-                case Reset():
-                    connection.cut(reset=True)
-                    raise Gone
                 case Slow(seconds):
                     await self._wait(seconds)
 
@@ -206,7 +203,7 @@ class Exchange:
         def end() -> None:
             if lower.lost.is_set():
                 upper.leave(reset=lower.broke)
-            else:
+            elif not upper.is_tls:  # there it would be the end of the answer, too
                 upper.finish()
 
         lower.when_ended = end

@@ -40,7 +40,7 @@ class Message:
         content: bytes,
         *,
         kind: Kind,
-        find: Callable[[], Event | None],
+        find: Callable[[bytes], Event | None],
         attached: Sequence[RawFrame] = (),
     ) -> None:
         self.direction = direction
@@ -58,7 +58,7 @@ class Message:
     def event(self) -> Event | None:
         """What it says, as far as anybody knows."""
         if self._event is False:
-            self._event = self._find()
+            self._event = self._find(self.content)
         return self._event
 
     @property
@@ -79,7 +79,7 @@ class Message:
         return b"".join(frame.raw for frame in (*self.frames, *self.attached))
 
     def replaced(self, content: bytes) -> "Message":
-        """The same message with another content; attachments stay."""
+        """The same message with another content, and about what that says; attachments stay."""
         only = build(self.frames[0].opcode, content, mask=self.direction == "up")
         return Message(self.direction, [only], content, kind=self.kind, find=self._find, attached=self.attached)
 
@@ -172,7 +172,7 @@ class Reader:
             if kind == "event" and any(name in content[:_EARLY] for name in _SAYS_NUMBERS):
                 kind = "heartbeat"
         return Message(
-            direction, frames, content, kind=kind, find=lambda: self._event(content, kind), attached=attached
+            direction, frames, content, kind=kind, find=lambda content: self._event(content, kind), attached=attached
         )
 
     def _event(self, content: bytes, kind: Kind) -> Event | None:
@@ -203,7 +203,9 @@ class DialectReader(Reader):
     def read(
         self, direction: Direction, frames: Sequence[RawFrame], content: bytes, attached: Sequence[RawFrame] = ()
     ) -> Message:
-        """The session sees every message, so that it knows what was asked for."""
+        """The session sees every message, so that it knows what was asked for, and none twice: what a message is about
+        stays as its server said it, also where a fault changes it.
+        """
         said = _text_or_bytes(content, frames[0])
         event: Event | None = None
         kind: Kind = "other"
@@ -218,7 +220,7 @@ class DialectReader(Reader):
                         kind = "ack"
             except WireError:
                 pass  # other
-        return Message(direction, frames, content, kind=kind, find=lambda: event)
+        return Message(direction, frames, content, kind=kind, find=lambda _: event)
 
 
 _EARLY = 80

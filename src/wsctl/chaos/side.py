@@ -61,7 +61,7 @@ class Side(asyncio.Protocol):
         """Write no more, as soon as what was written is out; what comes is still read. TLS knows no such half."""
         if self._finished or self.transport.is_closing():
             return
-        if not self.transport.can_write_eof():
+        if self.is_tls:
             self.leave(reset=False)
             return
         self._finished = True
@@ -72,19 +72,29 @@ class Side(asyncio.Protocol):
 
     def leave(self, *, reset: bool) -> None:
         """Close the socket, as soon as what was written is out: by RST or FIN."""
-        if reset:
-            self._linger()
-        self.transport.close()
+        if not self.lost.is_set():
+            if reset:
+                linger(self.transport)
+            self.transport.close()
 
     def abort(self, *, reset: bool) -> None:
         """Close the socket at once."""
-        if reset:
-            self._linger()
-        self.transport.abort()
-
-    def _linger(self) -> None:
         if not self.lost.is_set():
-            linger(self.transport)
+            if reset:
+                linger(self.transport)
+            self.transport.abort()
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether it knows no end of one direction."""
+        return not self.transport.can_write_eof()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that it has not taken yet; of a TLS side that was left nobody knows."""
+        if self.lost.is_set() or (self.is_tls and self.transport.is_closing()):
+            return 0
+        return self.transport.get_write_buffer_size()
 
     # Reading
 

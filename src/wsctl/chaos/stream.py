@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from wsctl.chaos.connection import Connection
     from wsctl.chaos.fault import AnyFault
 
-MAX_HELD = 4 * 1024 * 1024
-"""bytes of messages that faults hold; past them the source is read no further until some went on"""
+MAX_HELD = 16 * 1024 * 1024
+"""bytes of messages that faults hold, with what each costs; past them the source is read no further for a while"""
+HELD_COSTS = 2560
+"""bytes of memory that a message takes beside its own while it is held"""
 
 
 class Held(Struct, frozen=True):
@@ -108,6 +110,11 @@ class Stream:
         return not self._held or self.sink.ended.is_set()
 
     @property
+    def is_between_messages(self) -> bool:
+        """Whether what goes out has no message begun."""
+        return self._assembler.is_idle or not self._straight
+
+    @property
     def is_silenced(self) -> bool:
         """Whether a fault keeps back all of it, its end included."""
         return bool(self._stallers) or self.source.is_shut
@@ -135,7 +142,7 @@ class Stream:
         number = next(self._numbers)
         timer = asyncio.get_running_loop().call_at(due, self.connection.guarded(lapse))
         held = self._held[number] = Held(number, message, fault, timer)
-        self._held_size += len(message.raw)
+        self._held_size += len(message.raw) + HELD_COSTS
         self._feel()
         return held
 
@@ -143,7 +150,7 @@ class Stream:
         """What was held, for the fault to return among what goes on."""
         del self._held[held.number]
         held.timer.cancel()
-        self._held_size -= len(held.message.raw)
+        self._held_size -= len(held.message.raw) + HELD_COSTS
         self._feel()
         return held.message
 
@@ -197,6 +204,8 @@ class Stream:
         if not self._is_broken:
             self._is_broken = True
             self._proxy.say(f"{self.connection.name} {self.direction}: no WebSocket any more; it passes unread")
+            while self._held:  # it came before
+                self.release(list(self._held.values()))
             if not self._straight:
                 self._write(self._assembler.begun)
         self._write(frame.raw)

@@ -1,9 +1,11 @@
 """epoch-reset: a channel's sequence begins anew, as after a restart that forgot it."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from wsctl.chaos.connection import Connection
@@ -15,6 +17,8 @@ from wsctl.model.event import PRICE_UPDATE
 
 _NUMBERS = ("seq", "q", "nextSeq", "from", "to")
 _EPOCHS = ("epoch", "e")
+_HEAD = re.compile(rb"4[25](?:\d+-)?(?:/[^,]*,)?\d*")
+"""of a Socket.IO event: all before its JSON"""
 
 
 class EpochResetSpec(FaultSpec, frozen=True, kw_only=True):
@@ -74,16 +78,20 @@ class EpochReset(Fault[EpochResetSpec]):
         assert event is not None, "it is meant"
         assert event.seq is not None, "it is meant"
         reset = _Reset(self._round, event.seq - self.spec.start)
+        first = self._renumbered(message, reset, marks=self.spec.snapshot and event.name == PRICE_UPDATE)
+        if first is None:
+            return (message,)
         self._resets.setdefault(stream, {})[event.channel] = reset
         self.fire("reset", stream.connection, message)
-        return (self._renumbered(message, reset, marks=self.spec.snapshot and event.name == PRICE_UPDATE),)
+        return (first,)
 
     def on_other(self, message: Message, stream: Stream) -> Sequence[Message] | None:
         """One of a channel that was struck, or of its heartbeats, goes along."""
         reset = self._find(message, stream)
         if reset is None or not _has_body(message):
             return None
-        return (self._renumbered(message, reset, marks=False),)
+        follows = self._renumbered(message, reset, marks=False)
+        return None if follows is None else (follows,)
 
     def left(self, connection: Connection) -> None:
         """Forget its streams."""
@@ -96,19 +104,25 @@ class EpochReset(Fault[EpochResetSpec]):
         channels = self._resets.get(stream)
         return channels.get(message.channel) if channels and message.kind in ("event", "heartbeat") else None
 
-    def _renumbered(self, message: Message, reset: _Reset, *, marks: bool) -> Message:
+    def _renumbered(self, message: Message, reset: _Reset, *, marks: bool) -> Message | None:
         suffix = self.name if reset.round == 1 else f"{self.name}-{reset.round}"
-        return message.replaced(_renumbered(message.content, reset.offset, suffix, marks=marks))
+        content = _renumbered(message.content, reset.offset, suffix, marks=marks)
+        return None if content is None else message.replaced(content)
 
 
 def _has_body(message: Message) -> bool:
     return message.event is not None and isinstance(message.event.data, dict)
 
 
-def _renumbered(content: bytes, offset: int, suffix: str, *, marks: bool) -> bytes:
-    """Of a Socket.IO event with the payload as its first argument."""
-    start = content.index(b"[")
-    packet = json.loads(content[start:])
+def _renumbered(content: bytes, offset: int, suffix: str, *, marks: bool) -> bytes | None:
+    """Of a Socket.IO event with the payload as its first argument; None: it cannot be read."""
+    head = _HEAD.match(content)
+    try:
+        packet = json.loads(content[head.end() :]) if head else None
+    except (ValueError, RecursionError):
+        return None
+    if head is None or not (isinstance(packet, list) and len(packet) > 1 and isinstance(packet[1], dict)):
+        return None
     body = packet[1]
     for key in _NUMBERS:
         if isinstance(body.get(key), int):
@@ -118,4 +132,4 @@ def _renumbered(content: bytes, offset: int, suffix: str, *, marks: bool) -> byt
             body[key] = f"{body[key]}-{suffix}"
     if marks:
         body["n" if "q" in body else "snapshot"] = 1 if "q" in body else True
-    return content[:start] + json.dumps(packet, separators=(",", ":"), ensure_ascii=False).encode()
+    return head[0] + msgspec.json.encode(packet)
