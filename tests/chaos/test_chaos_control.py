@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.chaos.proxied import Scene, harmed
 from tests.chaos.upstreams import dialled, rest_of
-from tests.server.served import POLLING, joined, polling, run
+from tests.server.served import POLLING, joined, polling, run, until
 from wsctl.chaos.control import served
 from wsctl.chaos.fault import AnyFault
 from wsctl.chaos.faults.drop import Drop
@@ -207,6 +207,30 @@ def test_what_is_changed_stays_where_it_is() -> None:
             assert [one["conn"] for one in (await api("GET", f"{TOXICS}/end/struck"))[1]["struck"]] == ["c1"]
             await api("PATCH", f"{TOXICS}/end", {"attributes": {"at": "1h"}})
             assert (await api("GET", f"{TOXICS}/end/struck"))[1]["struck"] == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("how", ["PATCH", "populate", "reset"])
+def test_what_a_fault_did_is_not_its_successors_doing(how: str) -> None:
+    """One that is let go was not struck by the new fault, nor by another that it meets on its way out."""
+    faults = {"type": "reorder", "attributes": {"flush": "1h"}}, {"type": "noop"}
+
+    async def test() -> None:
+        async with controlled("reorder:flush=1h", "noop") as api, joined(api.scene) as peer:
+            await peer.emit("price:subscribe", ["BTC/USDT"])
+            await until(lambda: "held back" in api.scene.actions())
+            if how == "PATCH":
+                await api("PATCH", f"{TOXICS}/reorder", {})
+            elif how == "populate":
+                await api("POST", "/populate", [{"toxics": faults}])
+            else:
+                await api("POST", "/reset")
+                await api("POST", "/populate", [{"toxics": faults}])
+            assert {"not overtaken", "seen"} <= {*api.scene.actions()}
+            for fault in api.scene.proxy.faults:
+                _, known = await api("GET", f"{TOXICS}/{fault.name}/struck")
+                assert bool(known["struck"]) is bool(fault.applied)
 
     run(test)
 

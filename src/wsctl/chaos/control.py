@@ -86,7 +86,7 @@ class Control:
         self._proxy = proxy
         self._registry = registry_of(proxy)
         self._struck = Struck()
-        proxy.hear(self._struck)
+        proxy.hear_strikes(self._struck)
 
     def app(self) -> web.Application:
         """To be served, on loopback."""
@@ -208,7 +208,8 @@ class Control:
         )
         asked_for = _asked(wanted)
         self._proxy.made([asked_for])  # raises before anything is changed
-        self._struck.forget(fault.name)
+        fault.stop()
+        self._struck.forget(fault.name)  # before the other strikes
         return _json(shown(self._proxy.replace(fault, asked_for)))
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -237,17 +238,21 @@ class Control:
         for proxy in proxies:
             wanted = [_asked(toxic) for toxic in proxy.toxics]
             self._proxy.made(wanted)  # raises before anything is changed
-            self._struck.forget()
+            self._clear()
             self._proxy.populate(wanted)
             self._enable(proxy)
         return _json({"proxies": [self._shown()]}, status=201)
 
     async def _reset(self, request: web.Request) -> web.Response:
         """No faults, and open to all."""
-        self._struck.forget()
-        self._proxy.populate([])
+        self._clear()
         self._proxy.enable(enabled=True)
         return web.Response(status=204)
+
+    def _clear(self) -> None:
+        """No faults; what they let go of may have met others on its way out, which is forgotten as well."""
+        self._proxy.populate([])
+        self._struck.forget()
 
     def _check(self, wanted: Wanted) -> None:
         """Raises UsageError for what can only be said on the command line."""

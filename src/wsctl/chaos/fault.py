@@ -232,7 +232,7 @@ class Fault(Generic[Spec]):
     ) -> None:
         """It struck: count it, and tell."""
         self.applied += 1
-        self.proxy.tell(self, action, connection, message, detail)
+        self.proxy.tell(self, action, connection, message, detail, is_strike=True)
 
     def means_direction(self, direction: str) -> bool:
         """Whether it is about this direction."""

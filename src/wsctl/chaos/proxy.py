@@ -26,7 +26,7 @@ class Proxy:
     """`async with Proxy(…) as proxy: …` takes clients at `proxy.url` meanwhile.
 
     `faults` are in force before anybody comes. Raises UsageError for two of one name, and for an address that cannot be
-    had. `on_firing` hears of each fault that struck, `say` of what people should know, in a line.
+    had. `on_firing` hears of all that faults do, `say` of what people should know, in a line.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Proxy:
         self._initial = faults
         self._has_polls = False
         self._listeners: list[Listener] = [on_firing]
+        self._of_strikes: list[Listener] = []
         self._numbers = itertools.count(1)
         self._turns = itertools.count()
         self._group = asyncio.TaskGroup()
@@ -182,13 +183,24 @@ class Proxy:
         return not self.enabled or any(fault.shuts for fault in self.faults)
 
     def hear(self, listener: Listener) -> None:
-        """It is told of each fault that strikes from now on."""
+        """It is told of all that faults do from now on."""
         self._listeners.append(listener)
 
+    def hear_strikes(self, listener: Listener) -> None:
+        """It is told of each fault that strikes from now on, and of nothing besides."""
+        self._of_strikes.append(listener)
+
     def tell(
-        self, fault: AnyFault, action: str, connection: Connection | None, message: Message | None, detail: str | None
+        self,
+        fault: AnyFault,
+        action: str,
+        connection: Connection | None,
+        message: Message | None,
+        detail: str | None,
+        *,
+        is_strike: bool = False,
     ) -> None:
-        """A fault struck."""
+        """A fault did something."""
         event = None if message is None else message.event
         firing = Firing(
             at=int(self.clock.monotonic() * 1e9),
@@ -208,6 +220,9 @@ class Proxy:
         )
         for listener in self._listeners:
             listener(firing)
+        if is_strike:
+            for listener in self._of_strikes:
+                listener(firing)
 
     def _start(self, coming: Sequence[AnyFault]) -> None:
         """Those that have come in. If one fails, none of them stays."""

@@ -11,7 +11,7 @@ MOST = 65_536
 
 
 class Struck:
-    """To be told of every firing."""
+    """To be told of every strike."""
 
     def __init__(self) -> None:
         self._by: dict[str, _Connections] = {}
