@@ -41,6 +41,14 @@ def test_what_a_fault_does_not_heed(fault: str, error: str) -> None:
     assert raised.value.message.startswith(f"fault {fault}: {error}")
 
 
+@pytest.mark.parametrize("name", [".", "..", "a/b", "{name}", "}"])
+def test_a_name_that_no_path_holds(name: str) -> None:
+    """Control could neither show it nor take it away."""
+    with pytest.raises(UsageError, match="no fault can be called"):
+        asked("drop", {}, name=name)
+    assert read_fault("drop:name=.a..").name == ".a.."
+
+
 @pytest.mark.parametrize("location", ["/ä€", "/a\r\nSet-Cookie: b", "/\x7f"])
 def test_a_location_that_no_header_holds(location: str) -> None:
     with pytest.raises(UsageError, match="expected printable ASCII, as in a header"):

@@ -28,6 +28,11 @@ class Asked(Struct, frozen=True):
     type: str
     spec: FaultSpec
 
+    def __post_init__(self) -> None:
+        if self.name in ("", ".", "..") or any(character in self.name for character in "/{}"):
+            hint = "names stand in the paths of control: without / { }, and not . or .."
+            raise UsageError(f"no fault can be called {self.name!r}; expected another name", hint=hint)
+
 
 def read_fault(text: str) -> Asked:
     """`drop`, or `drop:channel=symbol:BTC/USDT:ticker,p=0.1`; `name=…` gives it a name. Raises UsageError."""
