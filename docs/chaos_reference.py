@@ -58,14 +58,17 @@ Chance is decided by the seed, the fault's name, the connection's number and the
 that knocks at the door meets the same decisions in each run with the same seed, whatever happens beside it, whatever is
 said in the other direction, and whatever other faults there are. The seed is told at the start where none was given.
 Not decided by a seed: in which order clients come (and so which of them is the n-th), how many messages there are, and
-when; faults with a time (`at`, `every`) strike whatever passes then, and `times` whoever comes first.
+when; faults with a time (`at`, `every`) strike whatever passes then, and `times` whoever comes first. With `jitter`,
+the order among channels depends on when their messages come, too.
 
 ## The log
 
 `--log FILE`, or `-` for stdout: JSON Lines, a line for each message or connection that was struck. It is the truth of
 what went wrong on purpose: behind the proxy, `ordering-check` finds exactly what it says, and reconnection is counted
 by who it says was cut. Fields that say nothing are left out. Told, and not counted as a strike: `held behind` (by
-`delay`, after one of its channel), and `not overtaken` (by `reorder`, where none came in time).
+`delay`, after one of its channel), and `not overtaken` (by `reorder`, where none came in time; the `held back` before
+it was counted all the same). `slow-reader` and `bandwidth` have struck once they are put on a stream, whether or not
+anything had to wait.
 
 {firing}
 
